@@ -1,0 +1,2 @@
+//! tidewatch
+fn main() {}

@@ -1,0 +1,57 @@
+//! How far a source has been read. A checkpoint lies in the frame of the records it covers.
+
+/// One position: every record of the stream below it is accepted, duplicate, filtered or a dead letter.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Checkpoint {
+    /// A partition of a topic. A topic that was deleted and made again has another id.
+    Kafka(PartitionCheckpoint),
+    /// A file or standard input, known by its content.
+    File(FileCheckpoint),
+}
+
+/// See [`Checkpoint::Kafka`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PartitionCheckpoint {
+    /// The cluster's id as the broker states it.
+    pub cluster: String,
+    /// The topic's name.
+    pub topic: String,
+    /// The topic's id (a UUID as text).
+    pub topic_id: String,
+    /// The partition.
+    pub partition: i32,
+    /// Leader epoch of the last record below; -1 when the broker gave none.
+    pub leader_epoch: i32,
+    /// The offset read next.
+    pub next_offset: i64,
+}
+
+/// See [`Checkpoint::File`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileCheckpoint {
+    /// BLAKE3 of the whole uncompressed content, first 16 bytes in hexadecimal.
+    pub digest: String,
+    /// Uncompressed bytes read.
+    pub byte: u64,
+    /// Lines read.
+    pub line: u64,
+}
+
+/// What a checkpoint is about: two checkpoints of one stream replace each other.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Stream {
+    /// (cluster, topic name, partition)
+    Partition(String, String, i32),
+    /// A file's digest.
+    File(String),
+}
+
+impl Checkpoint {
+    /// The stream it is about.
+    pub fn stream(&self) -> Stream {
+        match self {
+            Self::Kafka(at) => Stream::Partition(at.cluster.clone(), at.topic.clone(), at.partition),
+            Self::File(at) => Stream::File(at.digest.clone()),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Why a record was refused. Reasons are a closed list: they label metrics and select dead letters for replay.
+
+use std::fmt;
+
+/// The typed reason of a dead letter.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Reason {
+    /// Not valid UTF-8 or not valid JSON.
+    NotJson,
+    /// Valid JSON that is no object.
+    NotAnObject,
+    /// Larger than the record limit.
+    TooLarge,
+    /// Nested deeper than the depth limit.
+    TooDeep,
+    /// A text, list or number of fields past its limit.
+    OverLimit,
+    /// A required field is absent, null or empty.
+    MissingField,
+    /// A field has the wrong type or a value outside its range.
+    BadField,
+    /// The same key twice in one object.
+    DuplicateKey,
+    /// The time is unreadable or outside the years 0001–9999.
+    BadTime,
+    /// `occurred_at` is later than the time of recording by more than the allowed skew.
+    FromTheFuture,
+    /// None of account, reference and user is given, or more than one of account and reference.
+    NoSubject,
+    /// The tenant is not the one of this data directory.
+    WrongTenant,
+    /// The amount does not fit, lacks its currency, or the currency is no ISO 4217 code.
+    BadAmount,
+    /// No rule of the mapping matches, and the mapping says to refuse such records.
+    NoRule,
+    /// Same source and id as an accepted event, but other content.
+    IdConflict,
+    /// A merge that would make an account its own survivor.
+    MergeCycle,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 16] = [
+        Self::NotJson,
+        Self::NotAnObject,
+        Self::TooLarge,
+        Self::TooDeep,
+        Self::OverLimit,
+        Self::MissingField,
+        Self::BadField,
+        Self::DuplicateKey,
+        Self::BadTime,
+        Self::FromTheFuture,
+        Self::NoSubject,
+        Self::WrongTenant,
+        Self::BadAmount,
+        Self::NoRule,
+        Self::IdConflict,
+        Self::MergeCycle,
+    ];
+
+    /// The stable name in logs, labels and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotJson => "not_json",
+            Self::NotAnObject => "not_an_object",
+            Self::TooLarge => "too_large",
+            Self::TooDeep => "too_deep",
+            Self::OverLimit => "over_limit",
+            Self::MissingField => "missing_field",
+            Self::BadField => "bad_field",
+            Self::DuplicateKey => "duplicate_key",
+            Self::BadTime => "bad_time",
+            Self::FromTheFuture => "from_the_future",
+            Self::NoSubject => "no_subject",
+            Self::WrongTenant => "wrong_tenant",
+            Self::BadAmount => "bad_amount",
+            Self::NoRule => "no_rule",
+            Self::IdConflict => "id_conflict",
+            Self::MergeCycle => "merge_cycle",
+        }
+    }
+
+    /// The reason with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+/// A refusal: the reason, and a sentence with the field, the value and the limit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rejection {
+    /// The typed reason.
+    pub reason: Reason,
+    /// What exactly was wrong, for a person; at most [`DETAIL_BYTES_MAX`] bytes.
+    pub detail: Box<str>,
+}
+
+/// Longest detail of a rejection, in bytes; longer ones are cut at a character.
+pub const DETAIL_BYTES_MAX: usize = 512;
+
+impl Rejection {
+    /// A rejection with its sentence.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        let mut detail = detail.into();
+        detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
+        Self { reason, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason.name(), self.detail)
+    }
+}

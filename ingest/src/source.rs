@@ -1,0 +1,65 @@
+//! The trait every stream of records implements: Kafka, files, the simulated fleet, and the simulation's own.
+
+use std::time::Duration;
+
+use tidewatch_projections::event::Micros;
+
+use crate::batch::RawBatch;
+use crate::checkpoint::Checkpoint;
+
+/// What a poll says besides the records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Polled {
+    /// More may come.
+    Open,
+    /// The source has ended: a file at its end, a replay that is done.
+    Ended,
+}
+
+/// A source that cannot go on until a person says how. Other partitions of the source may.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("source {source_name} stopped at {stream}: {what_happened}; {what_to_do}")]
+pub struct Stopped {
+    /// The source.
+    pub source_name: String,
+    /// The partition or file.
+    pub stream: String,
+    /// A stable word for labels: `recreated`, `retention_loss`, `unreadable` …
+    pub cause: &'static str,
+    /// What happened, with offsets and ids.
+    pub what_happened: String,
+    /// What the operator can do.
+    pub what_to_do: String,
+}
+
+/// A stream of raw records with its own progress.
+pub trait Source: Send {
+    /// The name in configuration, counters and events.
+    fn name(&self) -> &str;
+
+    /// Continues after these checkpoints (all the log has; the source picks its own). Called once, before the first poll.
+    ///
+    /// # Errors
+    /// When the stream is not the one the checkpoints speak of.
+    fn resume(&mut self, checkpoints: &[Checkpoint]) -> Result<(), Stopped>;
+
+    /// Waits up to `wait` for records and appends them to an empty `out`, at most the source's batch limit in bytes.
+    ///
+    /// # Errors
+    /// When some part of the source stopped for good; the rest can still be polled.
+    fn poll(&mut self, wait: Duration, out: &mut RawBatch) -> Result<Polled, Stopped>;
+
+    /// Told when records up to these checkpoints are durable: the moment to commit offsets for lag tools.
+    fn durable(&mut self, _checkpoints: &[Checkpoint]) {}
+
+    /// The instant through which this source is complete (design §4), by its position and the marks it has read.
+    /// `None` while unknown. Sources that do not stream say `None` always.
+    fn complete_through(&self) -> Option<Micros> {
+        None
+    }
+
+    /// Whether the source streams: it then takes part in the clock.
+    fn streams(&self) -> bool {
+        false
+    }
+}

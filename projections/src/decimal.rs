@@ -1,0 +1,218 @@
+//! Exact decimal numbers, read from their text and never through binary floating point.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+/// A decimal number: `mantissa · 10^exponent`, in lowest terms (no trailing zero in the mantissa; zero has exponent 0).
+///
+/// Two equal numbers have equal fields, so `1`, `1.0` and `10e-1` are one value.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Decimal {
+    mantissa: i128,
+    exponent: i32,
+}
+
+/// Significant digits kept; finer digits are cut.
+pub const DIGITS_MAX: usize = 36;
+/// Largest magnitude of an exponent that is read; a number beyond is refused.
+pub const EXPONENT_MAX: i32 = 400;
+/// Digits after the point in which [`Decimal::to_exact`] counts.
+pub const EXACT_DIGITS: u32 = 12;
+/// Quantities are kept in millionths (health-model §1).
+pub const QUANTITY_DIGITS: u32 = 6;
+
+impl Decimal {
+    /// The number 0.
+    pub const ZERO: Self = Self { mantissa: 0, exponent: 0 };
+
+    /// `mantissa · 10^exponent`, brought to lowest terms.
+    pub fn new(mut mantissa: i128, mut exponent: i32) -> Self {
+        if mantissa == 0 {
+            return Self::ZERO;
+        }
+        while mantissa % 10 == 0 {
+            mantissa /= 10;
+            exponent += 1;
+        }
+        Self { mantissa, exponent }
+    }
+
+    /// Reads a decimal in the grammar of a JSON number (a leading `+` is allowed too); `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (negative, digits) = match text.as_bytes().first()? {
+            b'-' => (true, &text[1..]),
+            b'+' => (false, &text[1..]),
+            _ => (false, text),
+        };
+        let (number, exponent) = match digits.find(['e', 'E']) {
+            Some(at) => (&digits[..at], parse_exponent(&digits[at + 1..])?),
+            None => (digits, 0),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() || (number.contains('.') && fraction.is_empty()) {
+            return None;
+        }
+        let mut mantissa: i128 = 0;
+        let mut kept = 0;
+        let mut dropped = 0;
+        for byte in whole.bytes().chain(fraction.bytes()) {
+            if !byte.is_ascii_digit() {
+                return None;
+            }
+            if kept < DIGITS_MAX {
+                mantissa = mantissa * 10 + i128::from(byte - b'0');
+                kept += usize::from(mantissa != 0);
+            } else {
+                dropped += 1;
+            }
+        }
+        if mantissa == 0 {
+            return Some(Self::ZERO);
+        }
+        let exponent = i64::from(exponent) + dropped - i64::try_from(fraction.len()).ok()?;
+        let exponent = i32::try_from(exponent).ok().filter(|e| e.abs() <= EXPONENT_MAX)?;
+        Some(Self::new(if negative { -mantissa } else { mantissa }, exponent))
+    }
+
+    /// The mantissa in lowest terms.
+    pub fn mantissa(self) -> i128 {
+        self.mantissa
+    }
+
+    /// The power of ten the mantissa is multiplied by.
+    pub fn exponent(self) -> i32 {
+        self.exponent
+    }
+
+    /// The number in units of 10^-`digits`, finer digits cut towards zero; `None` when it does not fit.
+    pub fn scaled(self, digits: u32) -> Option<i128> {
+        let shift = i64::from(self.exponent) + i64::from(digits);
+        match u32::try_from(shift) {
+            Ok(shift) => 10i128.checked_pow(shift)?.checked_mul(self.mantissa),
+            Err(_) => {
+                let down = u32::try_from(-shift).ok()?;
+                Some(10i128.checked_pow(down).map_or(0, |unit| self.mantissa / unit))
+            }
+        }
+    }
+
+    /// The number in the fixed unit in which sums are exact (10⁻¹²); `None` beyond ± 10²⁴.
+    pub fn to_exact(self) -> Option<i128> {
+        const LIMIT: i128 = 10i128.pow(36);
+        self.scaled(EXACT_DIGITS).filter(|exact| exact.abs() <= LIMIT)
+    }
+
+    /// The nearest double.
+    pub fn to_f64(self) -> f64 {
+        // The standard library's parser rounds correctly; a product of two doubles would not.
+        format!("{}e{}", self.mantissa, self.exponent).parse().expect("digits, an e and an exponent")
+    }
+}
+
+fn parse_exponent(text: &str) -> Option<i32> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.strip_prefix('+').unwrap_or(text).parse().ok()
+}
+
+/// The nearest double to `exact · 10^-digits`.
+pub fn exact_to_f64(exact: i128, digits: u32) -> f64 {
+    const EXACT_INTEGERS: i128 = 1 << 53;
+    let unit = 10i128.pow(digits);
+    if exact % unit == 0 && (exact / unit).abs() <= EXACT_INTEGERS {
+        return (exact / unit) as f64;
+    }
+    format!("{exact}e-{digits}").parse().expect("digits, an e and an exponent")
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let sign = self.mantissa.signum().cmp(&other.mantissa.signum());
+        if sign != Ordering::Equal || self.mantissa == 0 {
+            return sign;
+        }
+        let magnitude = |d: &Self| i64::from(d.mantissa.unsigned_abs().ilog10()) + i64::from(d.exponent);
+        let order = magnitude(self).cmp(&magnitude(other)).then_with(|| {
+            // Equal leading powers: the exponents differ by fewer digits than a mantissa holds.
+            let low = self.exponent.min(other.exponent);
+            let wide = |d: &Self| (d.mantissa.unsigned_abs(), (d.exponent - low).unsigned_abs());
+            let ((a, up_a), (b, up_b)) = (wide(self), wide(other));
+            match (10u128.checked_pow(up_a), 10u128.checked_pow(up_b)) {
+                (Some(x), Some(y)) => (a * x).cmp(&(b * y)),
+                _ => unreachable!("mantissas of equal magnitude differ by at most {DIGITS_MAX} digits"),
+            }
+        });
+        if self.mantissa < 0 { order.reverse() } else { order }
+    }
+}
+
+impl fmt::Display for Decimal {
+    /// Plain notation up to 40 places, exponent notation beyond; the text parses back to the same number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const PLACES_MAX: u32 = 40;
+        if self.exponent.unsigned_abs() > PLACES_MAX {
+            return write!(f, "{}e{}", self.mantissa, self.exponent);
+        }
+        let places = self.exponent.unsigned_abs() as usize;
+        if self.exponent >= 0 {
+            return write!(f, "{}{}", self.mantissa, "0".repeat(places));
+        }
+        let digits = format!("{:0>width$}", self.mantissa.unsigned_abs(), width = places + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - places);
+        write!(f, "{}{whole}.{fraction}", if self.mantissa < 0 { "-" } else { "" })
+    }
+}
+
+impl From<i64> for Decimal {
+    fn from(value: i64) -> Self {
+        Self::new(i128::from(value), 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn text_is_read_exactly() {
+        let read = |text: &str| Decimal::parse(text).map(|d| d.to_string());
+        assert_eq!(read("1.0"), Some("1".into()));
+        assert_eq!(read("-0.10"), Some("-0.1".into()));
+        assert_eq!(read("12e3"), Some("12000".into()));
+        assert_eq!(read("0.000"), Some("0".into()));
+        assert_eq!(read("1e-3"), Some("0.001".into()));
+        for bad in ["", "-", ".5", "5.", "1e", "0x1", "1_0", "NaN", "1e999999999999", "1e500", "١"] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn finer_digits_are_cut_not_rounded() {
+        assert_eq!(Decimal::parse("1.9999999").unwrap().scaled(6), Some(1_999_999));
+        assert_eq!(Decimal::parse("-1.9999999").unwrap().scaled(6), Some(-1_999_999));
+        assert_eq!(Decimal::parse("1e30").unwrap().to_exact(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn printing_and_reading_is_the_identity(mantissa in -10i128.pow(35)..10i128.pow(35), exponent in -60i32..60) {
+            let number = Decimal::new(mantissa, exponent);
+            prop_assert_eq!(Decimal::parse(&number.to_string()), Some(number));
+        }
+
+        #[test]
+        fn order_agrees_with_integers(a in any::<i64>(), b in any::<i64>(), down in 0i32..12) {
+            let number = |v: i64| Decimal::new(i128::from(v), -down);
+            prop_assert_eq!(number(a).cmp(&number(b)), a.cmp(&b));
+        }
+    }
+}
