@@ -155,6 +155,7 @@ impl Event {
 
     /// The property named `key`, looked up by text.
     pub fn property_named(&self, names: &Names, key: &str) -> Option<&Value> {
-        names.find(key).and_then(|key| self.property(key))
+        // Texts are compared: an event has few properties, and a look-up by text would hash and lock.
+        self.properties.iter().find(|(name, _)| names.text(*name) == key).map(|(_, value)| value)
     }
 }

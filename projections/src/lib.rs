@@ -2,8 +2,25 @@
 //!
 //! Events that reach this crate were accepted; what they mean is `docs/ARCHITECTURE.md` and the health model.
 
+pub mod account;
+pub mod calendar;
+pub mod canonical;
 pub mod decimal;
+pub mod entities;
 pub mod event;
+pub mod filter;
+pub mod invoice;
+pub mod metric;
+pub mod model;
+pub mod model_error;
 pub mod names;
+pub mod plan;
+pub mod series;
+pub mod settings;
+pub mod status;
+pub mod subscription;
+pub mod tenant;
+pub mod ticket;
+pub mod timeline;
 pub mod value;
 pub mod vocabulary;

@@ -1,0 +1,505 @@
+//! The state of one account: a fold over its events that any order of arrival brings to the same value.
+
+use crate::calendar::{Calendar, Day};
+use crate::entities::Entities;
+use crate::event::{Event, Micros};
+use crate::invoice::{self, Invoice};
+use crate::names::{Names, Symbol};
+use crate::plan::Plan;
+use crate::series::{Days, Series, Sum, text_hash};
+use crate::subscription::{AmountPer, Change, Recorded, Terms};
+use crate::ticket::{self, Rating, Ticket};
+use crate::timeline::{Order, Timeline};
+use crate::value::Value;
+use crate::vocabulary::{EventType, Family};
+
+/// How often and between when something was seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// First time.
+    pub first_at: Micros,
+    /// Last time.
+    pub last_at: Micros,
+    /// How many events.
+    pub events: u64,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { first_at: Micros::MAX, last_at: Micros::MIN, events: 0 }
+    }
+}
+
+impl Seen {
+    fn add(&mut self, at: Micros) {
+        self.first_at = self.first_at.min(at);
+        self.last_at = self.last_at.max(at);
+        self.events += 1;
+    }
+}
+
+/// A user of the account.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Person {
+    /// Their events.
+    pub seen: Seen,
+    /// What `user_identified` and `user_deactivated` said, in order.
+    pub notes: Timeline<Note>,
+}
+
+/// What is known of a user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// `user_identified`.
+    Identified {
+        /// The id used before.
+        previous_user: Option<Box<str>>,
+        /// The e-mail address.
+        email: Option<Box<str>>,
+        /// The position.
+        title: Option<Box<str>>,
+    },
+    /// `user_deactivated`: left, not quiet.
+    Deactivated,
+}
+
+/// (type, user, survey): whose answers replace each other.
+pub type AnswerKey = (EventType, Option<Symbol>, Option<Box<str>>);
+
+/// A survey answer, the newest of its (type, user, survey).
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Answered(pub Option<(Order, Value)>);
+
+/// What one account is, as far as its own events say.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Account {
+    /// Its id.
+    pub id: Symbol,
+    /// How many events were folded in.
+    pub events: u64,
+    /// The earliest event of a family that starts a life.
+    pub first_life_at: Option<Micros>,
+    /// The newest event.
+    pub newest_at: Micros,
+    /// Every event was earlier than this day's end.
+    newest_day: Day,
+    series: Vec<Series>,
+    facts: Entities<Symbol, Timeline<Value>>,
+    /// Subscriptions by id.
+    pub subscriptions: Entities<Box<str>, Timeline<Recorded>>,
+    /// Pauses, resumptions and withdrawals that name no subscription.
+    pub account_wide: Timeline<Recorded>,
+    /// `credits_used` by subscription, in millionths.
+    pub credits_used: Entities<Box<str>, Days<Sum>>,
+    /// Invoices by id.
+    pub invoices: Entities<Box<str>, Invoice>,
+    /// Tickets by id.
+    pub tickets: Entities<Box<str>, Ticket>,
+    /// When each milestone was first reached.
+    pub milestones: Entities<Box<str>, Seen>,
+    /// When it was closed first.
+    pub closed_at: Option<Micros>,
+    /// Users of usage and value events, and those that were identified or deactivated.
+    pub people: Entities<Symbol, Person>,
+    /// Features used.
+    pub features: Entities<Symbol, Seen>,
+    /// Newest answers by (type, user, survey).
+    pub answers: Entities<AnswerKey, Answered>,
+    /// Whether changes of some entity or fact beyond the bound were forgotten.
+    pub changes_cut: bool,
+}
+
+impl Account {
+    /// An account of which nothing is known.
+    pub fn new(id: Symbol, plan: &Plan) -> Self {
+        Self {
+            id,
+            events: 0,
+            first_life_at: None,
+            newest_at: Micros::MIN,
+            newest_day: Day::MIN,
+            series: plan.specs().iter().map(|spec| Series::new(&spec.need)).collect(),
+            facts: Entities::default(),
+            subscriptions: Entities::default(),
+            account_wide: Timeline::default(),
+            credits_used: Entities::default(),
+            invoices: Entities::default(),
+            tickets: Entities::default(),
+            milestones: Entities::default(),
+            closed_at: None,
+            people: Entities::default(),
+            features: Entities::default(),
+            answers: Entities::default(),
+            changes_cut: false,
+        }
+    }
+
+    /// Folds an event in. Events must be distinct: the log accepts each once.
+    pub fn apply(&mut self, plan: &Plan, names: &Names, event: &Event) {
+        self.events += 1;
+        self.newest_at = self.newest_at.max(event.occurred_at);
+        if event.counts_nowhere() {
+            return;
+        }
+        self.count(plan, names, event);
+        match event.kind.family() {
+            Some(Family::Account) | None => {}
+            Some(_) => {
+                let first = self.first_life_at.get_or_insert(event.occurred_at);
+                *first = event.occurred_at.min(*first);
+            }
+        }
+        match event.kind.family() {
+            Some(Family::Usage | Family::Value) => self.see_people(plan, names, event),
+            Some(Family::Billing) => self.bill(plan, names, event),
+            Some(Family::Support) => self.help(plan, names, event),
+            Some(Family::Survey) => self.answer(plan, names, event),
+            Some(Family::Lifecycle) => self.live(plan, names, event),
+            Some(Family::Account) => self.learn(plan, names, event),
+            None => {}
+        }
+    }
+
+    fn count(&mut self, plan: &Plan, names: &Names, event: &Event) {
+        let slot = plan.slot(event.occurred_at);
+        let first_kept =
+            |newest: Day| plan.bounds.days_max.map_or(Day::MIN, |days| newest.plus(1 - i64::from(days)));
+        if slot.day > self.newest_day {
+            self.newest_day = slot.day;
+            let first = first_kept(slot.day);
+            self.series.iter_mut().for_each(|series| series.trim(names, first));
+        }
+        let slot = Some(slot).filter(|slot| slot.day >= first_kept(self.newest_day));
+        plan.for_each_fed(names, event, |index, need| {
+            self.series[index].add(need, names, event, slot, plan.bounds.members_max);
+        });
+    }
+
+    fn see_people(&mut self, plan: &Plan, names: &Names, event: &Event) {
+        let most = plan.bounds.entities_max;
+        if !plan.bounds.profiles {
+            return;
+        }
+        let hash = |symbol: &Symbol| text_hash(names.text(*symbol));
+        if let Some(user) = event.user {
+            self.people.change(user, most, hash, |person| person.seen.add(event.occurred_at));
+        }
+        if let Some(feature) = event.feature {
+            self.features.change(feature, most, hash, |seen| seen.add(event.occurred_at));
+        }
+    }
+
+    fn bill(&mut self, plan: &Plan, names: &Names, event: &Event) {
+        let calendar = &plan.calendar;
+        let subscription = text_of(names, event, "subscription_id");
+        let named = |key: &str| day_of(calendar, names, event, key);
+        let change = match event.kind {
+            EventType::SubscriptionStarted => Change::Started(terms(calendar, names, event, "term_start")),
+            EventType::TrialStarted => Change::TrialStarted(terms(calendar, names, event, "term_start")),
+            EventType::TrialConverted => Change::TrialConverted(terms(calendar, names, event, "term_start")),
+            EventType::TrialEnded => Change::TrialEnded,
+            EventType::SubscriptionChanged => Change::Changed(terms(calendar, names, event, "effective_at")),
+            EventType::SubscriptionRenewed => Change::Renewed(terms(calendar, names, event, "term_start")),
+            EventType::SubscriptionCancelled => Change::Cancelled { effective: named("effective_at") },
+            EventType::CancellationWithdrawn => Change::Withdrawn,
+            EventType::SubscriptionEnded => Change::Ended,
+            EventType::SubscriptionPaused => Change::Paused { until: named("until") },
+            EventType::SubscriptionResumed => Change::Resumed,
+            EventType::CreditsUsed => {
+                if let (Some(id), Some(quantity)) = (subscription, event.quantity) {
+                    let slot = plan.slot(event.occurred_at);
+                    self.credits_used.change(
+                        id,
+                        plan.bounds.entities_max,
+                        |id| text_hash(id),
+                        |days| {
+                            let cell = days.cell(slot);
+                            cell.total += i128::from(quantity);
+                            cell.count += 1;
+                        },
+                    );
+                }
+                return;
+            }
+            _ => return self.invoice(plan, names, event),
+        };
+        let recorded = Recorded { day: calendar.day(event.occurred_at), change };
+        let order = Order::of(event);
+        match subscription {
+            Some(id) => {
+                let cut = &mut self.changes_cut;
+                self.subscriptions.change(
+                    id,
+                    plan.bounds.entities_max,
+                    |id| text_hash(id),
+                    |line| {
+                        line.insert(names, order, recorded);
+                        *cut |= line.keep_newest(plan.bounds.changes_max);
+                    },
+                );
+            }
+            None => {
+                self.account_wide.insert(names, order, recorded);
+                self.changes_cut |= self.account_wide.keep_newest(plan.bounds.changes_max);
+            }
+        }
+    }
+
+    fn invoice(&mut self, plan: &Plan, names: &Names, event: &Event) {
+        let step = match event.kind {
+            EventType::InvoiceIssued => invoice::Step::Issued {
+                amount: event.amount,
+                on: plan.calendar.day(event.occurred_at),
+                due: day_of(&plan.calendar, names, event, "due_at"),
+            },
+            EventType::InvoicePaid => invoice::Step::Paid(event.amount),
+            EventType::PaymentFailed => invoice::Step::Failed,
+            EventType::InvoiceVoided => invoice::Step::Voided,
+            EventType::CreditIssued => invoice::Step::Credited(event.amount),
+            _ => return,
+        };
+        let Some(id) = text_of(names, event, "invoice_id") else { return };
+        let cut = &mut self.changes_cut;
+        self.invoices.change(
+            id,
+            plan.bounds.entities_max,
+            |id| text_hash(id),
+            |line| {
+                line.insert(names, Order::of(event), step);
+                *cut |= line.keep_newest(plan.bounds.changes_max);
+            },
+        );
+    }
+
+    fn help(&mut self, plan: &Plan, names: &Names, event: &Event) {
+        let Some(id) = text_of(names, event, "ticket_id") else { return };
+        let step = match event.kind {
+            EventType::TicketOpened => ticket::Step::Opened { bits: plan.ticket_bits(names, event) },
+            EventType::TicketReplied => {
+                let by_agent = property_text(names, event, "by") == Some("agent");
+                let public = event.property_named(names, "public").and_then(Value::as_bool).unwrap_or(true);
+                ticket::Step::Replied { answers: by_agent && public }
+            }
+            EventType::TicketResolved => ticket::Step::Resolved,
+            EventType::TicketClosed => ticket::Step::Closed,
+            EventType::TicketReopened => ticket::Step::Reopened,
+            EventType::TicketEscalated => ticket::Step::Escalated,
+            EventType::TicketDeescalated => ticket::Step::Deescalated,
+            EventType::TicketRated => ticket::Step::Rated {
+                rating: property_text(names, event, "rating").and_then(Rating::from_name),
+                bits: plan.ticket_bits(names, event),
+            },
+            _ => ticket::Step::Updated,
+        };
+        let cut = &mut self.changes_cut;
+        self.tickets.change(
+            id,
+            plan.bounds.entities_max,
+            |id| text_hash(id),
+            |line| {
+                line.insert(names, Order::of(event), step);
+                *cut |= line.keep_newest(plan.bounds.changes_max);
+            },
+        );
+    }
+
+    fn answer(&mut self, plan: &Plan, names: &Names, event: &Event) {
+        if !plan.bounds.profiles {
+            return;
+        }
+        let key = if event.kind == EventType::PulseRecorded { "colour" } else { "score" };
+        let Some(value) = event.property_named(names, key).filter(|value| **value != Value::Null) else {
+            return;
+        };
+        let survey = text_of(names, event, "survey");
+        let hash = |(_, user, survey): &AnswerKey| {
+            let user = user.map_or(0, |user| text_hash(names.text(user)));
+            user.wrapping_mul(31) ^ survey.as_deref().map_or(0, text_hash)
+        };
+        self.answers.change((event.kind, event.user, survey), plan.bounds.entities_max, hash, |newest| {
+            let order = Order::of(event);
+            if !newest.0.as_ref().is_some_and(|(other, _)| other.cmp(&order, names).is_gt()) {
+                newest.0 = Some((order, value.clone()));
+            }
+        });
+    }
+
+    fn live(&mut self, plan: &Plan, names: &Names, event: &Event) {
+        match event.kind {
+            EventType::MilestoneReached => {
+                if let Some(name) = text_of(names, event, "milestone") {
+                    let most = plan.bounds.entities_max;
+                    self.milestones.change(
+                        name,
+                        most,
+                        |name| text_hash(name),
+                        |seen| seen.add(event.occurred_at),
+                    );
+                }
+            }
+            EventType::StageChanged => {
+                if let Some(stage) = event.property_named(names, "stage") {
+                    self.learn_fact(plan, names, event, names.intern("stage"), stage.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn learn(&mut self, plan: &Plan, names: &Names, event: &Event) {
+        match event.kind {
+            EventType::AccountUpdated => {
+                for (key, value) in &event.properties {
+                    self.learn_fact(plan, names, event, *key, value.clone());
+                }
+            }
+            EventType::AccountClosed => {
+                let closed = self.closed_at.get_or_insert(event.occurred_at);
+                *closed = event.occurred_at.min(*closed);
+            }
+            EventType::UserIdentified | EventType::UserDeactivated if plan.bounds.profiles => {
+                let Some(user) = event.user else { return };
+                let note = match event.kind {
+                    EventType::UserDeactivated => Note::Deactivated,
+                    _ => Note::Identified {
+                        previous_user: text_of(names, event, "previous_user"),
+                        email: text_of(names, event, "email"),
+                        title: text_of(names, event, "title"),
+                    },
+                };
+                let hash = |symbol: &Symbol| text_hash(names.text(*symbol));
+                let cut = &mut self.changes_cut;
+                self.people.change(user, plan.bounds.entities_max, hash, |person| {
+                    person.notes.insert(names, Order::of(event), note);
+                    *cut |= person.notes.keep_newest(plan.bounds.changes_max);
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn learn_fact(&mut self, plan: &Plan, names: &Names, event: &Event, key: Symbol, value: Value) {
+        if value == Value::Null {
+            return;
+        }
+        let cut = &mut self.changes_cut;
+        let hash = |symbol: &Symbol| text_hash(names.text(*symbol));
+        self.facts.change(key, plan.bounds.facts_max, hash, |line| {
+            line.insert(names, Order::of(event), value);
+            *cut |= line.keep_newest(plan.bounds.changes_max);
+        });
+    }
+
+    /// One of the plan's series.
+    pub fn series(&self, index: usize) -> &Series {
+        &self.series[index]
+    }
+
+    /// All series, in the plan's order.
+    pub(crate) fn all_series(&self) -> &[Series] {
+        &self.series
+    }
+
+    /// The history of a fact, as `tier` or a declared attribute.
+    pub fn fact_history(&self, names: &Names, key: &str) -> Option<&Timeline<Value>> {
+        self.facts.iter().find(|(name, _)| names.text(*name) == key).map(|(_, line)| line)
+    }
+
+    /// A fact as known before `as_of`: the newest value that is not null.
+    pub fn fact(&self, names: &Names, key: &str, as_of: Micros) -> Option<&Value> {
+        self.fact_history(names, key)?.newest(as_of)
+    }
+
+    /// A fact that is a text.
+    pub fn fact_text(&self, names: &Names, key: &str, as_of: Micros) -> Option<&str> {
+        self.fact(names, key, as_of).and_then(Value::as_text)
+    }
+
+    /// All facts before `as_of`, by name.
+    pub fn facts<'a>(&'a self, names: &'a Names, as_of: Micros) -> Vec<(&'a str, &'a Value)> {
+        let newest =
+            |(name, line): &'a (Symbol, Timeline<Value>)| Some((names.text(*name), line.newest(as_of)?));
+        let mut facts: Vec<_> = self.facts.iter().filter_map(newest).collect();
+        facts.sort_by_key(|(name, _)| *name);
+        facts
+    }
+
+    /// Histories of all facts, for the digest.
+    pub(crate) fn fact_histories(&self) -> impl Iterator<Item = &(Symbol, Timeline<Value>)> {
+        self.facts.iter()
+    }
+
+    /// The first day of life as known before `as_of`.
+    pub fn first_day(&self, calendar: &Calendar, as_of: Micros) -> Option<Day> {
+        self.first_life_at.filter(|first| *first < as_of).map(|first| calendar.day(first))
+    }
+
+    /// The day of the newest event.
+    pub fn newest_day(&self) -> Day {
+        self.newest_day
+    }
+
+    /// Whether anything was left out at a bound: then answers come from the log.
+    pub fn past_a_bound(&self) -> bool {
+        let members_cut = self.series.iter().any(|series| match series {
+            Series::Users(days) | Series::Features(days) => days.all().iter().any(|(_, members)| members.cut),
+            _ => false,
+        });
+        self.changes_cut
+            || members_cut
+            || self.subscriptions.cut
+            || self.credits_used.cut
+            || self.invoices.cut
+            || self.tickets.cut
+            || self.milestones.cut
+            || self.facts.cut
+            || self.people.cut
+            || self.features.cut
+            || self.answers.cut
+    }
+}
+
+fn property_text<'a>(names: &Names, event: &'a Event, key: &str) -> Option<&'a str> {
+    event.property_named(names, key).and_then(Value::as_text).filter(|text| !text.is_empty())
+}
+
+fn text_of(names: &Names, event: &Event, key: &str) -> Option<Box<str>> {
+    property_text(names, event, key).map(Into::into)
+}
+
+/// A date, or an instant whose day in the zone counts.
+fn day_of(calendar: &Calendar, names: &Names, event: &Event, key: &str) -> Option<Day> {
+    match event.property_named(names, key)? {
+        Value::Text(text) => calendar.named_day(text),
+        Value::Number(micros) => {
+            micros.scaled(0).and_then(|micros| Micros::try_from(micros).ok()).map(|at| calendar.day(at))
+        }
+        _ => None,
+    }
+}
+
+fn terms(calendar: &Calendar, names: &Names, event: &Event, from: &str) -> Terms {
+    let number = |key: &str, digits: u32| {
+        let number = event.property_named(names, key).and_then(Value::as_number)?;
+        number.scaled(digits).and_then(|scaled| i64::try_from(scaled).ok())
+    };
+    let flag = |key: &str| event.property_named(names, key).and_then(Value::as_bool);
+    const MILLIONTHS: u32 = crate::decimal::QUANTITY_DIGITS;
+    Terms {
+        from: day_of(calendar, names, event, from),
+        term_end: day_of(calendar, names, event, "term_end"),
+        amount: event.amount,
+        amount_per: match property_text(names, event, "amount_per") {
+            Some("month") => Some(AmountPer::Month),
+            Some("year") => Some(AmountPer::Year),
+            Some("term") => Some(AmountPer::Term),
+            _ => None,
+        },
+        seats: number("seats", MILLIONTHS),
+        plan: text_of(names, event, "plan"),
+        recurring: flag("recurring"),
+        auto_renew: flag("auto_renew"),
+        notice_days: number("notice_days", 0),
+        commit: number("commit_quantity", MILLIONTHS),
+    }
+}

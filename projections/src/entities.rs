@@ -1,0 +1,89 @@
+//! Things of one account under their own ids, bounded.
+
+/// Values by id, ascending.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Entities<K, T> {
+    entries: Vec<(K, T)>,
+    /// Whether some were left out because there were too many.
+    pub cut: bool,
+}
+
+impl<K, T> Default for Entities<K, T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), cut: false }
+    }
+}
+
+impl<K: Ord, T: Default> Entities<K, T> {
+    /// Changes the value under an id, made when absent. Past `entities_max` those with the least `hash` stay, so what is
+    /// kept depends on which ids came and never on when.
+    pub fn change(
+        &mut self,
+        id: K,
+        entities_max: usize,
+        hash: impl Fn(&K) -> u64,
+        change: impl FnOnce(&mut T),
+    ) {
+        let index = match self.entries.binary_search_by(|(other, _)| other.cmp(&id)) {
+            Ok(index) => index,
+            Err(index) => {
+                self.entries.insert(index, (id, T::default()));
+                index
+            }
+        };
+        change(&mut self.entries[index].1);
+        if self.entries.len() > entities_max {
+            self.cut = true;
+            let greatest = (0..self.entries.len()).max_by_key(|index| hash(&self.entries[*index].0));
+            self.entries.remove(greatest.expect("more than the bound"));
+        }
+    }
+
+    /// The value under an id.
+    pub fn get(&self, id: &K) -> Option<&T> {
+        let index = self.entries.binary_search_by(|(other, _)| other.cmp(id)).ok()?;
+        Some(&self.entries[index].1)
+    }
+}
+
+impl<K, T> Entities<K, T> {
+    /// All, by id.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &(K, T)> {
+        self.entries.iter()
+    }
+
+    /// How many are kept.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_kept_does_not_depend_on_arrival(ids in prop::collection::vec(0u64..50, 0..80), at in any::<prop::sample::Index>()) {
+            let kept = |ids: &[u64]| {
+                let mut entities: Entities<u64, u64> = Entities::default();
+                for id in ids {
+                    entities.change(*id, 10, |id| id.wrapping_mul(0x9e37_79b9_7f4a_7c15), |_| ());
+                }
+                entities
+            };
+            let mut turned = ids.clone();
+            if !turned.is_empty() {
+                let by = at.index(turned.len());
+                turned.rotate_left(by);
+            }
+            prop_assert_eq!(kept(&ids), kept(&turned));
+        }
+    }
+}

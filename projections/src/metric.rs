@@ -1,0 +1,224 @@
+//! What a metric is worth at an instant: one evaluator for the live answer and for every past one (health-model §4).
+
+mod compare;
+mod plain;
+mod standing;
+mod tickets;
+mod window;
+
+use crate::account::Account;
+use crate::calendar::Day;
+use crate::event::Micros;
+use crate::model::Agg;
+use crate::names::Names;
+use crate::plan::{Input, Plan};
+use crate::series::Slot;
+use crate::settings::{Closed, Settings};
+use crate::tenant::Tenant;
+use crate::value::Value;
+
+/// A metric's value. Missing is `None` around it and never 0.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Scalar {
+    /// A real number.
+    Number(f64),
+    /// An exact whole number.
+    Integer(i128),
+    /// Anything `last` may bring that is no number.
+    Text(String),
+}
+
+impl Scalar {
+    /// The number it is, if it is one.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Integer(number) => Some(*number as f64),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+/// Everything an answer depends on besides the account.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The compiled model.
+    pub plan: &'a Plan,
+    /// The adopted settings.
+    pub settings: &'a Settings,
+    /// What crosses accounts.
+    pub tenant: &'a Tenant,
+    /// The table of names.
+    pub names: &'a Names,
+}
+
+/// The accounts whose events count together, asked at one instant.
+struct Asked<'a> {
+    plan: &'a Plan,
+    tenant: &'a Tenant,
+    names: &'a Names,
+    /// The survivor first.
+    members: &'a [&'a Account],
+    as_of: Micros,
+    today: Day,
+    /// The first day of life, over all members.
+    life: Option<Day>,
+    closed: Closed,
+}
+
+/// A moment at which a plain metric is worth something: `as_of` itself, or the end of a complete day before it.
+#[derive(Clone, Copy)]
+struct Moment {
+    at: Micros,
+    day: Day,
+    slot: Slot,
+}
+
+/// The values of all metrics of the plan, in its order, for the accounts that count together (the survivor first).
+///
+/// Exact at every `as_of` up to which all members were folded with a plan that was cut there, at ends of days, and at
+/// any instant after the members' newest events.
+pub fn evaluate(context: Context<'_>, members: &[&Account], as_of: Micros) -> Vec<Option<Scalar>> {
+    let asked = Asked::new(context, members, as_of);
+    (0..context.plan.model.metrics.len()).map(|index| asked.level(index)).collect()
+}
+
+impl<'a> Asked<'a> {
+    fn new(context: Context<'a>, members: &'a [&'a Account], as_of: Micros) -> Self {
+        let Context { plan, settings, tenant, names } = context;
+        let survivor = members[0];
+        let fact = |key: &str| survivor.fact_text(names, key, as_of);
+        Self {
+            plan,
+            tenant,
+            names,
+            members,
+            as_of,
+            today: plan.calendar.day(as_of - 1),
+            life: members.iter().filter_map(|member| member.first_day(&plan.calendar, as_of)).min(),
+            closed: Closed::of(
+                &settings.closed_days,
+                names.text(survivor.id),
+                fact("segment"),
+                fact("country"),
+            ),
+        }
+    }
+
+    fn survivor(&self) -> &'a Account {
+        self.members[0]
+    }
+
+    fn now(&self) -> Moment {
+        Moment { at: self.as_of, day: self.today, slot: self.plan.last_slot(self.as_of) }
+    }
+
+    /// The end of a complete day; today or later is never asked for.
+    fn end_of(&self, day: Day) -> Moment {
+        Moment { at: self.plan.calendar.end(day), day, slot: Slot::end_of(day) }
+    }
+
+    /// Whether the account sends telemetry, by its deployment at a moment.
+    fn telemetry(&self, moment: Moment) -> bool {
+        self.survivor().fact_text(self.names, "deployment", moment.at) != Some("on_premise")
+    }
+
+    /// A metric asked at `as_of`.
+    fn level(&self, index: usize) -> Option<Scalar> {
+        match &self.plan.model.metrics[index].agg {
+            Agg::Change { a, window } => self.change(*a, *window).map(Scalar::Number),
+            Agg::AgainstOwn { a, weeks } => self.against_own(*a, *weeks).map(Scalar::Number),
+            Agg::Slope { a, weeks } => self.slope(*a, *weeks).map(Scalar::Number),
+            Agg::PerSeat { a } => {
+                let above = self.level(*a)?.number()?;
+                self.per_seat(above, self.last_day(*a))
+            }
+            Agg::Ratio { a, b, min_b } => {
+                ratio(self.level(*a)?.number()?, self.level(*b)?.number()?, *min_b).map(Scalar::Number)
+            }
+            _ => self.part(index, self.now()).value,
+        }
+    }
+
+    /// The last moment a metric looks at.
+    fn last_day(&self, index: usize) -> Moment {
+        match &self.plan.model.metrics[index].agg {
+            Agg::Change { .. } | Agg::AgainstOwn { .. } | Agg::Slope { .. } => {
+                self.end_of(self.today.plus(-1))
+            }
+            Agg::PerSeat { a } => self.last_day(*a),
+            Agg::Ratio { a, b, .. } => {
+                let (above, below) = (self.last_day(*a), self.last_day(*b));
+                if above.day >= below.day { above } else { below }
+            }
+            Agg::Plain(_) | Agg::Share { .. } | Agg::Standing(_) => self.now(),
+        }
+    }
+
+    fn per_seat(&self, above: f64, moment: Moment) -> Option<Scalar> {
+        let seats = self.seats(moment)?;
+        (seats > 0.0).then(|| Scalar::Number(above / seats))
+    }
+}
+
+/// a / b, missing where b ≤ 0 or below `min_b`.
+fn ratio(above: f64, below: f64, min_b: Option<f64>) -> Option<f64> {
+    let enough = below > 0.0 && min_b.is_none_or(|least| below >= least);
+    enough.then(|| above / below)
+}
+
+/// A part of a comparison at one moment: its value, and the first day its window reached.
+struct Part {
+    value: Option<Scalar>,
+    /// `None`: the part has no window and begins with life.
+    first: Option<Day>,
+}
+
+impl Asked<'_> {
+    /// What a plain metric, a standing, or a ratio or per_seat of such is worth at a moment.
+    fn part(&self, index: usize, moment: Moment) -> Part {
+        match &self.plan.model.metrics[index].agg {
+            Agg::Plain(plain) => self.plain(plain, self.plan.input(index), moment),
+            Agg::Share { a, b, window, min } => {
+                let Input::Pair(above, below) = self.plan.input(index) else {
+                    unreachable!("a share counts two series")
+                };
+                self.share((a, above), (b, below), *window, *min, moment)
+            }
+            Agg::Standing(kind) => Part { value: self.standing(*kind, moment), first: None },
+            Agg::Ratio { a, b, min_b } => {
+                let (above, below) = (self.part(*a, moment), self.part(*b, moment));
+                let value = above.value.zip(below.value).and_then(|(above, below)| {
+                    ratio(above.number()?, below.number()?, *min_b).map(Scalar::Number)
+                });
+                let first = match (above.first, below.first) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+                Part { value, first }
+            }
+            Agg::PerSeat { a } => {
+                let above = self.part(*a, moment);
+                let value = above.value.and_then(|value| self.per_seat(value.number()?, moment));
+                Part { value, first: above.first }
+            }
+            Agg::Change { .. } | Agg::AgainstOwn { .. } | Agg::Slope { .. } => {
+                unreachable!("the grammar compares no comparison")
+            }
+        }
+    }
+}
+
+/// A value as `last` answers it.
+fn scalar_of(value: &Value) -> Option<Scalar> {
+    match value {
+        Value::Null => None,
+        Value::Text(text) => Some(Scalar::Text(text.to_string())),
+        Value::Number(number) => Some(match number.exponent() {
+            0.. => number.scaled(0).map_or(Scalar::Number(number.to_f64()), Scalar::Integer),
+            _ => Scalar::Number(number.to_f64()),
+        }),
+        Value::Bool(truth) => Some(Scalar::Text(truth.to_string())),
+        Value::List(_) | Value::Object(_) => Some(Scalar::Text(value.to_json())),
+    }
+}

@@ -1,0 +1,407 @@
+//! The `[metrics]` table.
+
+use toml::{Table, Value as Toml};
+
+use super::{
+    Agg, METRICS_MAX, Metric, ModelError, Plain, PlainKind, Standing, bad_value, integer, nearest, number,
+    required, text,
+};
+use crate::event::Currency;
+use crate::filter::{Field, Filter};
+
+/// What an aggregation may be given besides `agg`.
+struct Grammar {
+    agg: &'static str,
+    keys: &'static [&'static str],
+}
+
+const fn grammar(agg: &'static str, keys: &'static [&'static str]) -> Grammar {
+    Grammar { agg, keys }
+}
+
+const GRAMMARS: [Grammar; 24] = [
+    grammar("count", &["filter", "window", "skip_closed"]),
+    grammar("sum", &["field", "currency", "filter", "window", "skip_closed"]),
+    grammar("active_users", &["filter", "window", "skip_closed"]),
+    grammar("active_days", &["filter", "window", "skip_closed"]),
+    grammar("features_used", &["filter", "window", "skip_closed", "core"]),
+    grammar("features_share", &["filter", "window", "skip_closed", "core"]),
+    grammar("first_time", &["filter", "window"]),
+    grammar("last_time", &["filter", "window"]),
+    grammar("days_since_last", &["filter", "window"]),
+    grammar("last", &["field", "currency", "filter", "window"]),
+    grammar("mean", &["field", "currency", "filter", "window"]),
+    grammar("median", &["field", "currency", "filter", "window"]),
+    grammar("quantile", &["field", "q", "currency", "filter", "window"]),
+    grammar("decayed_sum", &["field", "half_life_days", "currency", "filter", "window"]),
+    grammar("decayed_mean", &["field", "half_life_days", "currency", "filter", "window"]),
+    grammar("ratio", &["a", "b", "min_b"]),
+    grammar("per_seat", &["a"]),
+    grammar("change", &["a"]),
+    grammar("against_own", &["a", "weeks"]),
+    grammar("slope", &["a", "weeks"]),
+    grammar("share", &["a_filter", "b_filter", "window", "min"]),
+    grammar("happiness", &["filter", "window"]),
+    grammar("first_reply_hours", &["filter", "window"]),
+    grammar("resolution_hours", &["filter", "window"]),
+];
+const STANDING_KEYS: [&str; 2] = ["kind", "currency"];
+const STANDINGS: [&str; 11] = [
+    "oldest_past_due_days",
+    "amount_past_due",
+    "open_tickets",
+    "open_escalations",
+    "days_to_renewal",
+    "days_to_notice",
+    "milestones_share",
+    "expected_days",
+    "credits_burn",
+    "seats",
+    "age_days",
+];
+
+/// Longest window in days, a hundred years: beyond it a window means everything seen.
+const WINDOW_DAYS_MAX: i64 = 36_525;
+/// Most weeks a comparison looks back, ten years.
+const WEEKS_MAX: i64 = 522;
+
+/// One metric on its way in: its table, its path, its aggregation.
+struct Reading<'a> {
+    table: &'a Table,
+    path: String,
+    agg: &'a str,
+    names: &'a [&'a str],
+}
+
+pub(super) fn read_all(metrics: &Table) -> Result<Vec<Metric>, ModelError> {
+    if metrics.len() > METRICS_MAX {
+        let reason = format!("{} metrics are declared, at most {METRICS_MAX} are allowed", metrics.len());
+        return Err(ModelError::Refused { path: "metrics".to_owned(), reason });
+    }
+    let names: Vec<&str> = metrics.keys().map(String::as_str).collect();
+    let mut read = Vec::with_capacity(metrics.len());
+    for (name, declared) in metrics {
+        let path = format!("metrics.{name}");
+        let table =
+            declared.as_table().ok_or_else(|| bad_value(&path, declared, "a table with the key \"agg\""))?;
+        let agg = text(required(table, "agg", &path, "a metric")?, &format!("{path}.agg"))?;
+        let reading = Reading { table, path, agg, names: &names };
+        reading.check_keys()?;
+        read.push(Metric { name: name.clone(), agg: reading.agg()? });
+    }
+    for index in 0..read.len() {
+        check_composition(&read, index)?;
+        if let Agg::Change { a, .. } = read[index].agg {
+            let window = common_window(&read, a, &format!("metrics.{}", read[index].name))?;
+            read[index].agg = Agg::Change { a, window };
+        }
+    }
+    Ok(read)
+}
+
+impl Reading<'_> {
+    fn check_keys(&self) -> Result<(), ModelError> {
+        let keys: &[&str] = match GRAMMARS.iter().find(|grammar| grammar.agg == self.agg) {
+            Some(grammar) => grammar.keys,
+            None if self.agg == "standing" => &STANDING_KEYS,
+            None => {
+                let known: Vec<&str> = GRAMMARS.iter().map(|g| g.agg).chain(["standing"]).collect();
+                return Err(ModelError::BadValue {
+                    path: format!("{}.agg", self.path),
+                    value: format!("{:?}", self.agg),
+                    expected: format!(
+                        "an aggregation (nearest: {:?}; there are {})",
+                        nearest(self.agg, known.iter().copied()),
+                        known.join(", ")
+                    ),
+                });
+            }
+        };
+        match self.table.keys().find(|key| *key != "agg" && !keys.contains(&key.as_str())) {
+            None => Ok(()),
+            Some(key) => Err(ModelError::UselessKey {
+                path: self.path.clone(),
+                agg: self.agg.to_owned(),
+                key: key.clone(),
+                valid: keys.join(", "),
+            }),
+        }
+    }
+
+    fn at(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+
+    fn required(&self, key: &str) -> Result<&Toml, ModelError> {
+        required(self.table, key, &self.path, self.agg)
+    }
+
+    fn agg(&self) -> Result<Agg, ModelError> {
+        match self.agg {
+            "standing" => Ok(Agg::Standing(self.standing()?)),
+            "ratio" => {
+                let min_b = match self.table.get("min_b") {
+                    Some(least) => Some(number(least, &self.at("min_b"), "a finite number", |_| true)?),
+                    None => None,
+                };
+                Ok(Agg::Ratio { a: self.metric("a")?, b: self.metric("b")?, min_b })
+            }
+            "per_seat" => Ok(Agg::PerSeat { a: self.metric("a")? }),
+            "change" => Ok(Agg::Change { a: self.metric("a")?, window: 0 }),
+            "against_own" => Ok(Agg::AgainstOwn { a: self.metric("a")?, weeks: self.weeks()? }),
+            "slope" => Ok(Agg::Slope { a: self.metric("a")?, weeks: self.weeks()? }),
+            "share" => {
+                let min = match self.table.get("min") {
+                    Some(least) => integer(least, &self.at("min"), 0, i64::MAX)?,
+                    None => 1,
+                };
+                let window = self.window()?.ok_or_else(|| self.missing("window"))?;
+                Ok(Agg::Share {
+                    a: self.filter("a_filter", true)?,
+                    b: self.filter("b_filter", true)?,
+                    window,
+                    min: u64::try_from(min).expect("0 or more"),
+                })
+            }
+            _ => Ok(Agg::Plain(self.plain()?)),
+        }
+    }
+
+    fn plain(&self) -> Result<Plain, ModelError> {
+        let field = |needed: bool| match self.table.get("field") {
+            Some(name) => Field::parse(text(name, &self.at("field"))?, &self.at("field")).map(Some),
+            None if needed => Err(self.missing("field")),
+            None => Ok(None),
+        };
+        let named = || field(true).map(|field| field.expect("a missing field is an error"));
+        let kind = match self.agg {
+            "count" => PlainKind::Count,
+            "sum" => PlainKind::Sum(named()?),
+            "active_users" => PlainKind::ActiveUsers,
+            "active_days" => PlainKind::ActiveDays,
+            "features_used" => PlainKind::FeaturesUsed { core: self.core()? },
+            "features_share" => PlainKind::FeaturesShare { core: self.core()? },
+            "first_time" => PlainKind::FirstTime,
+            "last_time" => PlainKind::LastTime,
+            "days_since_last" => PlainKind::DaysSinceLast,
+            "last" => PlainKind::Last(named()?),
+            "mean" => PlainKind::Mean(named()?),
+            "median" => PlainKind::Quantile(named()?, 0.5),
+            "quantile" => PlainKind::Quantile(
+                named()?,
+                number(self.required("q")?, &self.at("q"), "a number from 0 to 1", |q| {
+                    (0.0..=1.0).contains(&q)
+                })?,
+            ),
+            "decayed_sum" => PlainKind::DecayedSum(field(false)?, self.half_life()?),
+            "decayed_mean" => PlainKind::DecayedMean(named()?, self.half_life()?),
+            "happiness" => PlainKind::Happiness,
+            "first_reply_hours" => PlainKind::FirstReplyHours,
+            "resolution_hours" => PlainKind::ResolutionHours,
+            other => unreachable!("{other} is in the grammar and read elsewhere"),
+        };
+        let window = self.window()?;
+        let unbounded = matches!(
+            kind,
+            PlainKind::Last(_)
+                | PlainKind::DaysSinceLast
+                | PlainKind::Count
+                | PlainKind::Sum(_)
+                | PlainKind::FirstTime
+                | PlainKind::LastTime
+                | PlainKind::DecayedSum(..)
+                | PlainKind::DecayedMean(..)
+        );
+        if window.is_none() && !unbounded {
+            return Err(self.missing("window"));
+        }
+        let skip_closed = match self.table.get("skip_closed") {
+            Some(flag) => {
+                flag.as_bool().ok_or_else(|| bad_value(&self.at("skip_closed"), flag, "true or false"))?
+            }
+            None => false,
+        };
+        if skip_closed && window.is_none() {
+            return Err(self.missing("window"));
+        }
+        Ok(Plain { filter: self.currency_filter(&kind)?, kind, window, skip_closed })
+    }
+
+    fn currency_filter(&self, kind: &PlainKind) -> Result<Filter, ModelError> {
+        let filter = self.filter("filter", false)?;
+        let over_amount = match kind {
+            PlainKind::Sum(field)
+            | PlainKind::Last(field)
+            | PlainKind::Mean(field)
+            | PlainKind::Quantile(field, _)
+            | PlainKind::DecayedMean(field, _)
+            | PlainKind::DecayedSum(Some(field), _) => *field == Field::Amount,
+            _ => false,
+        };
+        match self.currency()? {
+            Some(currency) => Ok(filter.with_currency(currency)),
+            None if over_amount && !filter.names_currency() => Err(self.missing("currency")),
+            None => Ok(filter),
+        }
+    }
+
+    fn currency(&self) -> Result<Option<Currency>, ModelError> {
+        let Some(code) = self.table.get("currency") else { return Ok(None) };
+        let currency = code.as_str().and_then(Currency::from_code);
+        currency
+            .map(Some)
+            .ok_or_else(|| bad_value(&self.at("currency"), code, "an ISO 4217 code such as \"EUR\""))
+    }
+
+    fn standing(&self) -> Result<Standing, ModelError> {
+        let kind = self.required("kind")?;
+        let standing = match text(kind, &self.at("kind"))? {
+            "oldest_past_due_days" => Standing::OldestPastDueDays,
+            "amount_past_due" => {
+                return Ok(Standing::AmountPastDue(
+                    self.currency()?.ok_or_else(|| self.missing("currency"))?,
+                ));
+            }
+            "open_tickets" => Standing::OpenTickets,
+            "open_escalations" => Standing::OpenEscalations,
+            "days_to_renewal" => Standing::DaysToRenewal,
+            "days_to_notice" => Standing::DaysToNotice,
+            "milestones_share" => Standing::MilestonesShare,
+            "expected_days" => Standing::ExpectedDays,
+            "credits_burn" => Standing::CreditsBurn,
+            "seats" => Standing::Seats,
+            "age_days" => Standing::AgeDays,
+            other => {
+                let expected =
+                    format!("one of {} (nearest: {:?})", STANDINGS.join(", "), nearest(other, STANDINGS));
+                return Err(bad_value(&self.at("kind"), kind, &expected));
+            }
+        };
+        if self.table.contains_key("currency") {
+            return Err(ModelError::UselessKey {
+                path: self.path.clone(),
+                agg: format!("standing {kind}"),
+                key: "currency".to_owned(),
+                valid: "kind".to_owned(),
+            });
+        }
+        Ok(standing)
+    }
+
+    fn filter(&self, key: &str, needed: bool) -> Result<Filter, ModelError> {
+        match self.table.get(key) {
+            Some(Toml::Table(table)) => Filter::parse(table, &self.at(key)),
+            Some(other) => Err(bad_value(&self.at(key), other, "a table of conditions")),
+            None if needed => Err(self.missing(key)),
+            None => Ok(Filter::default()),
+        }
+    }
+
+    fn window(&self) -> Result<Option<u32>, ModelError> {
+        let Some(days) = self.table.get("window") else { return Ok(None) };
+        let days = integer(days, &self.at("window"), 1, WINDOW_DAYS_MAX)?;
+        Ok(Some(u32::try_from(days).expect("within the limit")))
+    }
+
+    fn weeks(&self) -> Result<u32, ModelError> {
+        let weeks = integer(self.required("weeks")?, &self.at("weeks"), 1, WEEKS_MAX)?;
+        Ok(u32::try_from(weeks).expect("within the limit"))
+    }
+
+    fn half_life(&self) -> Result<f64, ModelError> {
+        const DAYS_MAX: f64 = 36_525.0;
+        let days = self.required("half_life_days")?;
+        number(days, &self.at("half_life_days"), "days above 0, at most 36525", |d| 0.0 < d && d <= DAYS_MAX)
+    }
+
+    fn core(&self) -> Result<Vec<String>, ModelError> {
+        let Some(list) = self.table.get("core") else { return Ok(Vec::new()) };
+        let path = self.at("core");
+        let entries = list.as_array().ok_or_else(|| bad_value(&path, list, "a list of features"))?;
+        let mut core = Vec::with_capacity(entries.len());
+        for entry in entries {
+            core.push(text(entry, &path)?.to_owned());
+        }
+        core.sort();
+        core.dedup();
+        Ok(core)
+    }
+
+    fn metric(&self, key: &str) -> Result<usize, ModelError> {
+        let name = text(self.required(key)?, &self.at(key))?;
+        self.names.iter().position(|known| *known == name).ok_or_else(|| ModelError::NoSuchMetric {
+            path: self.at(key),
+            name: name.to_owned(),
+            nearest: nearest(name, self.names.iter().copied()).to_owned(),
+        })
+    }
+
+    fn missing(&self, key: &str) -> ModelError {
+        ModelError::MissingKey { path: self.path.clone(), agg: self.agg.to_owned(), key: key.to_owned() }
+    }
+}
+
+/// The metrics one is composed of.
+fn parts(agg: &Agg) -> Vec<usize> {
+    match agg {
+        Agg::Plain(_) | Agg::Share { .. } | Agg::Standing(_) => vec![],
+        Agg::Ratio { a, b, .. } => vec![*a, *b],
+        Agg::PerSeat { a } | Agg::Change { a, .. } | Agg::AgainstOwn { a, .. } | Agg::Slope { a, .. } => {
+            vec![*a]
+        }
+    }
+}
+
+fn check_composition(metrics: &[Metric], index: usize) -> Result<(), ModelError> {
+    let path = format!("metrics.{}", metrics[index].name);
+    let refused = |reason: String| Err(ModelError::Refused { path: path.clone(), reason });
+    let mut reached = vec![false; metrics.len()];
+    let mut ahead = parts(&metrics[index].agg);
+    while let Some(part) = ahead.pop() {
+        if part == index {
+            return refused("the metric is composed of itself".to_owned());
+        }
+        if !std::mem::replace(&mut reached[part], true) {
+            ahead.extend(parts(&metrics[part].agg));
+        }
+    }
+    let (Agg::Change { a, .. } | Agg::AgainstOwn { a, .. } | Agg::Slope { a, .. }) = metrics[index].agg
+    else {
+        return Ok(());
+    };
+    let plain = |part: usize| matches!(metrics[part].agg, Agg::Plain(_) | Agg::Share { .. });
+    let in_ratio = |part: usize| plain(part) || matches!(metrics[part].agg, Agg::Standing(_));
+    let comparable = match metrics[a].agg {
+        Agg::Plain(_) | Agg::Share { .. } => true,
+        Agg::Ratio { a, b, .. } => in_ratio(a) && in_ratio(b),
+        Agg::PerSeat { a } => plain(a),
+        Agg::Standing(_) | Agg::Change { .. } | Agg::AgainstOwn { .. } | Agg::Slope { .. } => false,
+    };
+    match comparable {
+        true => Ok(()),
+        false => refused(format!(
+            "{:?} is neither a plain metric nor a ratio or per_seat of plain ones, so it cannot be compared",
+            metrics[a].name
+        )),
+    }
+}
+
+/// The one window that all parts under `change` share.
+fn common_window(metrics: &[Metric], part: usize, path: &str) -> Result<u32, ModelError> {
+    let refused = |reason: String| Err(ModelError::Refused { path: path.to_owned(), reason });
+    match &metrics[part].agg {
+        Agg::Plain(Plain { window: Some(days), .. }) | Agg::Share { window: days, .. } => Ok(*days),
+        Agg::Ratio { a, b, .. } => {
+            let (above, below) = (common_window(metrics, *a, path)?, common_window(metrics, *b, path)?);
+            if above == below {
+                return Ok(above);
+            }
+            refused(format!(
+                "change compares one window, but {:?} has {above} days and {:?} has {below}; give both the same window",
+                metrics[*a].name, metrics[*b].name
+            ))
+        }
+        Agg::PerSeat { a } => common_window(metrics, *a, path),
+        _ => refused(format!("change needs a window, and {:?} has none", metrics[part].name)),
+    }
+}

@@ -1,0 +1,91 @@
+//! What can be wrong with a model file, told with the key, the value and the nearest valid key.
+
+/// A model file that cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ModelError {
+    /// Not TOML.
+    #[error("the model is not valid TOML: {0}")]
+    Syntax(String),
+    /// A key outside the grammar.
+    #[error("{path}: unknown key {key:?}; nearest valid key: {nearest:?} (valid: {valid})")]
+    UnknownKey {
+        /// The table it stands in.
+        path: String,
+        /// The key.
+        key: String,
+        /// The valid key most like it.
+        nearest: String,
+        /// All valid keys.
+        valid: String,
+    },
+    /// A value of the wrong type or outside its range.
+    #[error("{path}: {value} is not {expected}")]
+    BadValue {
+        /// The key's full path.
+        path: String,
+        /// The value as written.
+        value: String,
+        /// What it must be.
+        expected: String,
+    },
+    /// A key that this aggregation needs.
+    #[error("{path}: {agg} needs the key {key:?}")]
+    MissingKey {
+        /// The metric.
+        path: String,
+        /// Its aggregation.
+        agg: String,
+        /// The key.
+        key: String,
+    },
+    /// A key that this aggregation has no use for.
+    #[error("{path}: {agg} takes no key {key:?} (it takes {valid})")]
+    UselessKey {
+        /// The metric.
+        path: String,
+        /// Its aggregation.
+        agg: String,
+        /// The key.
+        key: String,
+        /// What it takes.
+        valid: String,
+    },
+    /// A metric that names another which does not exist.
+    #[error("{path}: there is no metric {name:?}; nearest: {nearest:?}")]
+    NoSuchMetric {
+        /// The key's full path.
+        path: String,
+        /// The missing name.
+        name: String,
+        /// The existing name most like it.
+        nearest: String,
+    },
+    /// A combination the contract excludes.
+    #[error("{path}: {reason}")]
+    Refused {
+        /// The metric.
+        path: String,
+        /// Which rule, and what to do.
+        reason: String,
+    },
+}
+
+/// The candidate most like `word`: fewest single-character edits, the first of equals.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> &'a str {
+    candidates.into_iter().min_by_key(|candidate| edits(word, candidate)).unwrap_or("")
+}
+
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,275 @@
+//! A model made ready to fold: distinct filters, the series they feed, and where days are cut.
+
+use std::collections::BTreeMap;
+
+use crate::calendar::{Calendar, Day};
+use crate::event::{Event, Micros};
+use crate::filter::Filter;
+use crate::model::{Agg, Model, Plain, PlainKind};
+use crate::names::Names;
+use crate::series::{Need, Slot};
+use crate::vocabulary::{EventType, KNOWN_TYPES};
+
+/// Bounds on the state of one account. A bound costs time and never an answer: an account past one is marked, and the
+/// affected metrics are answered from the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// Days kept one by one, counted back from the account's newest; older ones are added up. `None`: all.
+    pub days_max: Option<u32>,
+    /// Users or features kept for one day of one metric.
+    pub members_max: usize,
+    /// Tickets, invoices, subscriptions, people or features kept, each.
+    pub entities_max: usize,
+    /// Values kept of one fact, or events of one ticket, invoice or subscription.
+    pub changes_max: usize,
+    /// Facts kept (health-model §1: at most 200 attributes).
+    pub facts_max: usize,
+    /// Whether people, features and answers are kept too; metrics do not need them.
+    pub profiles: bool,
+}
+
+impl Bounds {
+    /// The bounds of live state: the hot horizon of the design (400 days), and room for every account met so far.
+    pub const LIVE: Self = Self {
+        days_max: Some(400),
+        members_max: 10_000,
+        entities_max: 50_000,
+        changes_max: 4_096,
+        facts_max: 256,
+        profiles: true,
+    };
+    /// No bounds: the state of a scan of the log.
+    pub const NONE: Self = Self {
+        days_max: None,
+        members_max: usize::MAX,
+        entities_max: usize::MAX,
+        changes_max: usize::MAX,
+        facts_max: usize::MAX,
+        profiles: false,
+    };
+}
+
+/// One series to keep.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SeriesSpec {
+    /// Index of its filter.
+    pub filter: usize,
+    /// What is kept.
+    pub need: Need,
+}
+
+/// Where a metric finds its figures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// Composed of others, or of entities alone.
+    None,
+    /// One series.
+    Series(usize),
+    /// Two series: the counts of a share.
+    Pair(usize, usize),
+    /// The bit that marks events of tickets which pass the filter.
+    TicketBit(u32),
+}
+
+/// A compiled model. Folding needs it, and so does every answer.
+#[derive(Clone)]
+pub struct Plan {
+    /// The model.
+    pub model: Model,
+    /// Days of the reporting zone.
+    pub calendar: Calendar,
+    /// The bounds of each account.
+    pub bounds: Bounds,
+    filters: Vec<Filter>,
+    series: Vec<SeriesSpec>,
+    /// By filter: the series it feeds.
+    fed: Vec<Vec<usize>>,
+    inputs: Vec<Input>,
+    ticket_filters: Vec<usize>,
+    candidates: Vec<(EventType, Vec<usize>)>,
+    /// Asked instants inside days, ascending, by day.
+    cuts: BTreeMap<Day, Vec<Micros>>,
+}
+
+/// Most distinct filters over tickets, one bit each.
+const TICKET_FILTERS_MAX: usize = 64;
+
+impl Plan {
+    /// Compiles a model for a calendar. `cuts` are the instants that will be asked about; ends of days need none.
+    ///
+    /// # Errors
+    /// More than 64 distinct filters over tickets.
+    pub fn compile(
+        model: Model,
+        names: &Names,
+        calendar: Calendar,
+        bounds: Bounds,
+        cuts: &[Micros],
+    ) -> Result<Self, crate::model::ModelError> {
+        let mut plan = Self {
+            model: Model { metrics: Vec::new(), ..model.clone() },
+            calendar,
+            bounds,
+            filters: Vec::new(),
+            series: Vec::new(),
+            fed: Vec::new(),
+            inputs: Vec::new(),
+            ticket_filters: Vec::new(),
+            candidates: Vec::new(),
+            cuts: BTreeMap::new(),
+        };
+        for metric in &model.metrics {
+            let input = match &metric.agg {
+                Agg::Plain(plain) => plan.plain_input(plain, &metric.name)?,
+                Agg::Share { a, b, .. } => {
+                    let above = plan.series(a, Need::Count);
+                    let below = plan.series(b, Need::Count);
+                    Input::Pair(above, below)
+                }
+                _ => Input::None,
+            };
+            plan.inputs.push(input);
+        }
+        plan.model = model;
+        plan.candidates =
+            KNOWN_TYPES.iter().map(|(kind, _, _)| (*kind, plan.matching(names, *kind))).collect();
+        for cut in cuts {
+            let day = plan.calendar.day(cut - 1);
+            if plan.calendar.end(day) != *cut {
+                let of_day = plan.cuts.entry(day).or_default();
+                if let Err(at) = of_day.binary_search(cut) {
+                    of_day.insert(at, *cut);
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    fn plain_input(&mut self, plain: &Plain, name: &str) -> Result<Input, crate::model::ModelError> {
+        let need = match &plain.kind {
+            PlainKind::Count | PlainKind::DecayedSum(None, _) => Need::Count,
+            PlainKind::Sum(field) | PlainKind::Mean(field) | PlainKind::DecayedSum(Some(field), _) => {
+                Need::Sum(field.clone())
+            }
+            PlainKind::ActiveUsers => Need::Users,
+            PlainKind::ActiveDays => Need::PersonDays,
+            PlainKind::FeaturesUsed { .. } | PlainKind::FeaturesShare { .. } => Need::Features,
+            PlainKind::FirstTime | PlainKind::LastTime | PlainKind::DaysSinceLast => Need::Times,
+            PlainKind::Last(field) => Need::Last(field.clone()),
+            PlainKind::Quantile(field, _) => Need::Numbers(field.clone()),
+            PlainKind::DecayedMean(field, _) => Need::Answers(field.clone()),
+            PlainKind::Happiness | PlainKind::FirstReplyHours | PlainKind::ResolutionHours => {
+                let filter = self.filter(&plain.filter);
+                let bit =
+                    self.ticket_filters.iter().position(|other| *other == filter).unwrap_or_else(|| {
+                        self.ticket_filters.push(filter);
+                        self.ticket_filters.len() - 1
+                    });
+                if bit >= TICKET_FILTERS_MAX {
+                    let reason = format!("more than {TICKET_FILTERS_MAX} distinct filters over tickets");
+                    return Err(crate::model::ModelError::Refused {
+                        path: format!("metrics.{name}"),
+                        reason,
+                    });
+                }
+                return Ok(Input::TicketBit(bit as u32));
+            }
+        };
+        Ok(Input::Series(self.series(&plain.filter, need)))
+    }
+
+    fn filter(&mut self, filter: &Filter) -> usize {
+        self.filters.iter().position(|other| other == filter).unwrap_or_else(|| {
+            self.filters.push(filter.clone());
+            self.fed.push(Vec::new());
+            self.filters.len() - 1
+        })
+    }
+
+    fn series(&mut self, filter: &Filter, need: Need) -> usize {
+        let spec = SeriesSpec { filter: self.filter(filter), need };
+        self.series.iter().position(|other| *other == spec).unwrap_or_else(|| {
+            self.fed[spec.filter].push(self.series.len());
+            self.series.push(spec);
+            self.series.len() - 1
+        })
+    }
+
+    fn matching(&self, names: &Names, kind: EventType) -> Vec<usize> {
+        (0..self.filters.len()).filter(|filter| self.filters[*filter].can_match(names, kind)).collect()
+    }
+
+    /// The series to keep, in a fixed order.
+    pub fn specs(&self) -> &[SeriesSpec] {
+        &self.series
+    }
+
+    /// Where metric `index` finds its figures.
+    pub fn input(&self, index: usize) -> Input {
+        self.inputs[index]
+    }
+
+    /// Calls `feed` with every series that an event feeds.
+    pub fn for_each_fed(&self, names: &Names, event: &Event, mut feed: impl FnMut(usize, &Need)) {
+        let mut try_filter = |filter: usize| {
+            if !self.fed[filter].is_empty() && self.filters[filter].passes(names, event) {
+                for series in &self.fed[filter] {
+                    feed(*series, &self.series[*series].need);
+                }
+            }
+        };
+        match self.candidates.iter().find(|(kind, _)| *kind == event.kind) {
+            Some((_, filters)) => filters.iter().copied().for_each(&mut try_filter),
+            None => (0..self.filters.len()).for_each(&mut try_filter),
+        }
+    }
+
+    /// The bits of the ticket filters that an event passes.
+    pub fn ticket_bits(&self, names: &Names, event: &Event) -> u64 {
+        let passing =
+            |(bit, filter): (usize, &usize)| u64::from(self.filters[*filter].passes(names, event)) << bit;
+        self.ticket_filters.iter().enumerate().map(passing).fold(0, |bits, bit| bits | bit)
+    }
+
+    /// The slot an instant falls into.
+    pub fn slot(&self, at: Micros) -> Slot {
+        let day = self.calendar.day(at);
+        let part = match self.cuts.is_empty() {
+            true => 0,
+            false => self.cuts.get(&day).map_or(0, |cuts| cuts.partition_point(|cut| *cut <= at)),
+        };
+        Slot { day, part: u16::try_from(part).unwrap_or(u16::MAX) }
+    }
+
+    /// The last slot before an instant: exact at ends of days and at the instants given as cuts; elsewhere the whole
+    /// day is taken, which is exact when nothing is known from the rest of it.
+    pub fn last_slot(&self, as_of: Micros) -> Slot {
+        let day = self.calendar.day(as_of - 1);
+        let index = self.cuts.get(&day).and_then(|cuts| cuts.binary_search(&as_of).ok());
+        match index.and_then(|index| u16::try_from(index).ok()) {
+            Some(part) => Slot { day, part },
+            None => Slot::end_of(day),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_cut_at_the_asked_instants_only() {
+        let names = Names::new();
+        let model =
+            Model::parse("[metrics]\na = { agg = 'count' }\nb = { agg = 'count', window = 3 }").unwrap();
+        let noon = 12 * 3_600_000_000;
+        let day_us = 24 * 3_600_000_000;
+        let plan =
+            Plan::compile(model, &names, Calendar::utc(), Bounds::NONE, &[noon, day_us, noon]).unwrap();
+        assert_eq!(plan.specs().len(), 1, "two counts of one filter share a series");
+        assert!(plan.slot(noon - 1) <= plan.last_slot(noon));
+        assert!(plan.slot(noon) > plan.last_slot(noon));
+        assert!(plan.slot(day_us - 1) <= plan.last_slot(day_us));
+        assert!(plan.slot(day_us) > plan.last_slot(day_us));
+    }
+}

@@ -1,0 +1,419 @@
+//! Figures of one filter, day by day: what plain aggregations are computed from.
+//!
+//! A series never depends on the order of arrival: its cells are counts, exact sums, sets and extremes.
+
+use std::cmp::Ordering;
+
+use crate::calendar::Day;
+use crate::decimal::{EXACT_DIGITS, QUANTITY_DIGITS};
+use crate::event::{Actor, Event, Micros};
+use crate::filter::{Field, FieldValue};
+use crate::names::{Names, Symbol};
+use crate::timeline::Order;
+use crate::value::Value;
+
+/// A part of a day: days are cut where an instant within them is asked about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Slot {
+    /// The day.
+    pub day: Day,
+    /// How many of the asked instants of this day lie at or before the slot.
+    pub part: u16,
+}
+
+impl Slot {
+    /// The last slot of a day.
+    pub fn end_of(day: Day) -> Self {
+        Self { day, part: u16::MAX }
+    }
+}
+
+/// Something that can be added up in any order.
+pub trait Cell: Default + Clone + PartialEq {
+    /// Adds another cell of the same series.
+    fn merge(&mut self, names: &Names, other: &Self);
+}
+
+/// Cells by slot, ascending, and one for everything older than the days kept.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Days<C> {
+    older: Option<C>,
+    cells: Vec<(Slot, C)>,
+}
+
+impl<C> Default for Days<C> {
+    fn default() -> Self {
+        Self { older: None, cells: Vec::new() }
+    }
+}
+
+impl<C: Cell> Days<C> {
+    /// The cell of a slot, made when absent.
+    pub fn cell(&mut self, slot: Slot) -> &mut C {
+        let index = match self.cells.last() {
+            Some((last, _)) if *last == slot => self.cells.len() - 1,
+            Some((last, _)) if *last > slot => match self.cells.binary_search_by_key(&slot, |(at, _)| *at) {
+                Ok(index) => index,
+                Err(index) => {
+                    self.cells.insert(index, (slot, C::default()));
+                    index
+                }
+            },
+            _ => {
+                self.cells.push((slot, C::default()));
+                self.cells.len() - 1
+            }
+        };
+        &mut self.cells[index].1
+    }
+
+    /// The cell of everything older than the days kept, made when absent.
+    pub fn older_cell(&mut self) -> &mut C {
+        self.older.get_or_insert_default()
+    }
+
+    /// Cells from a day to a slot, both included, oldest first.
+    pub fn between(&self, first: Day, last: Slot) -> &[(Slot, C)] {
+        let from = self.cells.partition_point(|(slot, _)| slot.day < first);
+        let to = self.cells.partition_point(|(slot, _)| *slot <= last);
+        &self.cells[from.min(to)..to]
+    }
+
+    /// What lies before the days kept.
+    pub fn older(&self) -> Option<&C> {
+        self.older.as_ref()
+    }
+
+    /// All cells, oldest first.
+    pub fn all(&self) -> &[(Slot, C)] {
+        &self.cells
+    }
+
+    /// Moves days before `first` into the older cell.
+    fn trim(&mut self, names: &Names, first: Day) {
+        let count = self.cells.partition_point(|(slot, _)| slot.day < first);
+        for (_, cell) in self.cells.drain(..count) {
+            self.older.get_or_insert_default().merge(names, &cell);
+        }
+    }
+}
+
+impl Cell for u64 {
+    fn merge(&mut self, _: &Names, other: &Self) {
+        *self += other;
+    }
+}
+
+/// Whether anything happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Happened;
+
+impl Cell for Happened {
+    fn merge(&mut self, _: &Names, _: &Self) {}
+}
+
+/// An exact sum, in the field's smallest unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sum {
+    /// In units of 10^-[`digits`].
+    pub total: i128,
+    /// How many values.
+    pub count: u64,
+}
+
+impl Cell for Sum {
+    fn merge(&mut self, _: &Names, other: &Self) {
+        // Each value is at most 10³⁶ units, so a sum needs over a hundred such extremes to saturate.
+        self.total = self.total.saturating_add(other.total);
+        self.count += other.count;
+    }
+}
+
+/// A set of names.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Members {
+    members: Vec<Symbol>,
+    /// Whether names beyond the bound were left out.
+    pub cut: bool,
+}
+
+impl Members {
+    fn insert(&mut self, names: &Names, member: Symbol, members_max: usize) {
+        if let Err(at) = self.members.binary_search(&member) {
+            self.members.insert(at, member);
+            self.bound(names, members_max);
+        }
+    }
+
+    /// Past the bound those with the least hash stay, so the set depends on what came and not on when.
+    fn bound(&mut self, names: &Names, members_max: usize) {
+        if self.members.len() > members_max {
+            self.cut = true;
+            self.members.sort_by_key(|member| (text_hash(names.text(*member)), *member));
+            self.members.truncate(members_max);
+            self.members.sort_unstable();
+        }
+    }
+
+    /// The names, in no meaningful order.
+    pub fn iter(&self) -> impl Iterator<Item = Symbol> + '_ {
+        self.members.iter().copied()
+    }
+}
+
+impl Cell for Members {
+    fn merge(&mut self, _: &Names, other: &Self) {
+        for member in &other.members {
+            if let Err(at) = self.members.binary_search(member) {
+                self.members.insert(at, *member);
+            }
+        }
+        self.cut |= other.cut;
+    }
+}
+
+/// FNV-1a, 64 bits: decides which members stay past a bound; nothing relies on it being hard to invert.
+pub(crate) fn text_hash(text: &str) -> u64 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    text.bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+}
+
+/// The first and the last instant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// The first instant.
+    pub first: Micros,
+    /// The last instant.
+    pub last: Micros,
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self { first: Micros::MAX, last: Micros::MIN }
+    }
+}
+
+impl Cell for Span {
+    fn merge(&mut self, _: &Names, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
+}
+
+/// The newest value.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Newest(pub Option<(Order, Value)>);
+
+impl Newest {
+    fn offer(&mut self, names: &Names, order: Order, value: Value) {
+        match &self.0 {
+            Some((newest, _)) if newest.cmp(&order, names) == Ordering::Greater => {}
+            _ => self.0 = Some((order, value)),
+        }
+    }
+}
+
+impl Cell for Newest {
+    fn merge(&mut self, names: &Names, other: &Self) {
+        if let Some((order, value)) = &other.0 {
+            self.offer(names, order.clone(), value.clone());
+        }
+    }
+}
+
+/// All values, ascending.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Numbers(pub Vec<i128>);
+
+impl Cell for Numbers {
+    fn merge(&mut self, _: &Names, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+        self.0.sort_unstable();
+    }
+}
+
+/// One answer of a survey.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Answer {
+    /// Its place.
+    pub order: Order,
+    /// Who answered.
+    pub user: Option<Symbol>,
+    /// `properties.survey`.
+    pub survey: Option<Value>,
+    /// In units of 10^-[`digits`].
+    pub value: i128,
+}
+
+/// The answers of a day, in order.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Answers(pub Vec<Answer>);
+
+impl Answers {
+    fn insert(&mut self, names: &Names, answer: Answer) {
+        let at = self.0.partition_point(|other| other.order.cmp(&answer.order, names) == Ordering::Less);
+        self.0.insert(at, answer);
+    }
+}
+
+impl Cell for Answers {
+    fn merge(&mut self, names: &Names, other: &Self) {
+        for answer in &other.0 {
+            self.insert(names, answer.clone());
+        }
+    }
+}
+
+/// What is kept of the events that pass a filter.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Need {
+    /// How many.
+    Count,
+    /// The exact sum and number of a field's values.
+    Sum(Field),
+    /// The persons.
+    Users,
+    /// The days with a person's event.
+    PersonDays,
+    /// The features.
+    Features,
+    /// The first and the last instant.
+    Times,
+    /// The newest value of a field.
+    Last(Field),
+    /// All values of a field.
+    Numbers(Field),
+    /// All values of a field with who gave them.
+    Answers(Field),
+}
+
+/// One series of an account.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "one variant for each Need, of the same name")]
+pub enum Series {
+    Count(Days<u64>),
+    Sum(Days<Sum>),
+    Users(Days<Members>),
+    PersonDays(Days<Happened>),
+    Features(Days<Members>),
+    Times(Days<Span>),
+    Last(Days<Newest>),
+    Numbers(Days<Numbers>),
+    Answers(Days<Answers>),
+}
+
+/// Decimal places of the unit in which a field's values are summed.
+pub fn digits(field: &Field) -> u32 {
+    match field {
+        Field::Quantity => QUANTITY_DIGITS,
+        Field::Amount => 0,
+        _ => EXACT_DIGITS,
+    }
+}
+
+/// The field's value in units of 10^-[`digits`], when it is present and numeric.
+pub fn exact(field: &Field, names: &Names, event: &Event) -> Option<i128> {
+    match field {
+        Field::Quantity => event.quantity_or_default().map(i128::from),
+        Field::Amount => event.amount.map(|amount| i128::from(amount.minor)),
+        _ => field.of(names, event)?.number()?.to_exact(),
+    }
+}
+
+impl Series {
+    /// An empty series.
+    pub fn new(need: &Need) -> Self {
+        match need {
+            Need::Count => Self::Count(Days::default()),
+            Need::Sum(_) => Self::Sum(Days::default()),
+            Need::Users => Self::Users(Days::default()),
+            Need::PersonDays => Self::PersonDays(Days::default()),
+            Need::Features => Self::Features(Days::default()),
+            Need::Times => Self::Times(Days::default()),
+            Need::Last(_) => Self::Last(Days::default()),
+            Need::Numbers(_) => Self::Numbers(Days::default()),
+            Need::Answers(_) => Self::Answers(Days::default()),
+        }
+    }
+
+    /// Adds an event that passed the filter, to its slot or (`None`) to what is older than the days kept.
+    pub fn add(&mut self, need: &Need, names: &Names, event: &Event, slot: Option<Slot>, members_max: usize) {
+        fn at<C: Cell>(days: &mut Days<C>, slot: Option<Slot>) -> &mut C {
+            match slot {
+                Some(slot) => days.cell(slot),
+                None => days.older_cell(),
+            }
+        }
+        match (self, need) {
+            (Self::Count(days), _) => *at(days, slot) += 1,
+            (Self::Sum(days), Need::Sum(field)) => {
+                if let Some(value) = exact(field, names, event) {
+                    at(days, slot).merge(names, &Sum { total: value, count: 1 });
+                }
+            }
+            (Self::Users(days), _) => {
+                if let (Actor::Person, Some(user)) = (event.actor, event.user) {
+                    at(days, slot).insert(names, user, members_max);
+                }
+            }
+            (Self::PersonDays(days), _) => {
+                if event.actor == Actor::Person {
+                    at(days, slot);
+                }
+            }
+            (Self::Features(days), _) => {
+                if let Some(feature) = event.feature {
+                    at(days, slot).insert(names, feature, members_max);
+                }
+            }
+            (Self::Times(days), _) => {
+                at(days, slot).merge(names, &Span { first: event.occurred_at, last: event.occurred_at });
+            }
+            (Self::Last(days), Need::Last(field)) => {
+                if let Some(value) = field.of(names, event).and_then(owned) {
+                    at(days, slot).offer(names, Order::of(event), value);
+                }
+            }
+            (Self::Numbers(days), Need::Numbers(field)) => {
+                if let Some(value) = exact(field, names, event) {
+                    let numbers = &mut at(days, slot).0;
+                    numbers.insert(numbers.partition_point(|other| *other < value), value);
+                }
+            }
+            (Self::Answers(days), Need::Answers(field)) => {
+                if let Some(value) = exact(field, names, event) {
+                    let survey =
+                        event.property_named(names, "survey").filter(|survey| **survey != Value::Null);
+                    let answer =
+                        Answer { order: Order::of(event), user: event.user, survey: survey.cloned(), value };
+                    at(days, slot).insert(names, answer);
+                }
+            }
+            (_, need) => unreachable!("a series is made for its need, {need:?}"),
+        }
+    }
+
+    /// Moves days before `first` into the older cell.
+    pub fn trim(&mut self, names: &Names, first: Day) {
+        match self {
+            Self::Count(days) => days.trim(names, first),
+            Self::Sum(days) => days.trim(names, first),
+            Self::Users(days) | Self::Features(days) => days.trim(names, first),
+            Self::PersonDays(days) => days.trim(names, first),
+            Self::Times(days) => days.trim(names, first),
+            Self::Last(days) => days.trim(names, first),
+            Self::Numbers(days) => days.trim(names, first),
+            Self::Answers(days) => days.trim(names, first),
+        }
+    }
+}
+
+fn owned(value: FieldValue<'_>) -> Option<Value> {
+    match value {
+        FieldValue::Text(text) => Some(Value::Text(text.into())),
+        FieldValue::Number(number) => Some(Value::Number(number)),
+        FieldValue::Other(Value::Null) => None,
+        FieldValue::Other(other) => Some(other.clone()),
+    }
+}

@@ -1,0 +1,240 @@
+//! What crosses accounts: which types are fed, who was merged into whom, what waits for an account.
+//!
+//! Everything here depends on the set of accepted events only, never on their order.
+
+use std::cmp::Ordering;
+
+use crate::calendar::{Calendar, Day};
+use crate::entities::Entities;
+use crate::event::{Event, Micros, Subject};
+use crate::names::{Names, Symbol};
+use crate::series::text_hash;
+use crate::timeline::Order;
+use crate::vocabulary::{EventType, Family};
+
+/// Since when a type has been arriving.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fed {
+    /// Its earliest event.
+    pub earliest_at: Micros,
+    /// Its earliest event with a user.
+    pub earliest_user_at: Option<Micros>,
+}
+
+/// Since when each type has been arriving in the tenant (health-model §3).
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Feed {
+    types: Vec<(EventType, Fed)>,
+}
+
+impl Feed {
+    /// Counts an event; says whether it made its type, or its type's users, arrive earlier than known.
+    pub fn observe(&mut self, event: &Event) -> bool {
+        if event.counts_nowhere() {
+            return false;
+        }
+        let user_at = event.user.map(|_| event.occurred_at);
+        self.note(event.kind, Fed { earliest_at: event.occurred_at, earliest_user_at: user_at })
+    }
+
+    /// Takes what is known elsewhere of a type; says whether it made anything earlier.
+    pub fn note(&mut self, kind: EventType, other: Fed) -> bool {
+        let Some((_, fed)) = self.types.iter_mut().find(|(known, _)| *known == kind) else {
+            self.types.push((kind, other));
+            return true;
+        };
+        let user_at = match (fed.earliest_user_at, other.earliest_user_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let earlier = Fed { earliest_at: fed.earliest_at.min(other.earliest_at), earliest_user_at: user_at };
+        std::mem::replace(fed, earlier) != earlier
+    }
+
+    /// All types that ever arrived.
+    pub fn types(&self) -> impl Iterator<Item = (EventType, Fed)> + '_ {
+        self.types.iter().copied()
+    }
+
+    /// Whether any type that `matches` is fed on a day; the whole day of its earliest event counts. With `users`, its
+    /// events must have carried a user by then. `telemetry` says whether usage and value can be fed at all.
+    pub fn any_fed(
+        &self,
+        calendar: &Calendar,
+        day: Day,
+        users: bool,
+        telemetry: bool,
+        matches: impl Fn(EventType) -> bool,
+    ) -> bool {
+        let fed_by = |at: Micros| at < calendar.end(day);
+        self.types.iter().any(|(kind, fed)| {
+            let arrives = fed_by(fed.earliest_at) && (!users || fed.earliest_user_at.is_some_and(fed_by));
+            let dark = !telemetry && matches!(kind.family(), Some(Family::Usage | Family::Value));
+            arrives && !dark && matches(*kind)
+        })
+    }
+}
+
+/// Merges of accounts, all that were accepted.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Merges {
+    /// (place, merged account, its survivor), in order.
+    edges: Vec<(Order, Symbol, Symbol)>,
+}
+
+impl Merges {
+    fn insert(&mut self, names: &Names, order: Order, from: Symbol, into: Symbol) {
+        let at = self.edges.partition_point(|(other, _, _)| other.cmp(&order, names) == Ordering::Less);
+        if self.edges.get(at).is_none_or(|(other, _, _)| *other != order) {
+            self.edges.insert(at, (order, from, into));
+        }
+    }
+
+    /// Whether merging `from` into `into` would make some account its own survivor.
+    pub fn would_cycle(&self, from: Symbol, into: Symbol) -> bool {
+        let mut reached = vec![into];
+        let mut next = 0;
+        while let Some(account) = reached.get(next).copied() {
+            if account == from {
+                return true;
+            }
+            for (_, merged, survivor) in &self.edges {
+                if *merged == account && !reached.contains(survivor) {
+                    reached.push(*survivor);
+                }
+            }
+            next += 1;
+        }
+        false
+    }
+
+    /// The account that answers for `account` at an instant: itself unless it was merged before.
+    pub fn survivor(&self, account: Symbol, as_of: Micros) -> Symbol {
+        let seen = &self.edges[..self.edges.partition_point(|(order, _, _)| order.at < as_of)];
+        let mut survivor = account;
+        // A chain without cycles has at most as many links as there are merges.
+        for _ in 0..=seen.len() {
+            match seen.iter().rev().find(|(_, from, _)| *from == survivor) {
+                Some((_, _, into)) => survivor = *into,
+                None => break,
+            }
+        }
+        survivor
+    }
+
+    /// The accounts whose events count for `survivor` at an instant, itself first, the others by id.
+    pub fn members(&self, names: &Names, survivor: Symbol, as_of: Micros) -> Vec<Symbol> {
+        let mut merged: Vec<Symbol> = self.edges.iter().map(|(_, from, _)| *from).collect();
+        merged.sort_unstable();
+        merged.dedup();
+        merged.retain(|account| *account != survivor && self.survivor(*account, as_of) == survivor);
+        merged.sort_by_key(|account| names.text(*account));
+        merged.insert(0, survivor);
+        merged
+    }
+
+    /// All merges in order: (place, merged account, survivor).
+    pub fn all(&self) -> &[(Order, Symbol, Symbol)] {
+        &self.edges
+    }
+}
+
+/// What an event without an account waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Waiting {
+    /// A link from (system, id) to an account.
+    Ref(Symbol, Symbol),
+    /// A link from a user to an account.
+    User(Symbol),
+}
+
+/// How many events wait, and since when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Parked {
+    /// How many.
+    pub events: u64,
+}
+
+/// Everything that crosses accounts.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Tenant {
+    /// Since when each type arrives.
+    pub feed: Feed,
+    /// Who was merged into whom.
+    pub merges: Merges,
+    /// The newest accepted event.
+    pub newest_at: Option<Micros>,
+    /// The oldest accepted event.
+    pub oldest_at: Option<Micros>,
+    /// How many events were accepted.
+    pub events: u64,
+    /// Events that wait for an account.
+    pub parked: Entities<Waiting, Parked>,
+}
+
+/// Most references whose parked events are counted one by one.
+pub const WAITING_MAX: usize = 1_000_000;
+
+impl Tenant {
+    /// Folds an event in.
+    pub fn observe(&mut self, names: &Names, event: &Event) {
+        self.events += 1;
+        self.newest_at = Some(self.newest_at.map_or(event.occurred_at, |at| at.max(event.occurred_at)));
+        self.oldest_at = Some(self.oldest_at.map_or(event.occurred_at, |at| at.min(event.occurred_at)));
+        self.feed.observe(event);
+        if let Some((from, into)) = merge_of(names, event) {
+            self.merges.insert(names, Order::of(event), from, into);
+        }
+        if let Some(waiting) = waiting(event) {
+            let hash = |waiting: &Waiting| match waiting {
+                Waiting::Ref(system, id) => {
+                    text_hash(names.text(*system)) ^ text_hash(names.text(*id)).rotate_left(1)
+                }
+                Waiting::User(user) => text_hash(names.text(*user)),
+            };
+            self.parked.change(waiting, WAITING_MAX, hash, |parked| parked.events += 1);
+        }
+    }
+
+    /// Adds what another fold saw of other events of the tenant.
+    pub fn merge(&mut self, names: &Names, other: &Self) {
+        self.events += other.events;
+        self.newest_at = self.newest_at.max(other.newest_at);
+        self.oldest_at = match (self.oldest_at, other.oldest_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        for (kind, fed) in other.feed.types() {
+            self.feed.note(kind, fed);
+        }
+        for (order, from, into) in other.merges.all() {
+            self.merges.insert(names, order.clone(), *from, *into);
+        }
+        for (waiting, parked) in other.parked.iter() {
+            self.parked.change(*waiting, WAITING_MAX, |_| 0, |sum| sum.events += parked.events);
+        }
+    }
+
+    /// The instant `last` means: one microsecond after the newest accepted event (health-model §3).
+    pub fn last_instant(&self) -> Option<Micros> {
+        self.newest_at.map(|at| at.saturating_add(1))
+    }
+}
+
+/// The merge an event states: (merged account, survivor).
+pub fn merge_of(names: &Names, event: &Event) -> Option<(Symbol, Symbol)> {
+    if event.kind != EventType::AccountMerged {
+        return None;
+    }
+    let into = event.property_named(names, "into_account")?.as_text()?;
+    Some((event.account()?, names.intern(into)))
+}
+
+/// What an event without an account waits for.
+pub fn waiting(event: &Event) -> Option<Waiting> {
+    match event.subject {
+        Subject::Account(_) => None,
+        Subject::Ref { system, id } => Some(Waiting::Ref(system, id)),
+        Subject::User => event.user.map(Waiting::User),
+    }
+}
