@@ -29,6 +29,9 @@ pub struct PartitionCheckpoint {
 /// See [`Checkpoint::File`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileCheckpoint {
+    /// The source the content was read for: the same file under another name is another stream. A reset of the
+    /// source forgets its file checkpoints, so that the content is read again.
+    pub source: String,
     /// BLAKE3 of the whole uncompressed content, first 16 bytes in hexadecimal.
     pub digest: String,
     /// Uncompressed bytes read.
@@ -42,8 +45,8 @@ pub struct FileCheckpoint {
 pub enum Stream {
     /// (cluster, topic name, partition)
     Partition(String, String, i32),
-    /// A file's digest.
-    File(String),
+    /// (source, digest of the content)
+    File(String, String),
 }
 
 impl Checkpoint {
@@ -51,7 +54,7 @@ impl Checkpoint {
     pub fn stream(&self) -> Stream {
         match self {
             Self::Kafka(at) => Stream::Partition(at.cluster.clone(), at.topic.clone(), at.partition),
-            Self::File(at) => Stream::File(at.digest.clone()),
+            Self::File(at) => Stream::File(at.source.clone(), at.digest.clone()),
         }
     }
 }

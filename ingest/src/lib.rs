@@ -9,5 +9,6 @@
 
 pub mod batch;
 pub mod checkpoint;
+pub mod limits;
 pub mod reject;
 pub mod source;
