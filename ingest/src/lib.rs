@@ -9,6 +9,13 @@
 
 pub mod batch;
 pub mod checkpoint;
+pub mod content;
+pub mod contract;
+pub mod decode;
+pub mod draft;
+pub mod json;
 pub mod limits;
+pub mod native;
 pub mod reject;
 pub mod source;
+pub mod time;

@@ -1,0 +1,128 @@
+//! The fingerprint of an event's content: the same id with another fingerprint is a conflict, never an overwrite.
+//!
+//! Content is the accepted event, after mapping and scaling, by its texts: source, id, subject, user, actor, product,
+//! type, time, quantity, amount, properties and unknown fields. The generation, the time of recording, the position
+//! and the raw bytes are left out, so key order, white space and `1.0` for `1` are no conflict.
+//!
+//! Format 1, fixed: SipHash-1-3 with a zero key over the fields in the order of [`Event`]; a text is its length
+//! (u32, little endian) and its bytes, an optional field is preceded by 0 or 1, numbers are little endian.
+
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher13;
+use tidewatch_projections::event::{Event, Subject};
+use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_projections::value::Value;
+
+use crate::native;
+
+/// The 64-bit fingerprint of the event's content, equal on every machine and in every run.
+pub fn fingerprint(names: &Names, event: &Event) -> u64 {
+    let mut content = Content { names, hasher: SipHasher13::new() };
+    content.symbol(event.source);
+    content.text(&event.id);
+    match event.subject {
+        Subject::Account(account) => {
+            content.tag(0);
+            content.symbol(account);
+        }
+        Subject::Ref { system, id } => {
+            content.tag(1);
+            content.symbol(system);
+            content.symbol(id);
+        }
+        Subject::User => content.tag(2),
+    }
+    content.optional(event.user);
+    content.text(event.actor.name());
+    content.optional(event.product);
+    content.text(native::type_name(names, event.kind));
+    content.integer(event.occurred_at);
+    content.tag(u8::from(event.quantity.is_some()));
+    if let Some(quantity) = event.quantity {
+        content.integer(quantity);
+    }
+    content.tag(u8::from(event.amount.is_some()));
+    if let Some(amount) = event.amount {
+        content.integer(amount.minor);
+        content.text(amount.currency.code());
+    }
+    content.optional(event.feature);
+    content.optional(event.metric);
+    content.length(event.properties.len());
+    for (key, value) in &event.properties {
+        content.symbol(*key);
+        content.value(value);
+    }
+    content.bytes(&event.unknown);
+    content.hasher.finish()
+}
+
+struct Content<'n> {
+    names: &'n Names,
+    hasher: SipHasher13,
+}
+
+impl Content<'_> {
+    fn tag(&mut self, tag: u8) {
+        self.hasher.write(&[tag]);
+    }
+
+    fn length(&mut self, length: usize) {
+        let length = u32::try_from(length).expect("records are limited far below 4 GiB");
+        self.hasher.write(&length.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.hasher.write(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn integer(&mut self, number: i64) {
+        self.hasher.write(&number.to_le_bytes());
+    }
+
+    fn symbol(&mut self, symbol: Symbol) {
+        self.text(self.names.text(symbol));
+    }
+
+    fn optional(&mut self, symbol: Option<Symbol>) {
+        self.tag(u8::from(symbol.is_some()));
+        if let Some(symbol) = symbol {
+            self.symbol(symbol);
+        }
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.tag(0),
+            Value::Bool(truth) => self.tag(1 + u8::from(*truth)),
+            Value::Number(number) => {
+                self.tag(3);
+                self.hasher.write(&number.mantissa().to_le_bytes());
+                self.hasher.write(&number.exponent().to_le_bytes());
+            }
+            Value::Text(text) => {
+                self.tag(4);
+                self.text(text);
+            }
+            Value::List(items) => {
+                self.tag(5);
+                self.length(items.len());
+                items.iter().for_each(|item| self.value(item));
+            }
+            Value::Object(fields) => {
+                self.tag(6);
+                self.length(fields.len());
+                for (key, value) in fields {
+                    self.text(key);
+                    self.value(value);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! An event in the making: what native lines and mappings agree on before the contract is checked.
+
+use std::borrow::Cow;
+
+use tidewatch_projections::decimal::Decimal;
+use tidewatch_projections::event::{Actor, Currency, Event, Micros, Money, Subject};
+use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_projections::value::Value;
+use tidewatch_projections::vocabulary::EventType;
+
+use crate::batch::Origin;
+use crate::contract;
+use crate::limits::Limits;
+use crate::reject::{Reason, Rejection};
+
+/// What every decoding of one source shares.
+#[derive(Clone, Copy)]
+pub struct Decoding<'a> {
+    /// The table all strings of the shard live in.
+    pub names: &'a Names,
+    /// The tenant of the data directory: a record of another one is refused.
+    pub tenant: &'a str,
+    /// The source of records that name none.
+    pub source: Symbol,
+    /// Limits of one record.
+    pub limits: &'a Limits,
+}
+
+/// The envelope with its texts still borrowed. Empty texts are treated as absent.
+#[derive(Clone, Default, Debug)]
+pub struct Draft<'a> {
+    /// The source, if the record names one.
+    pub source: Option<Cow<'a, str>>,
+    /// The id, if the record brings one.
+    pub id: Option<Cow<'a, str>>,
+    /// The account.
+    pub account: Option<Cow<'a, str>>,
+    /// System and id of an external reference.
+    pub reference: Option<(Cow<'a, str>, Cow<'a, str>)>,
+    /// The user.
+    pub user: Option<Cow<'a, str>>,
+    /// Who acted.
+    pub actor: Actor,
+    /// The product.
+    pub product: Option<Cow<'a, str>>,
+    /// The type's name.
+    pub kind: Option<Cow<'a, str>>,
+    /// When it happened.
+    pub occurred_at: Option<Micros>,
+    /// In millionths.
+    pub quantity: Option<i64>,
+    /// The amount.
+    pub amount: Option<Money>,
+    /// Properties in any order, each key once.
+    pub properties: Vec<(Cow<'a, str>, Value)>,
+    /// Canonical JSON of envelope fields this version does not know; empty for none.
+    pub unknown: Box<[u8]>,
+}
+
+impl Draft<'_> {
+    /// The event, checked against the contract.
+    ///
+    /// # Errors
+    /// `missing_field`, `bad_field`, `no_subject`, `over_limit`, `bad_amount`.
+    pub fn finish(self, with: &Decoding<'_>, origin: &Origin) -> Result<Event, Rejection> {
+        let names = with.names;
+        let intern = |field: &str, text: Option<Cow<'_, str>>| intern_id(with, field, text);
+        let type_name = self.kind.filter(|name| !name.is_empty()).ok_or_else(|| missing("type"))?;
+        within_id(with.limits, "type", &type_name)?;
+        let kind = EventType::known(&type_name).unwrap_or_else(|| EventType::Other(names.intern(&type_name)));
+        let occurred_at = self.occurred_at.ok_or_else(|| missing("occurred_at"))?;
+        let user = intern("user", self.user)?;
+        if user.is_none() && contract::needs_user(kind) {
+            return Err(Rejection::new(Reason::MissingField, format!("{type_name} needs a user")));
+        }
+        let subject = match (intern("account", self.account)?, self.reference) {
+            (Some(account), None) => Subject::Account(account),
+            (None, Some((system, id))) => Subject::Ref {
+                system: intern("ref.system", Some(system))?.ok_or_else(|| missing("ref.system"))?,
+                id: intern("ref.id", Some(id))?.ok_or_else(|| missing("ref.id"))?,
+            },
+            (None, None) if user.is_some() => Subject::User,
+            (None, None) => return Err(no_subject("none of account, ref and user is given")),
+            (Some(_), Some(_)) => return Err(no_subject("both account and ref are given; give one of them")),
+        };
+        let id: Box<str> = match self.id.filter(|id| !id.is_empty()) {
+            Some(id) => {
+                within_id(with.limits, "id", &id)?;
+                id.as_ref().into()
+            }
+            None => origin.id(names).into(),
+        };
+        let mut properties = Properties { type_name: &type_name, fields: self.properties };
+        properties.check(kind)?;
+        properties.add_points(kind)?;
+        let feature = properties.take_name(with, "feature")?;
+        let metric = properties.take_name(with, "metric")?;
+        Ok(Event {
+            source: intern("source", self.source)?.unwrap_or(with.source),
+            generation: 0,
+            id,
+            subject,
+            user,
+            actor: self.actor,
+            product: intern("product", self.product)?,
+            kind,
+            occurred_at,
+            quantity: self.quantity,
+            amount: self.amount.map(|amount| towards_customer(kind, amount)),
+            feature,
+            metric,
+            properties: properties.sorted(names),
+            unknown: self.unknown,
+        })
+    }
+}
+
+fn towards_customer(kind: EventType, amount: Money) -> Money {
+    let minor = if contract::pays_customer(kind) && amount.minor > 0 { -amount.minor } else { amount.minor };
+    Money { minor, ..amount }
+}
+
+fn missing(field: &str) -> Rejection {
+    Rejection::new(Reason::MissingField, format!("{field} is absent, null or empty"))
+}
+
+fn no_subject(detail: &str) -> Rejection {
+    Rejection::new(Reason::NoSubject, detail)
+}
+
+fn within_id(limits: &Limits, field: &str, text: &str) -> Result<(), Rejection> {
+    let (length, most) = (text.len(), limits.id_bytes_max);
+    if length <= most {
+        return Ok(());
+    }
+    Err(Rejection::new(Reason::OverLimit, format!("{field} of {length} bytes is past id_bytes_max = {most}")))
+}
+
+fn intern_id(
+    with: &Decoding<'_>,
+    field: &str,
+    text: Option<Cow<'_, str>>,
+) -> Result<Option<Symbol>, Rejection> {
+    match text.filter(|text| !text.is_empty()) {
+        Some(text) => {
+            within_id(with.limits, field, &text)?;
+            Ok(Some(with.names.intern(&text)))
+        }
+        None => Ok(None),
+    }
+}
+
+struct Properties<'n, 'a> {
+    type_name: &'n str,
+    fields: Vec<(Cow<'a, str>, Value)>,
+}
+
+impl Properties<'_, '_> {
+    fn position(&self, key: &str) -> Option<usize> {
+        self.fields.iter().position(|(name, _)| name == key)
+    }
+
+    fn get(&self, key: &str) -> Option<&Value> {
+        self.position(key).map(|at| &self.fields[at].1)
+    }
+
+    fn check(&self, kind: EventType) -> Result<(), Rejection> {
+        contract::rules(kind).iter().try_for_each(|rule| rule.check(self.type_name, self.get(rule.key)))
+    }
+
+    /// A pulse is stored with the points of its colour, so that metrics read a number.
+    fn add_points(&mut self, kind: EventType) -> Result<(), Rejection> {
+        if kind != EventType::PulseRecorded {
+            return Ok(());
+        }
+        let colour = self.get("colour").and_then(Value::as_text).map(str::to_owned);
+        let Some((colour, points)) =
+            colour.and_then(|c| contract::pulse_points(&c).map(|points| (c, points)))
+        else {
+            return Ok(());
+        };
+        let points = Value::Number(Decimal::from(points));
+        match self.get("points") {
+            Some(given) if *given != points && *given != Value::Null => {
+                let detail = format!("properties.points contradicts the colour {colour}; leave points out");
+                Err(Rejection::new(Reason::BadField, detail))
+            }
+            _ => {
+                self.fields.retain(|(key, _)| key != "points");
+                self.fields.push((Cow::Borrowed("points"), points));
+                Ok(())
+            }
+        }
+    }
+
+    /// Moves a textual, non-empty property out of the list into its own field of the event.
+    fn take_name(&mut self, with: &Decoding<'_>, key: &str) -> Result<Option<Symbol>, Rejection> {
+        let Some(at) = self.position(key) else { return Ok(None) };
+        let Some(text) = self.fields[at].1.as_text().filter(|text| !text.is_empty()) else { return Ok(None) };
+        within_id(with.limits, key, text)?;
+        let symbol = with.names.intern(text);
+        self.fields.swap_remove(at);
+        Ok(Some(symbol))
+    }
+
+    fn sorted(mut self, names: &Names) -> Vec<(Symbol, Value)> {
+        self.fields.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        self.fields.into_iter().map(|(key, value)| (names.intern(&key), value)).collect()
+    }
+}
+
+impl Origin {
+    /// The id of an event that brings none: `topic/partition/offset`, or `digest:line`.
+    pub fn id(&self, names: &Names) -> String {
+        match self {
+            Self::Kafka { topic, partition, offset } => {
+                format!("{}/{partition}/{offset}", names.text(*topic))
+            }
+            Self::Line { digest, line } => format!("{}:{line}", names.text(*digest)),
+        }
+    }
+}
+
+/// What to do with digits of an amount that are finer than the currency's minor unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Finer {
+    /// Refuse the record: money is exact.
+    #[default]
+    Refuse,
+    /// Cut them towards zero.
+    Cut,
+    /// Round half away from zero.
+    Round,
+}
+
+/// Major units as an amount in the currency's minor unit.
+///
+/// # Errors
+/// `bad_amount` when it does not fit 64 bits, or has finer digits and `finer` refuses them.
+pub fn money_of_major(major: Decimal, currency: Currency, finer: Finer) -> Result<Money, Rejection> {
+    let digits = currency.exponent();
+    let code = currency.code();
+    let one_more =
+        major.scaled(digits + 1).ok_or_else(|| bad_amount(format!("{major} {code} does not fit")))?;
+    let minor = match finer {
+        Finer::Refuse if major.exponent() < -i32::try_from(digits).unwrap_or(0) => {
+            return Err(bad_amount(format!(
+                "{major} {code} has more than the {digits} decimal places of {code}"
+            )));
+        }
+        Finer::Refuse | Finer::Cut => one_more / 10,
+        Finer::Round => (one_more + 5 * one_more.signum()) / 10,
+    };
+    money_of_minor(minor, currency)
+}
+
+/// An amount that counts minor units already.
+///
+/// # Errors
+/// `bad_amount` when it does not fit 64 bits.
+pub fn money_of_minor(minor: i128, currency: Currency) -> Result<Money, Rejection> {
+    let minor = i64::try_from(minor).ok().filter(|minor| *minor != i64::MIN).ok_or_else(|| {
+        bad_amount(format!("{minor} minor units of {} do not fit 64 bits", currency.code()))
+    })?;
+    Ok(Money { minor, currency })
+}
+
+/// The currency of a code.
+///
+/// # Errors
+/// `bad_amount` when it is not three letters.
+pub fn currency_of(code: &str) -> Result<Currency, Rejection> {
+    Currency::from_code(code).ok_or_else(|| bad_amount(format!("{code:?} is no ISO 4217 currency code")))
+}
+
+/// A refusal of an amount.
+pub fn bad_amount(detail: impl Into<String>) -> Rejection {
+    Rejection::new(Reason::BadAmount, detail)
+}
+
+/// A quantity in millionths, finer digits cut.
+///
+/// # Errors
+/// `bad_field` when it does not fit 64 bits.
+pub fn quantity_of(number: Decimal) -> Result<i64, Rejection> {
+    use tidewatch_projections::decimal::QUANTITY_DIGITS;
+    number.scaled(QUANTITY_DIGITS).and_then(|millionths| i64::try_from(millionths).ok()).ok_or_else(|| {
+        Rejection::new(Reason::BadField, format!("quantity {number} does not fit 64 bits of millionths"))
+    })
+}

@@ -1,0 +1,479 @@
+//! Reading JSON from strangers: strict grammar, limits on everything, numbers kept as the text they were written in.
+//!
+//! serde_json tokenizes; this layer adds what it leaves open: duplicate keys are refused, depth and sizes are limited,
+//! and a number never passes through a double, because its text is handed on as it stands.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use tidewatch_projections::decimal::Decimal;
+use tidewatch_projections::value::Value;
+
+use crate::limits::Limits;
+use crate::reject::{Reason, Rejection};
+
+/// A JSON value that borrows from the record.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Node<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, as written; valid by the grammar of JSON.
+    Number(&'a str),
+    /// A text, unescaped.
+    Text(Cow<'a, str>),
+    /// An array.
+    List(Vec<Node<'a>>),
+    /// An object, in the order of the record, each key once.
+    Object(Fields<'a>),
+}
+
+/// The fields of an object, in the order of the record.
+pub type Fields<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
+
+/// Reads one record that must be a JSON object.
+///
+/// # Errors
+/// `too_large`, `not_json`, `not_an_object`, `duplicate_key`, `too_deep`, `over_limit`.
+pub fn read_object<'a>(record: &'a [u8], limits: &Limits) -> Result<Fields<'a>, Rejection> {
+    let kept = limits.record_bytes_max;
+    if record.len() > kept {
+        let detail =
+            format!("the record is longer than record_bytes_max = {kept}; its first {kept} bytes are kept");
+        return Err(Rejection::new(Reason::TooLarge, detail));
+    }
+    let text = std::str::from_utf8(record).map_err(|error| {
+        Rejection::new(Reason::NotJson, format!("byte {} starts no UTF-8 character", error.valid_up_to() + 1))
+    })?;
+    let text = text.trim_ascii();
+    if !text.starts_with('{') {
+        return Err(match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) => {
+                Rejection::new(Reason::NotAnObject, format!("the record is {}, not an object", kind_of(text)))
+            }
+            Err(error) => not_json(&error),
+        });
+    }
+    Reading { limits, fault: None }.object(text, 1)
+}
+
+fn not_json(error: &serde_json::Error) -> Rejection {
+    Rejection::new(Reason::NotJson, format!("not valid JSON: {error}"))
+}
+
+fn kind_of(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'[') => "a list",
+        Some(b'"') => "a text",
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "a truth value",
+        _ => "a number",
+    }
+}
+
+/// One reading. serde_json can only carry a text through its errors, so a typed refusal waits in `fault`.
+struct Reading<'l> {
+    limits: &'l Limits,
+    fault: Option<Rejection>,
+}
+
+impl Reading<'_> {
+    fn object<'a>(&mut self, text: &'a str, depth: usize) -> Result<Fields<'a>, Rejection> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = Object { reading: self, depth }.deserialize(&mut json);
+        let fields = read.and_then(|fields| json.end().map(|()| fields));
+        let fields = fields.map_err(|error| self.fault.take().unwrap_or_else(|| not_json(&error)))?;
+        refuse_duplicates(&fields)?;
+        Ok(fields)
+    }
+
+    fn list<'a>(&mut self, text: &'a str, depth: usize) -> Result<Vec<Node<'a>>, Rejection> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = List { reading: self, depth }.deserialize(&mut json);
+        read.map_err(|error| self.fault.take().unwrap_or_else(|| not_json(&error)))
+    }
+
+    /// `raw` is one JSON value without surrounding white space, checked by serde_json save for its escapes.
+    fn node<'a>(&mut self, raw: &'a str, depth: usize) -> Result<Node<'a>, Rejection> {
+        Ok(match raw.as_bytes().first() {
+            Some(b'n') => Node::Null,
+            Some(b't') => Node::Bool(true),
+            Some(b'f') => Node::Bool(false),
+            Some(b'"') => Node::Text(self.text(raw)?),
+            Some(b'{') => Node::Object(self.object(raw, self.deeper(depth)?)?),
+            Some(b'[') => Node::List(self.list(raw, self.deeper(depth)?)?),
+            _ => Node::Number(raw),
+        })
+    }
+
+    fn deeper(&self, depth: usize) -> Result<usize, Rejection> {
+        let limit = self.limits.depth_max;
+        if depth >= limit {
+            return Err(Rejection::new(Reason::TooDeep, format!("nested deeper than depth_max = {limit}")));
+        }
+        Ok(depth + 1)
+    }
+
+    fn text<'a>(&self, raw: &'a str) -> Result<Cow<'a, str>, Rejection> {
+        let inner = &raw[1..raw.len() - 1];
+        let text = if inner.contains('\\') {
+            Cow::Owned(serde_json::from_str::<String>(raw).map_err(|error| not_json(&error))?)
+        } else {
+            Cow::Borrowed(inner)
+        };
+        self.within("a text", "text_bytes_max", text.len(), self.limits.text_bytes_max)?;
+        Ok(text)
+    }
+
+    fn within(&self, what: &str, limit: &str, length: usize, most: usize) -> Result<(), Rejection> {
+        if length <= most {
+            return Ok(());
+        }
+        Err(Rejection::new(Reason::OverLimit, format!("{what} of {length} is past {limit} = {most}")))
+    }
+
+    /// Keeps the refusal and gives serde_json something to stop with.
+    fn stop<T, E: de::Error>(&mut self, result: Result<T, Rejection>) -> Result<T, E> {
+        result.map_err(|fault| {
+            self.fault = Some(fault);
+            E::custom("refused")
+        })
+    }
+}
+
+fn refuse_duplicates(fields: &Fields<'_>) -> Result<(), Rejection> {
+    const COMPARE_ALL_MAX: usize = 16;
+    let twice = if fields.len() <= COMPARE_ALL_MAX {
+        (1..fields.len())
+            .find(|&at| fields[..at].iter().any(|(key, _)| *key == fields[at].0))
+            .map(|at| &fields[at].0)
+    } else {
+        let mut keys: Vec<&Cow<'_, str>> = fields.iter().map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+    };
+    match twice {
+        Some(key) => {
+            Err(Rejection::new(Reason::DuplicateKey, format!("the key {key:?} stands twice in one object")))
+        }
+        None => Ok(()),
+    }
+}
+
+struct Object<'r, 'l> {
+    reading: &'r mut Reading<'l>,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_, '_> {
+    type Value = Fields<'de>;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_, '_> {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        const FIELDS_USUAL: usize = 10;
+        let limits = self.reading.limits;
+        let mut fields = Vec::with_capacity(FIELDS_USUAL);
+        while let Some(key) = map.next_key_seed(Key)? {
+            let within =
+                self.reading.within("a key", "id_bytes_max", key.len(), limits.id_bytes_max).and_then(|()| {
+                    self.reading.within("an object", "fields_max", fields.len() + 1, limits.fields_max)
+                });
+            self.reading.stop(within)?;
+            let raw: &'de RawValue = map.next_value()?;
+            let node = self.reading.node(raw.get(), self.depth);
+            fields.push((key, self.reading.stop(node)?));
+        }
+        Ok(fields)
+    }
+}
+
+struct List<'r, 'l> {
+    reading: &'r mut Reading<'l>,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for List<'_, '_> {
+    type Value = Vec<Node<'de>>;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_, '_> {
+    type Value = Vec<Node<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(raw) = list.next_element::<&'de RawValue>()? {
+            let within =
+                self.reading.within("a list", "items_max", items.len() + 1, self.reading.limits.items_max);
+            self.reading.stop(within)?;
+            let node = self.reading.node(raw.get(), self.depth);
+            items.push(self.reading.stop(node)?);
+        }
+        Ok(items)
+    }
+}
+
+/// A key, borrowed where it has no escapes.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
+}
+
+impl<'a> Node<'a> {
+    /// The field of an object; `None` for other nodes too.
+    pub fn field(&self, key: &str) -> Option<&Node<'a>> {
+        match self {
+            Node::Object(fields) => fields.iter().find(|(name, _)| name == key).map(|(_, node)| node),
+            _ => None,
+        }
+    }
+
+    /// What it is, for a sentence: `a text`, `a number` …
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Node::Null => "null",
+            Node::Bool(_) => "a truth value",
+            Node::Number(_) => "a number",
+            Node::Text(_) => "a text",
+            Node::List(_) => "a list",
+            Node::Object(_) => "an object",
+        }
+    }
+
+    /// The value with exact numbers and sorted keys.
+    ///
+    /// # Errors
+    /// `over_limit` when a number's magnitude is past 10^±400.
+    pub fn to_value(&self) -> Result<Value, Rejection> {
+        Ok(match self {
+            Node::Null => Value::Null,
+            Node::Bool(truth) => Value::Bool(*truth),
+            Node::Number(text) => Value::Number(read_number(text)?),
+            Node::Text(text) => Value::Text(text.as_ref().into()),
+            Node::List(items) => Value::List(items.iter().map(Node::to_value).collect::<Result<_, _>>()?),
+            Node::Object(fields) => Value::Object(sorted_values(fields)?),
+        })
+    }
+}
+
+fn sorted_values(fields: &Fields<'_>) -> Result<Vec<(Box<str>, Value)>, Rejection> {
+    let mut values: Vec<(Box<str>, Value)> = fields
+        .iter()
+        .map(|(key, node)| Ok((key.as_ref().into(), node.to_value()?)))
+        .collect::<Result<_, _>>()?;
+    values.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(values)
+}
+
+/// A JSON number, exact.
+///
+/// # Errors
+/// `over_limit` when its magnitude is past 10^±400.
+pub fn read_number(text: &str) -> Result<Decimal, Rejection> {
+    Decimal::parse(text)
+        .ok_or_else(|| Rejection::new(Reason::OverLimit, format!("the number {text} is beyond 10^±400")))
+}
+
+/// Appends the canonical form: no white space, sorted keys, numbers in lowest terms, only the escapes JSON demands.
+pub fn write_canonical(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(truth) => out.extend_from_slice(if *truth { b"true" } else { b"false" }),
+        Value::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Value::Text(text) => write_text(text, out),
+        Value::List(items) => {
+            out.push(b'[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Object(fields) => {
+            write_object(fields.iter().map(|(key, value)| (key.as_ref(), value)), out);
+        }
+    }
+}
+
+/// Appends an object of fields that come in sorted order.
+pub fn write_object<'v>(fields: impl Iterator<Item = (&'v str, &'v Value)>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (at, (key, value)) in fields.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_text(key, out);
+        out.push(b':');
+        write_canonical(value, out);
+    }
+    out.push(b'}');
+}
+
+/// Appends a text in quotes.
+pub fn write_text(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("a text is always JSON and a vector takes every byte");
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits {
+            record_bytes_max: 200,
+            depth_max: 3,
+            text_bytes_max: 10,
+            id_bytes_max: 5,
+            fields_max: 3,
+            items_max: 3,
+        }
+    }
+
+    fn outcome(record: &[u8]) -> String {
+        match read_object(record, &limits()) {
+            Ok(fields) => {
+                let mut out = Vec::new();
+                match Node::Object(fields).to_value() {
+                    Ok(value) => write_canonical(&value, &mut out),
+                    Err(rejection) => return rejection.to_string(),
+                }
+                String::from_utf8(out).unwrap()
+            }
+            Err(rejection) => rejection.to_string(),
+        }
+    }
+
+    #[test]
+    fn every_limit_holds_at_its_edge_and_refuses_past_it() {
+        for (record, expected) in [
+            (r#"{"a":{"b":{"c":1}}}"#, r#"{"a":{"b":{"c":1}}}"#),
+            (r#"{"a":{"b":{"c":{}}}}"#, "too_deep: nested deeper than depth_max = 3"),
+            (r#"{"a":[[[]]]}"#, "too_deep: nested deeper than depth_max = 3"),
+            (r#"{"a":"1234567890"}"#, r#"{"a":"1234567890"}"#),
+            (r#"{"a":"12345678901"}"#, "over_limit: a text of 11 is past text_bytes_max = 10"),
+            (r#"{"12345":1}"#, r#"{"12345":1}"#),
+            (r#"{"123456":1}"#, "over_limit: a key of 6 is past id_bytes_max = 5"),
+            (r#"{"a":1,"b":2,"c":3}"#, r#"{"a":1,"b":2,"c":3}"#),
+            (r#"{"a":1,"b":2,"c":3,"d":4}"#, "over_limit: an object of 4 is past fields_max = 3"),
+            (r#"{"a":[1,2,3]}"#, r#"{"a":[1,2,3]}"#),
+            (r#"{"a":[1,2,3,4]}"#, "over_limit: a list of 4 is past items_max = 3"),
+            (r#"{"a":1e400}"#, r#"{"a":1e400}"#),
+            (r#"{"a":1e401}"#, "over_limit: the number 1e401 is beyond 10^±400"),
+        ] {
+            assert_eq!(outcome(record.as_bytes()), expected, "{record}");
+        }
+        let long = format!("{{{}}}", " ".repeat(198));
+        assert_eq!(outcome(long.as_bytes()), "{}");
+        let longer = format!("{{{}}}", " ".repeat(199));
+        assert_eq!(
+            outcome(longer.as_bytes()),
+            "too_large: the record is longer than record_bytes_max = 200; its first 200 bytes are kept"
+        );
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused_by_kind() {
+        for (record, expected) in [
+            (&b"[1]"[..], "not_an_object: the record is a list, not an object"),
+            (b" 7 ", "not_an_object: the record is a number, not an object"),
+            (b"null", "not_an_object: the record is null, not an object"),
+            (b"\"a\"", "not_an_object: the record is a text, not an object"),
+            (b"{\"a\":\"\xff\"}", "not_json: byte 7 starts no UTF-8 character"),
+            (b"{\"a\":1,\"a\":2}", "duplicate_key: the key \"a\" stands twice in one object"),
+            (b"{\"a\":1,\"\\u0061\":2}", "duplicate_key: the key \"a\" stands twice in one object"),
+            (b"{\"a\":{\"b\":1,\"b\":2}}", "duplicate_key: the key \"b\" stands twice in one object"),
+        ] {
+            assert_eq!(outcome(record), expected, "{}", String::from_utf8_lossy(record));
+        }
+        for record in [
+            "",
+            "{",
+            "{}}",
+            "{} {}",
+            "{'a':1}",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":.5}",
+            "{\"a\":+1}",
+            "{\"a\":NaN}",
+            "{\"a\":\"\\ud800\"}",
+            "{\"a\":\"\n\"}",
+            "{\"a\":tru}",
+            "{\"a\":1,}",
+            "{\"\\ud800\":1}",
+            "\u{feff}{}",
+        ] {
+            assert!(
+                outcome(record.as_bytes()).starts_with("not_json: "),
+                "{record:?} gave {}",
+                outcome(record.as_bytes())
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_keep_every_digit() {
+        let record = r#"{"n":0.1000,"e":-1.50e3,"z":-0.0}"#;
+        assert_eq!(outcome(record.as_bytes()), r#"{"e":-1500,"n":0.1,"z":0}"#);
+        let record = r#"{"n":12345678901234567890.0987654321}"#;
+        assert_eq!(outcome(record.as_bytes()), record);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(record in prop::collection::vec(any::<u8>(), 0..120)) {
+            let _ = outcome(&record);
+        }
+
+        #[test]
+        fn any_near_json_is_read_or_refused(record in r#"[\{\}\[\]":,0-9a-e.\\un \-]{0,60}"#) {
+            let _ = outcome(record.as_bytes());
+        }
+    }
+}
