@@ -13,6 +13,7 @@ pub mod content;
 pub mod contract;
 pub mod decode;
 pub mod draft;
+pub mod files;
 pub mod json;
 pub mod limits;
 pub mod native;
