@@ -7,6 +7,7 @@ pub use prost;
 pub use prost_types;
 
 /// The API, version 1: events and services.
+#[expect(clippy::allow_attributes, reason = "the generator of the services writes them")]
 pub mod v1 {
     tonic::include_proto!("tidewatch.v1");
 }
