@@ -18,7 +18,10 @@ fn main() -> Result<(), Failure> {
 
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.binpb"), compiler.encode_file_descriptor_set())?;
-    tonic_prost_build::configure().btree_map(".").compile_fds(compiler.file_descriptor_set())?;
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .boxed(".tidewatch.v1.AccountResult.result.found")
+        .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }
 
