@@ -1,0 +1,49 @@
+"""Model files: the metrics and the three top-level keys they depend on."""
+import tomllib
+from decimal import Decimal
+
+DEFAULTS = {
+    "payment_terms_days": 30,
+    "usage_rhythm": "daily",
+    "milestones": [
+        {"name": "kickoff", "due_after_days": 7}, {"name": "configured", "due_after_days": 21},
+        {"name": "trained", "due_after_days": 30}, {"name": "live", "due_after_days": 45},
+        {"name": "first_value", "due_after_days": 60},
+    ],
+}
+COMPOSED = ("ratio", "per_seat", "change", "against_own", "slope")
+COMPARISONS = ("change", "against_own", "slope")
+
+
+def read(path):
+    with open(path, "rb") as f:
+        m = tomllib.load(f, parse_float=Decimal)
+    return {**DEFAULTS, **m}
+
+
+def conditions(spec):
+    """A filter value as a list of (operator, operand)."""
+    if isinstance(spec, dict):
+        return list(spec.items())
+    return [("in", spec if isinstance(spec, list) else [spec])]
+
+
+def one_of(operand):
+    return operand if isinstance(operand, list) else [operand]
+
+
+def types_pass(filters, kind, family):
+    """Whether an event of this type could pass, judged by the conditions on type and family alone."""
+    for name, spec in (filters or {}).items():
+        if name not in ("type", "family"):
+            continue
+        value = kind if name == "type" else family
+        for op, operand in conditions(spec):
+            ok = {
+                "in": lambda: value is not None and value in operand,
+                "not": lambda: value is None or value not in one_of(operand),
+                "exists": lambda: (value is not None) == operand,
+            }.get(op, lambda: False)()
+            if not ok:
+                return False
+    return True

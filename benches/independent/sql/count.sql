@@ -1,0 +1,1 @@
+select survivor, k, count(*) as v from hits group by all

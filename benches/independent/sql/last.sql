@@ -1,0 +1,1 @@
+select survivor, k, arg_max(ord, ord) as v from hits group by all

@@ -1,0 +1,1 @@
+select survivor, k, max(occurred) as v from hits group by all
