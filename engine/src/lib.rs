@@ -1,1 +1,5 @@
-//! The contracts of Tidewatch.
+//! The machine of Tidewatch: everything between a decoded batch and an answer.
+
+pub mod disk;
+pub mod log;
+pub mod planted;

@@ -1,0 +1,161 @@
+//! Event ids in a frame. They are most of an event's bytes and hardly compress, so the common shapes have their own form:
+//! UUIDs and hashes as bytes, numbers as the step from the number before, other texts without what they share with the text before.
+
+use super::bytes::{Bytes, Malformed, malformed, put_signed, put_varint};
+
+/// The ids before, to which the next one is relative.
+#[derive(Default)]
+pub(crate) struct LastId {
+    number: u64,
+    text: Vec<u8>,
+}
+
+impl LastId {
+    pub(crate) fn clear(&mut self) {
+        self.number = 0;
+        self.text.clear();
+    }
+}
+
+/// An id's first number is its length in this form's units, above the form's bits.
+const FORM_BITS: u32 = 3;
+const TEXT: u64 = 0;
+const AFTER_PREFIX: u64 = 1;
+const UUID: u64 = 2;
+const NUMBER: u64 = 3;
+const HEX: u64 = 4;
+
+const UUID_DASHES: [usize; 4] = [8, 13, 18, 23];
+const UUID_CHARS: usize = 36;
+/// Every decimal of so many digits fits a `u64`.
+const NUMBER_DIGITS_MAX: usize = 19;
+/// Shorter texts of hexadecimal digits are left as they are.
+const HEX_CHARS_MIN: usize = 16;
+const HEX_CHARS_MAX: usize = 256;
+/// Shorter shared beginnings cost as much as they save.
+const PREFIX_BYTES_MIN: usize = 3;
+
+pub(crate) fn put_id(out: &mut Vec<u8>, id: &str, last: &mut LastId) {
+    let bytes = id.as_bytes();
+    if bytes.len() == UUID_CHARS
+        && let Some(uuid) = parse_uuid(bytes)
+    {
+        put_varint(out, UUID);
+        out.extend_from_slice(&uuid);
+        return;
+    }
+    if let Some(number) = parse_number(bytes) {
+        put_varint(out, NUMBER);
+        put_signed(out, number.wrapping_sub(last.number) as i64);
+        last.number = number;
+        return;
+    }
+    if (HEX_CHARS_MIN..=HEX_CHARS_MAX).contains(&bytes.len()) && bytes.len().is_multiple_of(2) {
+        let mut hex = [0; HEX_CHARS_MAX / 2];
+        let hex = &mut hex[..bytes.len() / 2];
+        if parse_hex(bytes, hex) {
+            put_varint(out, (hex.len() as u64) << FORM_BITS | HEX);
+            out.extend_from_slice(hex);
+            return;
+        }
+    }
+    let shared = bytes.iter().zip(&last.text).take(usize::from(u8::MAX)).take_while(|(a, b)| a == b).count();
+    if shared >= PREFIX_BYTES_MIN {
+        put_varint(out, ((bytes.len() - shared) as u64) << FORM_BITS | AFTER_PREFIX);
+        out.push(shared as u8);
+        out.extend_from_slice(&bytes[shared..]);
+    } else {
+        put_varint(out, (bytes.len() as u64) << FORM_BITS | TEXT);
+        out.extend_from_slice(bytes);
+    }
+    last.text.truncate(shared);
+    last.text.extend_from_slice(&bytes[shared..]);
+}
+
+pub(crate) fn take_id(bytes: &mut Bytes<'_>, last: &mut LastId) -> Result<Box<str>, Malformed> {
+    const WHAT: &str = "event id";
+    let coded = bytes.varint(WHAT)?;
+    let len = usize::try_from(coded >> FORM_BITS).or(malformed(WHAT))?;
+    match coded & ((1 << FORM_BITS) - 1) {
+        form @ (TEXT | AFTER_PREFIX) => {
+            let shared = if form == AFTER_PREFIX { usize::from(bytes.byte(WHAT)?) } else { 0 };
+            if shared > last.text.len() {
+                return malformed(WHAT);
+            }
+            last.text.truncate(shared);
+            last.text.extend_from_slice(bytes.take(len, WHAT)?);
+            Ok(std::str::from_utf8(&last.text).or(malformed(WHAT))?.into())
+        }
+        UUID => Ok(uuid_text(bytes.take(16, WHAT)?).into()),
+        NUMBER => {
+            last.number = last.number.wrapping_add(bytes.signed(WHAT)? as u64);
+            Ok(last.number.to_string().into())
+        }
+        HEX => Ok(hex_text(bytes.take(len, WHAT)?).into()),
+        _ => malformed(WHAT),
+    }
+}
+
+fn parse_number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > NUMBER_DIGITS_MAX || (text[0] == b'0' && text.len() > 1) {
+        return None;
+    }
+    text.iter()
+        .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
+}
+
+fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
+    if UUID_DASHES.iter().any(|at| text[*at] != b'-') {
+        return None;
+    }
+    let mut uuid = [0; 16];
+    let mut rest = &mut uuid[..];
+    for part in [&text[..8], &text[9..13], &text[14..18], &text[19..23], &text[24..36]] {
+        let (into, after) = rest.split_at_mut(part.len() / 2);
+        if !parse_hex(part, into) {
+            return None;
+        }
+        rest = after;
+    }
+    Some(uuid)
+}
+
+/// Reads lower-case digits only: the text must come back as it was.
+fn parse_hex(text: &[u8], out: &mut [u8]) -> bool {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        _ => u8::MAX,
+    };
+    for (pair, byte) in text.chunks_exact(2).zip(out) {
+        let (high, low) = (digit(pair[0]), digit(pair[1]));
+        if high == u8::MAX || low == u8::MAX {
+            return false;
+        }
+        *byte = high << 4 | low;
+    }
+    true
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+pub(crate) fn hex_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 0xf)]));
+    }
+    text
+}
+
+fn uuid_text(uuid: &[u8]) -> String {
+    let mut text = String::with_capacity(UUID_CHARS);
+    for (at, byte) in uuid.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 0xf)]));
+    }
+    text
+}

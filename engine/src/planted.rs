@@ -1,0 +1,47 @@
+//! Bugs planted on purpose, for the simulation to find: a test that finds none of them proves nothing.
+//!
+//! Without the feature `planted-bugs` every [`active`] is a constant `false` and nothing of this is in the program.
+//! With it a thread plants at most one bug at a time, for itself: seeds that run beside each other do not mix.
+
+/// A bug that can be planted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bug {
+    /// A new segment's directory is not synced, so that a crash can lose the whole file.
+    SkipDirectorySync,
+    /// The filter is not refilled from the runs at opening, yet its misses still count as "never seen".
+    FilterMissIsTruth,
+    /// Opening believes frames past the last known sync without checking their bodies.
+    TrustUncheckedTail,
+    /// A run of ids is used though it covers sequences the log does not have, or another lineage's.
+    RunWithoutSequence,
+}
+
+#[cfg(feature = "planted-bugs")]
+mod planting {
+    use super::Bug;
+    use std::cell::Cell;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Plants a bug in this thread, in place of the one before; `None` removes it.
+    pub fn plant(bug: Option<Bug>) {
+        PLANTED.set(bug);
+    }
+
+    /// Whether this thread runs with the bug.
+    pub fn active(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+}
+
+#[cfg(feature = "planted-bugs")]
+pub use planting::{active, plant};
+
+/// Whether this thread runs with the bug; never, in a program built without the feature `planted-bugs`.
+#[cfg(not(feature = "planted-bugs"))]
+#[inline(always)]
+pub fn active(_bug: Bug) -> bool {
+    false
+}
