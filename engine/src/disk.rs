@@ -1,10 +1,12 @@
 //! The disk as the engine sees it: flat directories of files with positioned reads and writes and explicit syncs.
 //!
-//! Two implementations: [`real`] below a root directory, and `simulated` in memory, which loses what was never synced.
+//! Two implementations: [`real`] below a root directory, and [`simulated`] in memory, which loses what was never synced.
 //! Paths are relative to the root, with `/` between their parts: `log/00000000000000000001-000000000001.seg`.
 
 pub mod lock;
+pub mod random;
 pub mod real;
+pub mod simulated;
 
 use std::io;
 use std::sync::Arc;

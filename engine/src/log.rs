@@ -32,6 +32,7 @@ mod writer;
 
 pub use builder::{FrameBuilder, SealedFrame, Unwritable};
 pub use bytes::Malformed;
+pub use checkpoints::{Checkpoints, Progress};
 pub use entry::{ControlRecord, DeadLetter, Entry};
 pub use error::{Cut, Damage, LogError};
 pub use frame::{ENTRY_BYTES_MAX, FORMAT, FRAME_BYTES_MAX, Frame, FrameHeader, RawFrame, SUB_BLOCK_BYTES};

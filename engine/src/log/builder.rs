@@ -1,14 +1,13 @@
 //! Filling a frame: entries are encoded as they come, so that closing it costs nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
-use tidewatch_ingest::checkpoint::{Checkpoint, Stream};
+use tidewatch_ingest::checkpoint::Checkpoint;
 use tidewatch_projections::event::{Event, Micros};
 use tidewatch_projections::names::Names;
 
-use super::checkpoints::put_checkpoints;
+use super::checkpoints::{Checkpoints, Progress};
 use super::dictionary::DictionaryBuilder;
 use super::entry::{DeadLetter, EntryRef, put_entry};
 use super::event::Before;
@@ -38,7 +37,8 @@ pub struct FrameBuilder {
     count: u32,
     is_control: bool,
     event_span: Option<(Micros, Micros)>,
-    checkpoints: BTreeMap<Stream, Checkpoint>,
+    forgotten: Vec<String>,
+    checkpoints: Checkpoints,
     dictionary: DictionaryBuilder,
     entries: Vec<u8>,
     sub_blocks: Vec<SubBlockRange>,
@@ -60,8 +60,8 @@ pub struct SealedFrame {
     pub count: u32,
     /// The engine's clock when it was closed.
     pub recorded_at: Micros,
-    /// The checkpoints that moved.
-    pub checkpoints: Vec<Checkpoint>,
+    /// How it moves the sources.
+    pub progress: Progress,
     pub(crate) is_control: bool,
     pub(crate) event_span: Option<(Micros, Micros)>,
     dictionary: Vec<u8>,
@@ -80,7 +80,8 @@ impl FrameBuilder {
             count: 0,
             is_control: false,
             event_span: None,
-            checkpoints: BTreeMap::new(),
+            forgotten: Vec::new(),
+            checkpoints: Checkpoints::default(),
             dictionary,
             entries: Vec::new(),
             sub_blocks: Vec::new(),
@@ -105,7 +106,7 @@ impl FrameBuilder {
 
     /// Whether there is neither an entry nor a checkpoint to write.
     pub fn is_empty(&self) -> bool {
-        self.count == 0 && self.checkpoints.is_empty()
+        self.count == 0 && self.checkpoints.is_empty() && self.forgotten.is_empty()
     }
 
     /// Adds an accepted event and says its sequence.
@@ -150,8 +151,14 @@ impl FrameBuilder {
     /// stream replaces an earlier one.
     pub fn progress(&mut self, checkpoints: &[Checkpoint]) {
         for checkpoint in checkpoints {
-            self.checkpoints.insert(checkpoint.stream(), checkpoint.clone());
+            self.checkpoints.set(checkpoint.clone());
         }
+    }
+
+    /// Forgets how far the files of a source were read, those of this frame so far included: part of a reset.
+    pub fn forget_files(&mut self, source: &str) {
+        self.checkpoints.forget_files(source);
+        self.forgotten.push(source.into());
     }
 
     fn push(&mut self, entry: EntryRef<'_>) -> Result<u64, Unwritable> {
@@ -199,7 +206,10 @@ impl FrameBuilder {
             first_seq: self.first_seq,
             count: self.count,
             recorded_at,
-            checkpoints: std::mem::take(&mut self.checkpoints).into_values().collect(),
+            progress: Progress {
+                forgotten: std::mem::take(&mut self.forgotten),
+                ..std::mem::take(&mut self.checkpoints).to_progress()
+            },
             is_control: self.is_control,
             event_span: self.event_span.take(),
             dictionary: self.dictionary.texts().to_vec(),
@@ -221,7 +231,7 @@ impl SealedFrame {
             first_seq,
             count: 0,
             recorded_at,
-            checkpoints: Vec::new(),
+            progress: Progress::default(),
             is_control: false,
             event_span: None,
             dictionary: Vec::new(),
@@ -262,16 +272,16 @@ impl FrameEncoder {
     }
 
     /// Writes the stored form to `self.bytes`; lengths and event span of `header` are filled in. Gives the frame's CRC.
-    pub(crate) fn encode<'a>(
+    pub(crate) fn encode(
         &mut self,
         frame: &SealedFrame,
-        checkpoints: impl Iterator<Item = &'a Checkpoint>,
+        progress: &Progress,
         mut header: FrameHeader,
     ) -> u32 {
         let length = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         self.bytes.clear();
         self.bytes.resize(HEADER_BYTES, 0);
-        put_checkpoints(&mut self.bytes, checkpoints);
+        progress.put(&mut self.bytes);
         header.checkpoints_len = length(self.bytes.len() - HEADER_BYTES);
         header.dictionary_len = length(self.deflate(&frame.dictionary));
         header.dictionary_raw_len = length(frame.dictionary.len());

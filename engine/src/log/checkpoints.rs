@@ -1,13 +1,65 @@
-//! Checkpoints in a frame.
+//! Checkpoints in a frame, and the map of them that every segment starts with.
 
-use tidewatch_ingest::checkpoint::{Checkpoint, FileCheckpoint, PartitionCheckpoint};
+use std::collections::BTreeMap;
+
+use tidewatch_ingest::checkpoint::{Checkpoint, FileCheckpoint, PartitionCheckpoint, Stream};
 
 use super::bytes::{Bytes, Malformed, malformed, put_blob, put_signed, put_varint};
 
 const KAFKA: u8 = 1;
 const FILE: u8 = 2;
+const FORGOTTEN: u8 = 3;
 
-pub(crate) fn put_checkpoints<'a>(out: &mut Vec<u8>, checkpoints: impl Iterator<Item = &'a Checkpoint>) {
+/// How a frame moves the sources.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Progress {
+    /// Sources whose file checkpoints are forgotten, because they were reset; this comes before the checkpoints below.
+    pub forgotten: Vec<String>,
+    /// The checkpoints that moved; all there are in a segment's first frame.
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+impl Progress {
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        for source in &self.forgotten {
+            out.push(FORGOTTEN);
+            put_blob(out, source.as_bytes());
+        }
+        put_checkpoints(out, self.checkpoints.iter());
+    }
+
+    pub(crate) fn take(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut bytes = Bytes::new(bytes);
+        let mut progress = Self::default();
+        let narrow = |number: i64, what| i32::try_from(number).or(malformed(what));
+        while !bytes.is_empty() {
+            progress.checkpoints.push(match bytes.byte("checkpoint kind")? {
+                KAFKA => Checkpoint::Kafka(PartitionCheckpoint {
+                    cluster: bytes.text("cluster")?.into(),
+                    topic: bytes.text("topic")?.into(),
+                    topic_id: bytes.text("topic id")?.into(),
+                    partition: narrow(bytes.signed("partition")?, "partition")?,
+                    leader_epoch: narrow(bytes.signed("leader epoch")?, "leader epoch")?,
+                    next_offset: bytes.signed("next offset")?,
+                }),
+                FILE => Checkpoint::File(FileCheckpoint {
+                    source: bytes.text("file source")?.into(),
+                    digest: bytes.text("file digest")?.into(),
+                    byte: bytes.varint("file position")?,
+                    line: bytes.varint("file line")?,
+                }),
+                FORGOTTEN => {
+                    progress.forgotten.push(bytes.text("forgotten source")?.into());
+                    continue;
+                }
+                _ => return malformed("checkpoint kind"),
+            });
+        }
+        Ok(progress)
+    }
+}
+
+fn put_checkpoints<'a>(out: &mut Vec<u8>, checkpoints: impl Iterator<Item = &'a Checkpoint>) {
     for checkpoint in checkpoints {
         match checkpoint {
             Checkpoint::Kafka(at) => {
@@ -21,6 +73,7 @@ pub(crate) fn put_checkpoints<'a>(out: &mut Vec<u8>, checkpoints: impl Iterator<
             }
             Checkpoint::File(at) => {
                 out.push(FILE);
+                put_blob(out, at.source.as_bytes());
                 put_blob(out, at.digest.as_bytes());
                 put_varint(out, at.byte);
                 put_varint(out, at.line);
@@ -29,27 +82,45 @@ pub(crate) fn put_checkpoints<'a>(out: &mut Vec<u8>, checkpoints: impl Iterator<
     }
 }
 
-pub(crate) fn take_checkpoints(bytes: &[u8]) -> Result<Vec<Checkpoint>, Malformed> {
-    let mut bytes = Bytes::new(bytes);
-    let mut checkpoints = Vec::new();
-    let narrow = |number: i64, what| i32::try_from(number).or(malformed(what));
-    while !bytes.is_empty() {
-        checkpoints.push(match bytes.byte("checkpoint kind")? {
-            KAFKA => Checkpoint::Kafka(PartitionCheckpoint {
-                cluster: bytes.text("cluster")?.into(),
-                topic: bytes.text("topic")?.into(),
-                topic_id: bytes.text("topic id")?.into(),
-                partition: narrow(bytes.signed("partition")?, "partition")?,
-                leader_epoch: narrow(bytes.signed("leader epoch")?, "leader epoch")?,
-                next_offset: bytes.signed("next offset")?,
-            }),
-            FILE => Checkpoint::File(FileCheckpoint {
-                digest: bytes.text("file digest")?.into(),
-                byte: bytes.varint("file position")?,
-                line: bytes.varint("file line")?,
-            }),
-            _ => return malformed("checkpoint kind"),
-        });
+/// Where every source stands: the fold of all progress.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Checkpoints {
+    by_stream: BTreeMap<Stream, Checkpoint>,
+}
+
+impl Checkpoints {
+    /// Applies what a frame says.
+    pub fn apply(&mut self, progress: &Progress) {
+        for source in &progress.forgotten {
+            self.forget_files(source);
+        }
+        for checkpoint in &progress.checkpoints {
+            self.set(checkpoint.clone());
+        }
     }
-    Ok(checkpoints)
+
+    /// Moves one stream.
+    pub fn set(&mut self, checkpoint: Checkpoint) {
+        self.by_stream.insert(checkpoint.stream(), checkpoint);
+    }
+
+    /// Forgets how far the files of a source were read.
+    pub fn forget_files(&mut self, source: &str) {
+        self.by_stream.retain(|_, at| !matches!(at, Checkpoint::File(file) if file.source == source));
+    }
+
+    /// All of them, ordered by stream.
+    pub fn iter(&self) -> impl Iterator<Item = &Checkpoint> {
+        self.by_stream.values()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_stream.is_empty()
+    }
+
+    /// All of them as the progress of a segment's first frame.
+    pub(crate) fn to_progress(&self) -> Progress {
+        Progress { forgotten: Vec::new(), checkpoints: self.iter().cloned().collect() }
+    }
 }

@@ -10,12 +10,11 @@
 
 use std::sync::Arc;
 
-use tidewatch_ingest::checkpoint::Checkpoint;
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::Names;
 
 use super::bytes::{Bytes, Malformed, malformed};
-use super::checkpoints::take_checkpoints;
+use super::checkpoints::Progress;
 use super::dictionary::Dictionary;
 use super::entry::{Entry, take_entry};
 use super::event::Before;
@@ -230,8 +229,8 @@ pub struct RawFrame {
 pub struct Frame {
     /// What it says about itself.
     pub header: FrameHeader,
-    /// The checkpoints that moved with it; all of them in a segment's first frame.
-    pub checkpoints: Vec<Checkpoint>,
+    /// How it moves the sources.
+    pub progress: Progress,
     /// The entries with their sequences.
     pub entries: Vec<(u64, Entry)>,
 }
@@ -285,12 +284,12 @@ impl RawFrame {
         &self.bytes[start..start + len as usize]
     }
 
-    /// Its checkpoints.
+    /// How it moves the sources.
     ///
     /// # Errors
     /// When the bytes are none, in spite of the checksum.
-    pub fn checkpoints(&self) -> Result<Vec<Checkpoint>, Malformed> {
-        take_checkpoints(self.part(0, self.header.checkpoints_len))
+    pub fn progress(&self) -> Result<Progress, Malformed> {
+        Progress::take(self.part(0, self.header.checkpoints_len))
     }
 
     pub(crate) fn dictionary_texts(&self) -> Result<Vec<u8>, Malformed> {
@@ -310,10 +309,10 @@ impl RawFrame {
     /// # Errors
     /// When the bytes make no sense in spite of the checksum.
     pub fn decode(&self, names: &Arc<Names>) -> Result<Frame, Malformed> {
-        let checkpoints = self.checkpoints()?;
+        let progress = self.progress()?;
         let mut entries = Vec::with_capacity((self.header.count as usize).min(self.bytes.len()));
         self.entries(names, |seq, entry| entries.push((seq, entry)))?;
-        Ok(Frame { header: self.header.clone(), checkpoints, entries })
+        Ok(Frame { header: self.header.clone(), progress, entries })
     }
 
     /// Decodes the entries one after the other, without keeping them.

@@ -1,12 +1,12 @@
 //! Opening a log after whatever happened: what was durable is kept or named as damaged, what never was is cut and reported.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidewatch_ingest::checkpoint::{Checkpoint, Stream};
+use tidewatch_ingest::checkpoint::Checkpoint;
 use tidewatch_projections::event::Micros;
 
 use super::builder::FrameEncoder;
+use super::checkpoints::Checkpoints;
 use super::error::{Cut, LogError};
 use super::frame::{ALIGN, REOPENED, RawFrame};
 use super::segment::{Beyond, Expected, SegmentName, Step, TEMPORARY, Walk, end_of_content, frame_ending_at};
@@ -54,7 +54,7 @@ pub struct Opened {
 pub(crate) struct Recovered {
     pub(crate) expected: Expected,
     pub(crate) active: Option<Active>,
-    pub(crate) checkpoints: BTreeMap<Stream, Checkpoint>,
+    pub(crate) checkpoints: Checkpoints,
     pub(crate) opened: Opened,
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions) -> Result<Recovered
         last_seq: expected.first_seq - 1,
         last_frame_no: expected.frame_no - 1,
         recorded_at: Some(expected.recorded_at),
-        checkpoints: checkpoints.values().cloned().collect(),
+        checkpoints: checkpoints.iter().cloned().collect(),
         segments: segments.len(),
         ended,
         cut,
@@ -133,7 +133,7 @@ fn fresh(options: &LogOptions, start: Expected, cut: Option<Cut>, leftovers_remo
         leftovers_removed,
     };
     let expected = Expected { lineage: Some(lineage), ..start };
-    Recovered { expected, active: None, checkpoints: BTreeMap::new(), opened }
+    Recovered { expected, active: None, checkpoints: Checkpoints::default(), opened }
 }
 
 fn remove_leftovers(disk: &dyn Disk, dir: &str) -> Result<usize, LogError> {
@@ -223,7 +223,7 @@ struct Tail {
     end: u64,
     frames: u64,
     expected: Expected,
-    checkpoints: BTreeMap<Stream, Checkpoint>,
+    checkpoints: Checkpoints,
     is_sealed: bool,
     is_closed: bool,
     cut: Option<Cut>,
@@ -242,7 +242,7 @@ impl Tail {
             end: 0,
             frames: 0,
             expected: start.clone(),
-            checkpoints: BTreeMap::new(),
+            checkpoints: Checkpoints::default(),
             is_sealed: false,
             is_closed: false,
             cut: None,
@@ -255,12 +255,15 @@ impl Tail {
                     tail.frames += 1;
                     tail.is_sealed = frame.header.is_seal();
                     tail.is_closed = frame.header.is_closed();
-                    let checkpoints = frame.checkpoints().map_err(|source| LogError::Malformed {
+                    let progress = frame.progress().map_err(|source| LogError::Malformed {
                         file: walk.path.clone(),
                         offset: u64::from(frame.header.offset),
                         source,
                     })?;
-                    tail.checkpoints.extend(checkpoints.into_iter().map(|at| (at.stream(), at)));
+                    if frame.header.is_first() {
+                        tail.checkpoints = Checkpoints::default();
+                    }
+                    tail.checkpoints.apply(&progress);
                     tail.last = Some(frame);
                     if tail.is_sealed {
                         break None;
@@ -316,7 +319,7 @@ impl Tail {
         let temporary = format!("{path}{TEMPORARY}");
         let mut encoder = FrameEncoder::new();
         let (mark, header) = mark_frame(&self.expected, REOPENED, self.end);
-        let crc = encoder.encode(&mark, std::iter::empty(), header.clone());
+        let crc = encoder.encode(&mark, &mark.progress, header.clone());
         let mark_end = self.end + encoder.bytes.len() as u64;
         let reserved = mark_end + options.reserve_bytes;
         let file = disk.create(&temporary, reserved).map_err(|error| {

@@ -1,11 +1,11 @@
 //! Appending frames and making them durable.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidewatch_ingest::checkpoint::{Checkpoint, Stream};
+use tidewatch_ingest::checkpoint::Checkpoint;
 
 use super::builder::{FrameEncoder, SealedFrame};
+use super::checkpoints::Checkpoints;
 use super::error::LogError;
 use super::frame::{
     CLOSED, CONTROL, FIRST, FORMAT, FRAME_BYTES_MAX, FrameHeader, HEADER_BYTES, SEAL, TRAILER_BYTES,
@@ -80,7 +80,7 @@ pub struct LogWriter {
     options: LogOptions,
     expected: Expected,
     active: Option<Active>,
-    checkpoints: BTreeMap<Stream, Checkpoint>,
+    checkpoints: Checkpoints,
     durable: Durable,
     encoder: FrameEncoder,
     poisoned: Option<String>,
@@ -131,7 +131,7 @@ impl LogWriter {
 
     /// Where every source stands, with all frames appended so far.
     pub fn checkpoints(&self) -> impl Iterator<Item = &Checkpoint> {
-        self.checkpoints.values()
+        self.checkpoints.iter()
     }
 
     /// Why the writer takes nothing more, if so.
@@ -167,7 +167,7 @@ impl LogWriter {
         let mut encoded = None;
         if let Some(active) = &self.active {
             let header = self.header(frame, is_control, active.offset);
-            let crc = self.encoder.encode(frame, frame.checkpoints.iter(), header.clone());
+            let crc = self.encoder.encode(frame, &frame.progress, header.clone());
             self.check_size()?;
             let end = active.offset + self.encoder.bytes.len() as u64 + MARK_BYTES;
             if active.offset == 0 || end <= self.options.segment_bytes {
@@ -189,9 +189,7 @@ impl LogWriter {
             .map_err(LogError::io("write", &active.path))?;
         active.offset += bytes;
         self.expected = self.expected.after(&FrameHeader { count: frame.count, ..header }, Some(crc));
-        for checkpoint in &frame.checkpoints {
-            self.checkpoints.insert(checkpoint.stream(), checkpoint.clone());
-        }
+        self.checkpoints.apply(&frame.progress);
         Ok(Appended { frame_no: self.expected.frame_no - 1, last_seq: self.expected.first_seq - 1, bytes })
     }
 
@@ -232,7 +230,7 @@ impl LogWriter {
     fn mark(&mut self, flag: u16) -> Result<(), LogError> {
         let Some(active) = self.active.as_mut() else { return Ok(()) };
         let (mark, header) = mark_frame(&self.expected, flag, active.offset);
-        let crc = self.encoder.encode(&mark, std::iter::empty(), header.clone());
+        let crc = self.encoder.encode(&mark, &mark.progress, header.clone());
         active
             .file
             .write_all_at(&self.encoder.bytes, active.offset)
@@ -269,9 +267,10 @@ impl LogWriter {
         let dir = self.options.dir.clone();
         let temporary = format!("{dir}/next{TEMPORARY}");
         let mut checkpoints = self.checkpoints.clone();
-        checkpoints.extend(frame.checkpoints.iter().map(|at| (at.stream(), at.clone())));
+        checkpoints.apply(&frame.progress);
+        let progress = checkpoints.to_progress();
         let header = self.header(frame, is_control | FIRST, 0);
-        self.encoder.encode(frame, checkpoints.values(), header);
+        self.encoder.encode(frame, &progress, header);
         self.check_size()?;
         let reserved = self.encoder.bytes.len() as u64 + 2 * MARK_BYTES + self.options.reserve_bytes;
         if self.disk.file_len(&temporary).map_err(LogError::io("measure", &temporary))?.is_some() {
@@ -299,7 +298,7 @@ impl LogWriter {
         }
         self.active = Some(Active { path, file, offset: 0, reserved });
         let header = self.header(frame, is_control | FIRST, 0);
-        let crc = self.encoder.encode(frame, checkpoints.values(), header.clone());
+        let crc = self.encoder.encode(frame, &progress, header.clone());
         Ok((header, crc))
     }
 
