@@ -91,7 +91,7 @@ impl Field {
             }
             Self::Amount => event.amount.map(|amount| FieldValue::Number(Decimal::from(amount.minor))),
             Self::Currency => event.amount.as_ref().map(|amount| FieldValue::Text(amount.currency.code())),
-            Self::Property(key) => event.property_named(names, key).map(FieldValue::of),
+            Self::Property(key) => event.property_named(names, key).and_then(FieldValue::of),
         }
     }
 }
@@ -104,7 +104,7 @@ fn textual_property<'a>(
 ) -> Option<FieldValue<'a>> {
     match text {
         Some(symbol) => Some(FieldValue::Text(names.text(symbol))),
-        None => event.property_named(names, key).map(FieldValue::of),
+        None => event.property_named(names, key).and_then(FieldValue::of),
     }
 }
 
@@ -128,11 +128,13 @@ pub enum FieldValue<'a> {
 }
 
 impl<'a> FieldValue<'a> {
-    fn of(value: &'a Value) -> Self {
+    /// A property's value; `null` is no value.
+    fn of(value: &'a Value) -> Option<Self> {
         match value {
-            Value::Text(text) => Self::Text(text),
-            Value::Number(number) => Self::Number(*number),
-            other => Self::Other(other),
+            Value::Null => None,
+            Value::Text(text) => Some(Self::Text(text)),
+            Value::Number(number) => Some(Self::Number(*number)),
+            other => Some(Self::Other(other)),
         }
     }
 
@@ -415,6 +417,7 @@ mod tests {
             "{ 'properties.score' = { gt = 'a' } }",
             "{ 'properties.beta' = 0 }",
             "{ 'properties.absent' = { ge = 0 } }",
+            "{ 'properties.note' = { exists = true } }",
             "{ feature = { not = ['export', 'import'] } }",
         ] {
             assert!(!passes(filter), "{filter}");

@@ -72,6 +72,8 @@ struct Moment {
     at: Micros,
     day: Day,
     slot: Slot,
+    /// Under a comparison a part without a window begins with life.
+    from_life: bool,
 }
 
 /// The values of all metrics of the plan, in its order, for the accounts that count together (the survivor first).
@@ -110,12 +112,12 @@ impl<'a> Asked<'a> {
     }
 
     fn now(&self) -> Moment {
-        Moment { at: self.as_of, day: self.today, slot: self.plan.last_slot(self.as_of) }
+        Moment { at: self.as_of, day: self.today, slot: self.plan.last_slot(self.as_of), from_life: false }
     }
 
     /// The end of a complete day; today or later is never asked for.
     fn end_of(&self, day: Day) -> Moment {
-        Moment { at: self.plan.calendar.end(day), day, slot: Slot::end_of(day) }
+        Moment { at: self.plan.calendar.end(day), day, slot: Slot::end_of(day), from_life: true }
     }
 
     /// Whether the account sends telemetry, by its deployment at a moment.

@@ -371,7 +371,7 @@ impl Series {
                 at(days, slot).merge(names, &Span { first: event.occurred_at, last: event.occurred_at });
             }
             (Self::Last(days), Need::Last(field)) => {
-                if let Some(value) = field.of(names, event).and_then(owned) {
+                if let Some(value) = field.of(names, event).map(owned) {
                     at(days, slot).offer(names, Order::of(event), value);
                 }
             }
@@ -409,11 +409,10 @@ impl Series {
     }
 }
 
-fn owned(value: FieldValue<'_>) -> Option<Value> {
+fn owned(value: FieldValue<'_>) -> Value {
     match value {
-        FieldValue::Text(text) => Some(Value::Text(text.into())),
-        FieldValue::Number(number) => Some(Value::Number(number)),
-        FieldValue::Other(Value::Null) => None,
-        FieldValue::Other(other) => Some(other.clone()),
+        FieldValue::Text(text) => Value::Text(text.into()),
+        FieldValue::Number(number) => Value::Number(number),
+        FieldValue::Other(other) => other.clone(),
     }
 }

@@ -19,9 +19,9 @@ pub enum Change {
     Changed(Terms),
     /// `subscription_renewed`.
     Renewed(Terms),
-    /// `subscription_cancelled`; without `effective_at` the end of service is unknown.
+    /// `subscription_cancelled`.
     Cancelled {
-        /// The first day without service.
+        /// The first day without service; unstated it is the day of the event.
         effective: Option<Day>,
     },
     /// `cancellation_withdrawn`.
@@ -60,6 +60,12 @@ pub struct Terms {
     pub notice_days: Option<i64>,
     /// The committed quantity, in millionths.
     pub commit: Option<i64>,
+}
+
+impl Terms {
+    fn states_a_term(&self) -> bool {
+        self.from.is_some() || self.term_end.is_some()
+    }
 }
 
 /// What an amount is for.
@@ -141,6 +147,11 @@ impl Recorded {
         self.terms().and_then(|terms| terms.from).map_or(self.day, |named| named.max(self.day))
     }
 
+    /// A start whose day has not come does not count yet; everything else does once it is seen.
+    fn counts(&self, today: Day) -> bool {
+        !self.starts() || self.counts_from() <= today
+    }
+
     fn starts(&self) -> bool {
         matches!(self.change, Change::Started(_) | Change::TrialStarted(_))
     }
@@ -160,30 +171,24 @@ pub fn standing(
 ) -> Option<Standing> {
     let seen = own.before(as_of);
     let (_, first) = seen.first()?;
-    let begin = seen
-        .iter()
-        .rev()
-        .find(|(_, recorded)| recorded.starts())
-        .and_then(|(_, start)| start.terms().map(|terms| terms.from.unwrap_or(start.day)));
+    let counting: Vec<&Entry> = seen.iter().filter(|(_, recorded)| recorded.counts(today)).collect();
     // First heard of by another event than its start, it counts as begun before it.
-    let begun = !first.starts() || begin.is_none_or(|day| day <= today);
-    let life = life(seen);
-    let wide: Vec<&Entry> = merged(seen, account_wide.before(as_of), names);
-    let cancellation = cancellation(&wide, seen);
-    let cancelled_off = cancellation.and_then(|(_, effective)| effective).is_some_and(|day| day <= today);
-    let ended_on = match (life.ended_on, cancellation.and_then(|(_, effective)| effective)) {
-        (Some(ended), Some(effective)) if effective <= today => Some(ended.min(effective)),
-        (Some(ended), _) => Some(ended),
-        (None, Some(effective)) if effective <= today => Some(effective),
-        (None, _) => None,
+    let begun = !first.starts() || counting.iter().any(|(_, recorded)| recorded.starts());
+    let life = life(&counting);
+    let all = merged(&counting, account_wide.before(as_of), names);
+    let cancellation = cancellation(&all);
+    let off = cancellation.map(|(_, effective)| effective).filter(|day| *day <= today);
+    let ended_on = match (life.ended_on, off) {
+        (Some(ended), Some(off)) => Some(ended.min(off)),
+        (ended, off) => ended.or(off),
     };
     let figures = Figures::on(seen, today);
     Some(Standing {
-        live: begun && life.ended_on.is_none() && !cancelled_off,
+        live: begun && ended_on.is_none(),
         begun,
         trial: life.trial,
         cancelled: cancellation.is_some(),
-        paused: paused(&wide, today),
+        paused: paused(&all, today),
         ended_on,
         term: figures.term(seen, cancellation.map(|(day, _)| day), today),
         amount: figures.newest(|terms| terms.amount),
@@ -201,9 +206,9 @@ struct Life {
     ended_on: Option<Day>,
 }
 
-fn life(seen: &[Entry]) -> Life {
+fn life(counting: &[&Entry]) -> Life {
     let mut life = Life { trial: false, ended_on: None };
-    for (_, recorded) in seen {
+    for (_, recorded) in counting {
         match recorded.change {
             Change::Started(_) | Change::TrialConverted(_) => life = Life { trial: false, ended_on: None },
             Change::TrialStarted(_) => life = Life { trial: true, ended_on: None },
@@ -215,24 +220,25 @@ fn life(seen: &[Entry]) -> Life {
     life
 }
 
-/// Own changes and account-wide ones in one order; `None` in either is no change.
-fn merged<'a>(own: &'a [Entry], wide: &'a [Entry], names: &crate::names::Names) -> Vec<&'a Entry> {
-    let mut all: Vec<&Entry> = own.iter().chain(wide).collect();
+/// Own changes and account-wide ones in one order.
+fn merged<'a>(own: &[&'a Entry], wide: &'a [Entry], names: &crate::names::Names) -> Vec<&'a Entry> {
+    let mut all: Vec<&Entry> = own.iter().copied().chain(wide).collect();
     if !wide.is_empty() {
         all.sort_by(|a, b| a.0.cmp(&b.0, names));
     }
     all
 }
 
-/// The day of the standing cancellation and the first day without service; a new start clears older ones.
-fn cancellation(all: &[&Entry], own: &[Entry]) -> Option<(Day, Option<Day>)> {
-    let last_start = own.iter().rev().find(|(_, recorded)| recorded.starts()).map(|(order, _)| order);
+/// The day of the standing cancellation and the first day without service. A withdrawal or a new start undoes those
+/// before it; a renewal does not.
+fn cancellation(all: &[&Entry]) -> Option<(Day, Day)> {
     let mut standing = None;
-    for (order, recorded) in all {
+    for (_, recorded) in all {
         match recorded.change {
-            Change::Cancelled { effective } => standing = Some((recorded.day, effective)),
-            Change::Withdrawn => standing = None,
-            Change::Started(_) | Change::TrialStarted(_) if Some(order) == last_start => standing = None,
+            Change::Cancelled { effective } => {
+                standing = Some((recorded.day, effective.unwrap_or(recorded.day)))
+            }
+            Change::Withdrawn | Change::Started(_) | Change::TrialStarted(_) => standing = None,
             _ => {}
         }
     }
@@ -270,13 +276,15 @@ impl<'a> Figures<'a> {
     /// The term that holds today: the newest stated one, rolled on by its own length while it renews by itself.
     fn term(&self, seen: &[Entry], cancelled_on: Option<Day>, today: Day) -> Term {
         let stated = self.0.iter().rev().find_map(|recorded| match &recorded.change {
-            Change::Started(terms) | Change::TrialStarted(terms) | Change::Renewed(terms) => {
-                Some(Term { start: terms.from.unwrap_or(recorded.day), end: terms.term_end })
+            Change::Started(terms) | Change::TrialStarted(terms) => Some((terms, recorded.day)),
+            Change::Renewed(terms) | Change::TrialConverted(terms) if terms.states_a_term() => {
+                Some((terms, recorded.day))
             }
             _ => None,
         });
         let first_day = seen.first().map_or(today, |(_, recorded)| recorded.day);
-        let Some(term) = stated else { return Term { start: first_day, end: None } };
+        let Some((terms, day)) = stated else { return Term { start: first_day, end: None } };
+        let term = Term { start: terms.from.unwrap_or(day), end: terms.term_end };
         let renews = self.newest(|terms| terms.auto_renew).unwrap_or(false);
         match term.end {
             Some(end) if renews && end < today && term.start <= end => {

@@ -24,6 +24,7 @@ impl Asked<'_> {
                 Some(window) => window,
                 None => return Part { value: None, first: Some(moment.day) },
             },
+            None if moment.from_life => Window::from(self.life.unwrap_or(moment.day.plus(1)), moment.day),
             days => Window::plain(days, moment.day),
         };
         let first = plain.window.map(|_| window.first);
@@ -275,9 +276,7 @@ fn decay(day: Day, half_life: f64, today: Day) -> f64 {
 fn aged<'a>(window: &Window<'a>, half_life: f64, today: Day) -> Window<'a> {
     let age_days_max = (HALF_LIVES_MAX * half_life).floor() as i64;
     let oldest = today.plus(-age_days_max);
-    let mut aged = Window::plain(None, window.last);
-    aged.first = window.first.max(oldest);
-    aged
+    Window::from(window.first.max(oldest), window.last)
 }
 
 /// Calls `read` with the cells of a window, oldest first, what is older than the days kept included.

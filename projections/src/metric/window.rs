@@ -18,6 +18,11 @@ impl<'a> Window<'a> {
         Self { first: days.map_or(Day::MIN, |days| last.plus(1 - i64::from(days))), last, skip: None }
     }
 
+    /// The days from `first` to `last`.
+    pub fn from(first: Day, last: Day) -> Self {
+        Self { first, last, skip: None }
+    }
+
     /// The newest `days` days up to `last` that are not closed, looking back over at most twice as many; `None` when
     /// fewer than half are left (health-model §3).
     pub fn skipping(days: u32, last: Day, closed: &'a Closed) -> Option<Self> {
