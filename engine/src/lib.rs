@@ -2,4 +2,8 @@
 
 pub mod disk;
 pub mod log;
+pub mod meters;
 pub mod planted;
+pub mod position;
+pub mod serve;
+pub mod telemetry;

@@ -1,0 +1,203 @@
+//! Every figure an operator sees on `/metrics`: name, unit, labels and meaning in one table.
+//!
+//! Labels are closed: stages, codes and reasons are enums, sources are those of the configuration. So the number of
+//! series is known before the first event.
+
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tidewatch_ingest::reject::Reason;
+
+/// How a figure moves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// Only up, from 0 at the start of the process.
+    Counter,
+    /// Up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+/// One figure.
+#[derive(Clone, Copy, Debug)]
+pub struct Meter {
+    /// Its name, unit last.
+    pub name: &'static str,
+    /// How it moves.
+    pub shape: Shape,
+    /// Its unit, where it has one.
+    pub unit: Option<Unit>,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+macro_rules! meters {
+    ($($constant:ident = $name:literal $shape:ident $unit:expr, [$($label:literal),*], $meaning:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub const $constant: Meter = Meter {
+                name: $name, shape: Shape::$shape, unit: $unit, labels: &[$($label),*], meaning: $meaning,
+            };
+        )*
+        /// Every figure.
+        pub const METERS: &[Meter] = &[$($constant),*];
+    };
+}
+
+meters! {
+    RECORDS = "tidewatch_source_records_total" Counter Some(Unit::Count), ["source", "outcome"],
+        "Records taken from a source, by what became of them: accepted, duplicate, filtered, rejected.";
+    REJECTED = "tidewatch_rejected_total" Counter Some(Unit::Count), ["reason"],
+        "Records refused, by reason; each is a dead letter.";
+    SOURCE_BYTES = "tidewatch_source_bytes_total" Counter Some(Unit::Bytes), ["source"],
+        "Bytes of the records taken from a source.";
+    SOURCE_LAG = "tidewatch_source_lag_records" Gauge Some(Unit::Count), ["source"],
+        "Records known to wait in a source.";
+    SOURCE_AGE = "tidewatch_source_age_seconds" Gauge Some(Unit::Seconds), ["source"],
+        "Wall-clock time since a source's last record was taken.";
+    SOURCE_STOPPED = "tidewatch_source_stopped" Gauge None, ["source"],
+        "1 while a source, or a part of it, waits for a person.";
+    FRAMES = "tidewatch_log_frames_total" Counter Some(Unit::Count), [],
+        "Frames written to the log and synced.";
+    LOG_BYTES = "tidewatch_log_bytes_total" Counter Some(Unit::Bytes), [],
+        "Bytes written to the log.";
+    SYNC_TIME = "tidewatch_log_sync_seconds" Histogram Some(Unit::Seconds), [],
+        "Time one sync of the log took.";
+    FRAME_EVENTS = "tidewatch_log_frame_entries" Histogram Some(Unit::Count), [],
+        "Entries of one frame.";
+    DURABLE = "tidewatch_position_durable" Gauge None, [],
+        "The newest sequence that is synced.";
+    APPLIED = "tidewatch_position_applied" Gauge None, [],
+        "The newest sequence that every worker has folded.";
+    PUBLISHED = "tidewatch_position_published" Gauge None, [],
+        "The newest sequence that answers cover.";
+    CLOCK = "tidewatch_clock_timestamp_seconds" Gauge Some(Unit::Seconds), [],
+        "The event-time watermark: all live sources are complete through it.";
+    ACCOUNTS = "tidewatch_accounts" Gauge Some(Unit::Count), [],
+        "Accounts known.";
+    PAST_BOUNDS = "tidewatch_accounts_past_bounds" Gauge Some(Unit::Count), [],
+        "Accounts with more of something than memory keeps; part of their answers comes from the log.";
+    PARKED = "tidewatch_parked_events" Gauge Some(Unit::Count), [],
+        "Events that wait for a link to their account.";
+    CALLS = "tidewatch_calls_total" Counter Some(Unit::Count), ["method", "code"],
+        "gRPC calls answered, by method and status code.";
+    CALL_TIME = "tidewatch_call_seconds" Histogram Some(Unit::Seconds), ["method"],
+        "Time from a call's arrival to the head of its answer.";
+    LISTS = "tidewatch_list_positions" Gauge Some(Unit::Count), [],
+        "Positions kept for the next pages of lists.";
+}
+
+/// Bounds of the histograms of times, in seconds: from a fast read to a stalled disk.
+const SECONDS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+/// Bounds of the histograms of counts.
+const COUNTS: [f64; 8] = [1.0, 10.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 50_000.0];
+
+/// The figures of one engine. Engines of one process have their own each, so tests run side by side.
+pub struct Meters {
+    recorder: PrometheusRecorder,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Meters {
+    /// No figure has moved yet.
+    pub fn new() -> Self {
+        let buckets = |matcher, bounds: &[f64]| (matcher, bounds.to_vec());
+        let mut builder = PrometheusBuilder::new();
+        for (matcher, bounds) in [
+            buckets(Matcher::Suffix("_seconds".to_owned()), &SECONDS),
+            buckets(Matcher::Suffix("_entries".to_owned()), &COUNTS),
+        ] {
+            builder = builder.set_buckets_for_metric(matcher, &bounds).expect("a histogram has bounds");
+        }
+        let recorder = builder.build_recorder();
+        for meter in METERS {
+            let name = KeyName::from_const_str(meter.name);
+            match meter.shape {
+                Shape::Counter => recorder.describe_counter(name, meter.unit, meter.meaning.into()),
+                Shape::Gauge => recorder.describe_gauge(name, meter.unit, meter.meaning.into()),
+                Shape::Histogram => recorder.describe_histogram(name, meter.unit, meter.meaning.into()),
+            }
+        }
+        let meters = Self { recorder };
+        // A counter that may never move is shown at 0, so that alarms on its rate have a beginning.
+        for reason in Reason::ALL {
+            meters.counter(&REJECTED, &[reason.name()]).absolute(0);
+        }
+        meters
+    }
+
+    /// The counter under these label values; keep it where it is used often.
+    pub fn counter(&self, meter: &Meter, values: &[&str]) -> Counter {
+        debug_assert_eq!(meter.shape, Shape::Counter, "{}", meter.name);
+        self.recorder.register_counter(&key(meter, values), &METADATA)
+    }
+
+    /// The gauge under these label values.
+    pub fn gauge(&self, meter: &Meter, values: &[&str]) -> Gauge {
+        debug_assert_eq!(meter.shape, Shape::Gauge, "{}", meter.name);
+        self.recorder.register_gauge(&key(meter, values), &METADATA)
+    }
+
+    /// The histogram under these label values.
+    pub fn histogram(&self, meter: &Meter, values: &[&str]) -> Histogram {
+        debug_assert_eq!(meter.shape, Shape::Histogram, "{}", meter.name);
+        self.recorder.register_histogram(&key(meter, values), &METADATA)
+    }
+
+    /// What `/metrics` prints from.
+    pub fn page(&self) -> PrometheusHandle {
+        self.recorder.handle()
+    }
+}
+
+static METADATA: Metadata<'static> = Metadata::new("tidewatch", Level::INFO, None);
+
+fn key(meter: &Meter, values: &[&str]) -> Key {
+    assert_eq!(meter.labels.len(), values.len(), "{} has labels {:?}", meter.name, meter.labels);
+    let labels: Vec<Label> = meter
+        .labels
+        .iter()
+        .zip(values)
+        .map(|(label, value)| Label::new(*label, (*value).to_owned()))
+        .collect();
+    Key::from_parts(meter.name, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_end_in_their_unit_and_are_unique() {
+        for meter in METERS {
+            let fits = match (meter.shape, meter.unit) {
+                (Shape::Counter, _) => meter.name.ends_with("_total"),
+                (_, Some(Unit::Seconds)) => meter.name.ends_with("_seconds"),
+                (_, Some(Unit::Bytes)) => meter.name.ends_with("_bytes"),
+                _ => true,
+            };
+            assert!(fits && meter.name.starts_with("tidewatch_"), "{}", meter.name);
+            assert_eq!(METERS.iter().filter(|other| other.name == meter.name).count(), 1, "{}", meter.name);
+        }
+    }
+
+    #[test]
+    fn engines_of_one_process_count_apart() {
+        let (one, other) = (Meters::new(), Meters::new());
+        one.counter(&REJECTED, &["bad_time"]).increment(2);
+        one.histogram(&SYNC_TIME, &[]).record(0.002);
+        let page = one.page().render();
+        assert!(page.contains("tidewatch_rejected_total{reason=\"bad_time\"} 2"), "{page}");
+        assert!(page.contains("tidewatch_log_sync_seconds_bucket{le=\"0.0025\"} 1"), "{page}");
+        assert!(page.contains("# HELP tidewatch_rejected_total"), "{page}");
+        assert!(other.page().render().contains("tidewatch_rejected_total{reason=\"bad_time\"} 0"));
+    }
+}

@@ -1,0 +1,334 @@
+//! Why a call is refused: one closed list of reasons, each with its status code, details and place in `docs/ERRORS.md`.
+//!
+//! Clients switch on the reason in `google.rpc.ErrorInfo`; messages are for people and may change.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::filter::FilterError;
+
+/// The domain of every `ErrorInfo` of this engine.
+pub const DOMAIN: &str = "tidewatch";
+
+/// How long a client waits before it asks again while the log is replayed.
+const REPLAY_RETRY: Duration = Duration::from_secs(1);
+/// How long a client waits before it asks again for a position that was not reached.
+const POSITION_RETRY: Duration = Duration::from_millis(100);
+
+/// A refused call.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The tenant is not the one this directory holds.
+    #[error(
+        "this engine holds tenant {held:?}, not {asked:?}; set metadata \"tidewatch-tenant\" or ask another engine"
+    )]
+    TenantUnknown {
+        /// The tenant asked for.
+        asked: String,
+        /// The tenant held.
+        held: String,
+    },
+    /// The token is missing or wrong.
+    #[error("this engine asks for a token: send metadata \"authorization: Bearer …\"")]
+    Unauthenticated,
+    /// The log is still being replayed.
+    #[error("the log is being replayed: {applied} of {durable} entries; reads are answered once it is done")]
+    Replaying {
+        /// Entries folded.
+        applied: u64,
+        /// Entries in the log.
+        durable: u64,
+    },
+    /// No such account.
+    #[error("no account {account:?} at the position of the answer; `list` shows those known")]
+    AccountUnknown {
+        /// The id asked for.
+        account: String,
+    },
+    /// No such dead letter.
+    #[error("entry {sequence} is no dead letter; ListDeadLetters shows them")]
+    DeadLetterUnknown {
+        /// The sequence asked for.
+        sequence: u64,
+    },
+    /// The filter was not understood.
+    #[error("the filter is not understood {0}")]
+    InvalidFilter(FilterError),
+    /// The order was not understood.
+    #[error("the order is not understood {0}")]
+    InvalidOrder(FilterError),
+    /// The page size is negative or too large.
+    #[error("page_size {asked} is outside 0 to {page_size_max} (0 means {page_size_default})")]
+    InvalidPageSize {
+        /// The size asked for.
+        asked: i32,
+        /// The default.
+        page_size_default: usize,
+        /// The most.
+        page_size_max: usize,
+    },
+    /// The page token is not of this engine or of another query.
+    #[error("the page token {problem}; ask for the first page again")]
+    InvalidPageToken {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The position of the page is no longer kept.
+    #[error("the position of the page token ({sequence}) is no longer kept; ask for the first page again")]
+    PageTokenExpired {
+        /// The position's sequence.
+        sequence: u64,
+    },
+    /// As many list positions are kept as the limit admits.
+    #[error(
+        "{lists_max} list positions are kept for their next pages, the most there may be; try again in {retry_s} s or without min_position"
+    )]
+    TooManyLists {
+        /// The limit.
+        lists_max: usize,
+        /// Seconds until the oldest may go.
+        retry_s: u64,
+    },
+    /// The position token is not of this engine, or of a lineage that branched off below it.
+    #[error("min_position {problem}")]
+    InvalidPosition {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The position asked for was not published in time.
+    #[error("position {wanted} is not published yet: {published} is; ask again")]
+    PositionNotReached {
+        /// The sequence asked for.
+        wanted: u64,
+        /// The sequence published.
+        published: u64,
+    },
+    /// The instant was not understood.
+    #[error("as_of {problem}; name an instant, a date like \"2026-03-01\", or last")]
+    InvalidAsOf {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The inline model was not understood.
+    #[error("the model is refused: {problem}")]
+    InvalidModel {
+        /// What is wrong with it, with its line.
+        problem: String,
+    },
+    /// The model declares no such metric.
+    #[error("the model declares no metric {metric:?}; it has: {known}")]
+    MetricUnknown {
+        /// The metric asked for.
+        metric: String,
+        /// The names it declares.
+        known: String,
+    },
+    /// More of something than a call may ask for.
+    #[error("{asked} {what} in one call, at most {most}; ask in parts")]
+    TooMany {
+        /// The field, in the plural.
+        what: &'static str,
+        /// How many were asked for.
+        asked: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// A mutation came without `request_id`.
+    #[error("request_id is missing; choose one of 1 to {bytes_max} bytes so that a repetition is harmless")]
+    RequestIdMissing {
+        /// The longest one, in bytes.
+        bytes_max: usize,
+    },
+    /// The engine failed; its log says more.
+    #[error("the engine failed: {problem}; its log says more")]
+    Internal {
+        /// What failed.
+        problem: String,
+    },
+}
+
+/// A reason as documented: its name and code.
+pub type Documented = (&'static str, Code);
+
+/// Every reason a call can be refused with.
+pub const REASONS: [Documented; 20] = [
+    ("TENANT_UNKNOWN", Code::NotFound),
+    ("UNAUTHENTICATED", Code::Unauthenticated),
+    ("REPLAYING", Code::Unavailable),
+    ("ACCOUNT_UNKNOWN", Code::NotFound),
+    ("DEAD_LETTER_UNKNOWN", Code::NotFound),
+    ("INVALID_FILTER", Code::InvalidArgument),
+    ("INVALID_ORDER", Code::InvalidArgument),
+    ("INVALID_PAGE_SIZE", Code::InvalidArgument),
+    ("INVALID_PAGE_TOKEN", Code::InvalidArgument),
+    ("PAGE_TOKEN_EXPIRED", Code::FailedPrecondition),
+    ("TOO_MANY_LISTS", Code::ResourceExhausted),
+    ("INVALID_POSITION", Code::InvalidArgument),
+    ("POSITION_NOT_REACHED", Code::Unavailable),
+    ("INVALID_AS_OF", Code::InvalidArgument),
+    ("INVALID_MODEL", Code::InvalidArgument),
+    ("METRIC_UNKNOWN", Code::InvalidArgument),
+    ("TOO_MANY_ACCOUNTS", Code::InvalidArgument),
+    ("TOO_MANY_INSTANTS", Code::InvalidArgument),
+    ("REQUEST_ID_MISSING", Code::InvalidArgument),
+    ("INTERNAL", Code::Internal),
+];
+
+impl Refusal {
+    /// The stable reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TenantUnknown { .. } => "TENANT_UNKNOWN",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Replaying { .. } => "REPLAYING",
+            Self::AccountUnknown { .. } => "ACCOUNT_UNKNOWN",
+            Self::DeadLetterUnknown { .. } => "DEAD_LETTER_UNKNOWN",
+            Self::InvalidFilter(_) => "INVALID_FILTER",
+            Self::InvalidOrder(_) => "INVALID_ORDER",
+            Self::InvalidPageSize { .. } => "INVALID_PAGE_SIZE",
+            Self::InvalidPageToken { .. } => "INVALID_PAGE_TOKEN",
+            Self::PageTokenExpired { .. } => "PAGE_TOKEN_EXPIRED",
+            Self::TooManyLists { .. } => "TOO_MANY_LISTS",
+            Self::InvalidPosition { .. } => "INVALID_POSITION",
+            Self::PositionNotReached { .. } => "POSITION_NOT_REACHED",
+            Self::InvalidAsOf { .. } => "INVALID_AS_OF",
+            Self::InvalidModel { .. } => "INVALID_MODEL",
+            Self::MetricUnknown { .. } => "METRIC_UNKNOWN",
+            Self::TooMany { what: "instants", .. } => "TOO_MANY_INSTANTS",
+            Self::TooMany { .. } => "TOO_MANY_ACCOUNTS",
+            Self::RequestIdMissing { .. } => "REQUEST_ID_MISSING",
+            Self::Internal { .. } => "INTERNAL",
+        }
+    }
+
+    /// The status code that goes with the reason.
+    pub fn code(&self) -> Code {
+        let documented = REASONS.iter().find(|(reason, _)| *reason == self.reason());
+        documented.map(|(_, code)| *code).expect("every reason is listed")
+    }
+
+    /// The request field at fault, where one is.
+    fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidFilter(_) => Some("filter"),
+            Self::InvalidOrder(_) => Some("order_by"),
+            Self::InvalidPageSize { .. } => Some("page_size"),
+            Self::InvalidPageToken { .. } => Some("page_token"),
+            Self::InvalidPosition { .. } => Some("min_position"),
+            Self::InvalidAsOf { .. } => Some("as_of"),
+            Self::InvalidModel { .. } => Some("model"),
+            Self::MetricUnknown { .. } => Some("metrics"),
+            Self::TooMany { what: "instants", .. } => Some("as_of"),
+            Self::TooMany { .. } => Some("accounts"),
+            Self::RequestIdMissing { .. } => Some("request_id"),
+            _ => None,
+        }
+    }
+
+    /// Figures for programs, by name.
+    fn metadata(&self) -> HashMap<String, String> {
+        let pair = |name: &str, value: String| (name.to_owned(), value);
+        let pairs = match self {
+            Self::TenantUnknown { asked, held } => {
+                vec![pair("asked", asked.clone()), pair("held", held.clone())]
+            }
+            Self::Replaying { applied, durable } => {
+                vec![pair("applied", applied.to_string()), pair("durable", durable.to_string())]
+            }
+            Self::AccountUnknown { account } => vec![pair("account", account.clone())],
+            Self::DeadLetterUnknown { sequence } => vec![pair("sequence", sequence.to_string())],
+            Self::InvalidFilter(error) | Self::InvalidOrder(error) => {
+                vec![pair("offset", error.offset.to_string())]
+            }
+            Self::PositionNotReached { wanted, published } => {
+                vec![pair("wanted", wanted.to_string()), pair("published", published.to_string())]
+            }
+            Self::MetricUnknown { metric, .. } => vec![pair("metric", metric.clone())],
+            Self::TooMany { most, .. } => vec![pair("most", most.to_string())],
+            _ => Vec::new(),
+        };
+        pairs.into_iter().collect()
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Replaying { .. } => Some(REPLAY_RETRY),
+            Self::PositionNotReached { .. } => Some(POSITION_RETRY),
+            Self::TooManyLists { retry_s, .. } => Some(Duration::from_secs(*retry_s)),
+            _ => None,
+        }
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        let mut details = ErrorDetails::new();
+        details.set_error_info(refusal.reason(), DOMAIN, refusal.metadata());
+        if let Some(field) = refusal.field() {
+            details.add_bad_request_violation(field, message.clone());
+        }
+        if let Some(delay) = refusal.retry_after() {
+            details.set_retry_info(Some(delay));
+        }
+        Self::with_error_details(refusal.code(), message, details)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_errors_lists_every_reason_with_its_code_and_no_other() {
+        let page = include_str!("../../../docs/ERRORS.md");
+        let rows: Vec<(String, String)> = page
+            .lines()
+            .filter_map(|line| {
+                let mut cells =
+                    line.strip_prefix("| `")?.split('|').map(|cell| cell.trim().trim_matches('`'));
+                Some((cells.next()?.to_owned(), cells.next()?.to_owned()))
+            })
+            .collect();
+        let listed: Vec<(String, String)> =
+            REASONS.iter().map(|(reason, code)| ((*reason).to_owned(), screaming(*code))).collect();
+        assert_eq!(rows, listed);
+    }
+
+    fn screaming(code: Code) -> String {
+        let mut text = String::new();
+        for c in format!("{code:?}").chars() {
+            if c.is_uppercase() && !text.is_empty() {
+                text.push('_');
+            }
+            text.push(c.to_ascii_uppercase());
+        }
+        text
+    }
+
+    #[test]
+    fn a_refused_filter_names_field_and_offset() {
+        let error = FilterError { offset: 7, problem: "expected a value".into() };
+        let status = Status::from(Refusal::InvalidFilter(error));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!(
+            (info.reason.as_str(), info.domain.as_str(), info.metadata["offset"].as_str()),
+            ("INVALID_FILTER", DOMAIN, "7")
+        );
+        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "filter");
+        assert!(details.retry_info().is_none());
+    }
+
+    #[test]
+    fn what_passes_by_itself_says_when_to_ask_again() {
+        let status = Status::from(Refusal::Replaying { applied: 3, durable: 9 });
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(status.get_error_details().retry_info().unwrap().retry_delay, Some(REPLAY_RETRY));
+        assert!(status.message().contains("3 of 9"));
+    }
+}
