@@ -15,6 +15,7 @@ pub mod decode;
 pub mod draft;
 pub mod files;
 pub mod json;
+pub mod kafka;
 pub mod limits;
 pub mod native;
 pub mod reject;

@@ -58,6 +58,12 @@ pub trait Source: Send {
         None
     }
 
+    /// Whether a streaming source has handed over everything it had when it was opened. A source that ends says that
+    /// with [`Polled::Ended`].
+    fn caught_up(&self) -> bool {
+        false
+    }
+
     /// Whether the source streams: it then takes part in the clock.
     fn streams(&self) -> bool {
         false

@@ -1,0 +1,583 @@
+//! Kafka as a source: every partition of some topics, read from our own checkpoints.
+//!
+//! Partitions are assigned, never subscribed to: consumer groups would split accounts between members. The broker's
+//! commits serve lag tools only. Whatever would make the reader skip records without saying so (a topic deleted and made
+//! again, records deleted before they were read, a partition cut short) stops that partition until the configuration
+//! names the stop and answers it ([`Accept`]); the others go on.
+//!
+//! ```text
+//! Surveyor (own thread, own connections): ids, partitions, watermarks ──▶ admit · judge · completeness ─┐
+//! Feed (librdkafka's queue): records, ends, errors ─────────────────────▶ positions ─▶ RawBatch + progress
+//! ```
+
+mod config;
+mod partition;
+mod raw;
+mod statistics;
+mod survey;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tidewatch_projections::event::Micros;
+use tidewatch_projections::names::{Names, Symbol};
+
+pub use self::config::{Accept, ConfigError, Format, KafkaConfig, Secret, Setting, Start};
+pub use self::statistics::{PartitionStatistics, Statistics};
+
+use self::partition::{Halt, Marks, Partition};
+use self::raw::{Content, Feed, Notice, TopicId};
+use self::survey::{Survey, Surveyor, TopicSeen};
+use crate::batch::{RawBatch, RawRecord, Origin};
+use crate::checkpoint::{Checkpoint, PartitionCheckpoint};
+use crate::source::{Polled, Source, Stopped};
+
+/// Tells the wall clock. Surveys are stamped with it; nothing else here reads one.
+pub type Wall = Arc<dyn Fn() -> Micros + Send + Sync>;
+
+/// Longest wait of a poll while no partition is assigned, so that the first survey is acted on at once.
+const UNASSIGNED_WAIT: Duration = Duration::from_millis(10);
+
+/// A Kafka source. One thread owns it and calls its methods.
+///
+/// **Completeness.** A partition is complete through T once its position passes the high watermark asked for at T, so an
+/// idle partition advances with each survey and one with a backlog does not. The source is complete through the least of
+/// its partitions; a stopped partition, a missing topic and a partition without a leader hold it where it was. The value
+/// covers batches already returned by [`Source::poll`]: pass it on after them.
+pub struct KafkaSource {
+    config: KafkaConfig,
+    feed: Feed,
+    surveyor: Surveyor,
+    topics: Vec<Topic>,
+    cluster: String,
+    checkpoints: Vec<PartitionCheckpoint>,
+    partitions: Vec<Partition>,
+    /// (topic, partition) → place in `partitions`.
+    places: HashMap<(usize, i32), usize>,
+    stops: VecDeque<Stopped>,
+    complete_through: Option<Micros>,
+    targets_set: bool,
+    drained: bool,
+    commits: BTreeMap<(String, i32), i64>,
+    committed_at: Option<Instant>,
+    refusal_told: bool,
+    statistics: Statistics,
+}
+
+struct Topic {
+    name: String,
+    symbol: Symbol,
+    /// The id under which it is read; `None` before the first survey that saw it.
+    id: Option<TopicId>,
+    /// The id the client's fetches use, if it told.
+    fetched_as: Option<TopicId>,
+    missing_told: bool,
+}
+
+impl KafkaSource {
+    /// Makes the clients. No broker needs to answer yet: partitions are admitted as surveys find them.
+    ///
+    /// # Errors
+    /// When the configuration is wrong or a secret cannot be read.
+    pub fn open(config: KafkaConfig, names: &Names, wall: Wall) -> Result<Self, ConfigError> {
+        config.check()?;
+        let client = config.reading_client()?;
+        let feed = Feed::open(&client)
+            .map_err(|error| ConfigError::Client { source_name: config.name.clone(), error })?;
+        let surveyor = Surveyor::start(&config, wall)?;
+        let topics = config
+            .topics
+            .iter()
+            .map(|name| Topic {
+                name: name.clone(),
+                symbol: names.intern(name),
+                id: None,
+                fetched_as: None,
+                missing_told: false,
+            })
+            .collect();
+        Ok(Self {
+            config,
+            feed,
+            surveyor,
+            topics,
+            cluster: String::new(),
+            checkpoints: Vec::new(),
+            partitions: Vec::new(),
+            places: HashMap::new(),
+            stops: VecDeque::new(),
+            complete_through: None,
+            targets_set: false,
+            drained: false,
+            commits: BTreeMap::new(),
+            committed_at: None,
+            refusal_told: false,
+            statistics: Statistics::default(),
+        })
+    }
+
+    /// The figures now.
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = self.statistics.clone();
+        {
+            let findings = self.surveyor.findings();
+            statistics.surveys = findings.done;
+            statistics.surveys_failed = findings.failed;
+            statistics.survey_failure = findings.failure.clone();
+        }
+        statistics.queued = self.feed.queued() as u64;
+        statistics.partitions = self
+            .partitions
+            .iter()
+            .map(|partition| PartitionStatistics {
+                topic: self.topics[partition.topic].name.clone(),
+                partition: partition.partition,
+                position: partition.position,
+                low: partition.marks.low,
+                high: partition.marks.high,
+                lag: partition.lag(),
+                behind_since: partition.behind_since(),
+                complete_through: partition.complete_through(),
+                records: partition.records,
+                bytes: partition.bytes,
+                gaps: partition.gaps,
+                stalls: partition.stalls,
+                stopped: partition.halt.as_ref().map(Halt::cause),
+            })
+            .collect();
+        statistics.partitions.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        statistics
+    }
+
+    fn apply_survey(&mut self) {
+        let Some(survey) = self.surveyor.findings().newest.take() else { return };
+        let Survey { at, cluster, topics } = survey;
+        self.cluster = cluster;
+        let mut waiting = 0;
+        for (index, seen) in topics.iter().enumerate() {
+            match seen {
+                Some(seen) => waiting += self.apply_topic(index, at, seen),
+                None => self.note_missing(index),
+            }
+        }
+        let missing: Vec<String> = (topics.iter().zip(&self.topics))
+            .filter(|(seen, _)| seen.is_none())
+            .map(|(_, topic)| topic.name.clone())
+            .collect();
+        let whole = missing.is_empty() && waiting == 0;
+        self.statistics.topics_missing = missing;
+        self.statistics.partitions_waiting = waiting;
+        if whole && !self.targets_set {
+            self.targets_set = true;
+            for partition in &mut self.partitions {
+                partition.target = Some(partition.marks.high);
+            }
+        }
+        self.reopen_stalled();
+    }
+
+    /// Returns how many of its partitions wait to be admitted.
+    fn apply_topic(&mut self, index: usize, at: Micros, seen: &TopicSeen) -> u64 {
+        self.topics[index].missing_told = false;
+        let added_later = self.topics[index].id.is_some();
+        if self.topics[index].id.as_ref().is_some_and(|id| *id != seen.id) {
+            self.stop_recreated(index, &seen.id);
+            return 0;
+        }
+        self.topics[index].id = Some(seen.id.clone());
+        if let Some(fetched) = self.topics[index].fetched_as.clone()
+            && fetched != seen.id
+        {
+            self.stop_recreated(index, &fetched);
+            return 0;
+        }
+        let mut waiting = 0;
+        for number in 0..seen.partitions {
+            match (self.places.get(&(index, number)), seen.marks.get(&number)) {
+                (Some(place), Some(marks)) => {
+                    let place = *place;
+                    self.partitions[place].survey(at, *marks);
+                    self.judge(place);
+                }
+                (None, Some(marks)) => self.admit(index, number, at, *marks, added_later),
+                (Some(_), None) => {}
+                (None, None) => waiting += 1,
+            }
+        }
+        waiting
+    }
+
+    fn note_missing(&mut self, index: usize) {
+        let topic = &mut self.topics[index];
+        if !topic.missing_told {
+            topic.missing_told = true;
+            tracing::warn!(target: "kafka", source = self.config.name, topic = topic.name,
+                "the broker has no such topic; waiting for it");
+        }
+    }
+
+    fn admit(&mut self, topic: usize, number: i32, at: Micros, marks: Marks, added_later: bool) {
+        let Topic { name, symbol, id, .. } = &self.topics[topic];
+        let id = id.clone().expect("a topic is admitted after its id is known");
+        let of_topic = || self.checkpoints.iter().filter(|checkpoint| checkpoint.topic == *name);
+        let checkpoint = of_topic()
+            .find(|checkpoint| checkpoint.partition == number && checkpoint.cluster == self.cluster)
+            // Under another cluster id the same name is another topic: its id says so and stops it.
+            .or_else(|| of_topic().find(|checkpoint| checkpoint.partition == number));
+        let (start, halt) = match checkpoint {
+            Some(checkpoint) => {
+                match partition::resume_at(checkpoint, &id, marks, &self.config.accept) {
+                    Ok(start) => (start, None),
+                    Err(halt) => ((checkpoint.next_offset, checkpoint.leader_epoch), Some(halt)),
+                }
+            }
+            None => {
+                let added = added_later || of_topic().next().is_some();
+                let position = partition::start_at(self.config.start, added, marks);
+                ((position, partition::NO_EPOCH), None)
+            }
+        };
+        let mut partition = Partition::new(topic, *symbol, number, id, start, marks);
+        let place = self.partitions.len();
+        self.places.insert((topic, number), place);
+        match halt {
+            Some(halt) => {
+                // Not told as progress: the checkpoint in the log is the truth until the stop is answered.
+                partition.moved = false;
+                partition.marks = marks;
+                self.partitions.push(partition);
+                self.stop(place, halt);
+            }
+            None => {
+                partition.survey(at, marks);
+                self.partitions.push(partition);
+                self.assign(place);
+            }
+        }
+    }
+
+    /// The client refused the position: say why, or open it anew when the watermarks say it is readable.
+    fn judge(&mut self, place: usize) {
+        let partition = &mut self.partitions[place];
+        if !std::mem::take(&mut partition.refused) || partition.halt.is_some() {
+            return;
+        }
+        match partition.judge_refusal() {
+            Some(halt) => self.stop(place, halt),
+            None => self.reopen(place),
+        }
+    }
+
+    fn reopen_stalled(&mut self) {
+        let (now, limit) = (Instant::now(), Duration::from_millis(self.config.stall_ms));
+        for place in 0..self.partitions.len() {
+            if self.partitions[place].stalled(now, limit, self.drained) {
+                let partition = &self.partitions[place];
+                tracing::warn!(target: "kafka", source = self.config.name,
+                    topic = self.topics[partition.topic].name, partition = partition.partition,
+                    position = partition.position, high = partition.marks.high,
+                    "no record came for {} ms though there are some; opening the partition anew", self.config.stall_ms);
+                self.reopen(place);
+            }
+        }
+    }
+
+    fn element(&self, place: usize) -> TopicPartitionList {
+        let partition = &self.partitions[place];
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(
+            &self.topics[partition.topic].name,
+            partition.partition,
+            Offset::Offset(partition.position),
+        )
+        .expect("an offset is no logical one and the list takes it");
+        raw::set_leader_epoch(&mut list, 0, partition.epoch);
+        list
+    }
+
+    fn assign(&mut self, place: usize) {
+        let done = self.feed.consumer().incremental_assign(&self.element(place));
+        self.note(done);
+    }
+
+    fn unassign(&mut self, place: usize) {
+        let done = self.feed.consumer().incremental_unassign(&self.element(place));
+        self.note(done);
+    }
+
+    fn reopen(&mut self, place: usize) {
+        self.unassign(place);
+        self.assign(place);
+    }
+
+    /// An assignment fails only while the client ends; the watchdog sees a partition that stays closed.
+    fn note(&mut self, done: KafkaResult<()>) {
+        if let Err(error) = done {
+            self.statistics.errors += 1;
+            tracing::warn!(target: "kafka", source = self.config.name, %error, "changing the assignment failed");
+        }
+    }
+
+    fn stop(&mut self, place: usize, halt: Halt) {
+        self.unassign(place);
+        let partition = &mut self.partitions[place];
+        let (topic, number) = (&self.topics[partition.topic].name, partition.partition);
+        self.stops.push_back(Stopped {
+            source_name: self.config.name.clone(),
+            stream: format!("{topic}/{number}"),
+            cause: halt.cause(),
+            what_happened: halt.what_happened(),
+            what_to_do: halt.what_to_do(topic, number),
+        });
+        partition.halt = Some(halt);
+    }
+
+    fn stop_recreated(&mut self, topic: usize, id: &TopicId) {
+        for place in 0..self.partitions.len() {
+            let partition = &self.partitions[place];
+            if partition.topic == topic && partition.halt.is_none() {
+                let was = partition.topic_id.as_str().to_owned();
+                self.stop(place, Halt::Recreated { was, is: id.clone() });
+            }
+        }
+    }
+
+    fn read_notices(&mut self) {
+        while let Some(notice) = self.feed.notice() {
+            match notice {
+                Notice::TopicId { topic, id } => {
+                    let Some(index) = self.topics.iter().position(|known| known.name == topic) else { continue };
+                    if self.topics[index].id.as_ref().is_some_and(|known| *known != id) {
+                        self.stop_recreated(index, &id);
+                    }
+                    self.topics[index].fetched_as = Some(id);
+                }
+                Notice::Committed(Ok(())) => {
+                    self.statistics.commits += 1;
+                    self.refusal_told = false;
+                }
+                Notice::Committed(Err(code)) => self.note_commit_failure(code),
+                Notice::Complaint(line) => {
+                    self.statistics.complaints += 1;
+                    self.statistics.complaint = Some(line);
+                }
+            }
+        }
+    }
+
+    fn note_commit_failure(&mut self, code: RDKafkaErrorCode) {
+        match code {
+            RDKafkaErrorCode::UnknownMemberId
+            | RDKafkaErrorCode::IllegalGeneration
+            | RDKafkaErrorCode::RebalanceInProgress
+            | RDKafkaErrorCode::FencedInstanceId => {
+                self.statistics.commits_refused += 1;
+                if !self.refusal_told {
+                    self.refusal_told = true;
+                    tracing::error!(target: "kafka", source = self.config.name, group = self.config.group(), %code,
+                        "the broker refuses commits since another member of the group lives: does a second engine or \
+                         a consumer use this group? Reading goes on; lag tools show wrong figures");
+                }
+            }
+            code => {
+                self.statistics.commits_failed += 1;
+                tracing::warn!(target: "kafka", source = self.config.name, %code, "a commit for lag tools failed");
+            }
+        }
+    }
+
+    fn commit_if_due(&mut self) {
+        let every = Duration::from_millis(self.config.commit_ms);
+        if self.commits.is_empty() || self.committed_at.is_some_and(|at| at.elapsed() < every) {
+            return;
+        }
+        self.commit();
+    }
+
+    fn commit(&mut self) {
+        self.committed_at = Some(Instant::now());
+        let mut offsets = TopicPartitionList::with_capacity(self.commits.len());
+        for ((topic, partition), offset) in std::mem::take(&mut self.commits) {
+            offsets
+                .add_partition_offset(&topic, partition, Offset::Offset(offset))
+                .expect("an offset is no logical one and the list takes it");
+        }
+        if let Err(code) = self.feed.commit(&offsets) {
+            self.note_commit_failure(code);
+        }
+    }
+
+    /// Moves records into `out` until it is full or none are held.
+    fn hand_over(&mut self, out: &mut RawBatch) {
+        // Records come in runs of one partition.
+        let mut run: Option<(usize, i32, Option<usize>)> = None;
+        while let Some(record) = self.feed.front() {
+            let (mark, number) = (record.topic_mark(), record.partition());
+            let place = match run {
+                Some((topic, partition, place)) if (topic, partition) == (mark, number) => place,
+                _ => {
+                    let topic = self.topics.iter().position(|topic| topic.name == record.topic());
+                    let place = topic.and_then(|topic| self.places.get(&(topic, number)).copied());
+                    run = Some((mark, number, place));
+                    place
+                }
+            };
+            let partition = place.map(|place| &mut self.partitions[place]);
+            match (record.content(), partition) {
+                (Content::Value(_), Some(partition)) if partition.halt.is_some() => self.statistics.discarded += 1,
+                (Content::Value(None), Some(partition)) => {
+                    if partition.take(record.offset(), record.leader_epoch()) {
+                        self.statistics.tombstones += 1;
+                    } else {
+                        self.statistics.repeated += 1;
+                    }
+                }
+                (Content::Value(Some(bytes)), Some(partition)) => {
+                    let full = out.payload.len() + bytes.len() > self.config.batch_bytes_max;
+                    if full && !out.records.is_empty() {
+                        return;
+                    }
+                    let offset = record.offset();
+                    if partition.take(offset, record.leader_epoch()) {
+                        partition.records += 1;
+                        partition.bytes += bytes.len() as u64;
+                        let from = out.payload.len();
+                        out.payload.extend_from_slice(bytes);
+                        out.records.push(RawRecord {
+                            bytes: from..out.payload.len(),
+                            origin: Origin::Kafka { topic: partition.topic_name, partition: number, offset },
+                        });
+                    } else {
+                        self.statistics.repeated += 1;
+                    }
+                }
+                (Content::End, Some(partition)) => {
+                    if partition.halt.is_none() {
+                        partition.reach_end(record.offset());
+                    }
+                }
+                (Content::Failed(code, reason), partition) => {
+                    let refused = matches!(
+                        code,
+                        RDKafkaErrorCode::AutoOffsetReset
+                            | RDKafkaErrorCode::OffsetOutOfRange
+                            | RDKafkaErrorCode::LogTruncation
+                    );
+                    self.statistics.errors += 1;
+                    tracing::warn!(target: "kafka", source = self.config.name, topic = record.topic(),
+                        partition = number, %code, reason, "the client reports an error");
+                    if let Some(partition) = partition
+                        && refused
+                    {
+                        if code == RDKafkaErrorCode::LogTruncation && partition.halt.is_none() {
+                            let halt = Halt::Truncated { from: partition.position, high: partition.marks.high };
+                            let place = place.expect("the partition was found by its place");
+                            self.feed.pop();
+                            self.stop(place, halt);
+                            continue;
+                        }
+                        partition.refused = true;
+                        self.surveyor.hurry();
+                    }
+                }
+                (Content::Value(_) | Content::End, None) => self.statistics.discarded += 1,
+            }
+            self.feed.pop();
+        }
+    }
+
+    fn tell_progress(&mut self, out: &mut RawBatch) {
+        for partition in self.partitions.iter_mut().filter(|partition| partition.moved) {
+            partition.moved = false;
+            out.progress.push(Checkpoint::Kafka(PartitionCheckpoint {
+                cluster: self.cluster.clone(),
+                topic: self.topics[partition.topic].name.clone(),
+                topic_id: partition.topic_id.as_str().to_owned(),
+                partition: partition.partition,
+                leader_epoch: partition.epoch,
+                next_offset: partition.position,
+            }));
+        }
+    }
+
+    fn advance_completeness(&mut self) {
+        if !self.targets_set || self.statistics.partitions_waiting > 0 || !self.statistics.topics_missing.is_empty() {
+            return;
+        }
+        // None sorts first: a partition that passed no watermark yet holds the source.
+        let least = self.partitions.iter().map(Partition::complete_through).min().flatten();
+        self.complete_through = self.complete_through.max(least);
+    }
+}
+
+impl Source for KafkaSource {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// Keeps the checkpoints of its topics; each is judged when a survey first sees its partition, so a stop is an
+    /// error of [`Source::poll`] and never of this.
+    fn resume(&mut self, checkpoints: &[Checkpoint]) -> Result<(), Stopped> {
+        self.checkpoints = checkpoints
+            .iter()
+            .filter_map(|checkpoint| match checkpoint {
+                Checkpoint::Kafka(at) if self.config.topics.contains(&at.topic) => Some(at.clone()),
+                _ => None,
+            })
+            .collect();
+        Ok(())
+    }
+
+    fn poll(&mut self, wait: Duration, out: &mut RawBatch) -> Result<Polled, Stopped> {
+        self.apply_survey();
+        if let Some(stopped) = self.stops.pop_front() {
+            return Err(stopped);
+        }
+        self.commit_if_due();
+        self.feed.fill(if self.partitions.is_empty() { wait.min(UNASSIGNED_WAIT) } else { wait });
+        // After the records are taken and before they are looked at: see `Feed::notice`.
+        self.read_notices();
+        self.drained = self.feed.front().is_none();
+        self.hand_over(out);
+        self.tell_progress(out);
+        self.advance_completeness();
+        Ok(Polled::Open)
+    }
+
+    fn durable(&mut self, checkpoints: &[Checkpoint]) {
+        for checkpoint in checkpoints {
+            if let Checkpoint::Kafka(at) = checkpoint
+                && at.cluster == self.cluster
+                && self.config.topics.contains(&at.topic)
+            {
+                self.commits.insert((at.topic.clone(), at.partition), at.next_offset);
+            }
+        }
+        self.commit_if_due();
+    }
+
+    fn complete_through(&self) -> Option<Micros> {
+        self.complete_through
+    }
+
+    fn caught_up(&self) -> bool {
+        self.targets_set && self.partitions.iter().all(Partition::caught_up)
+    }
+
+    fn streams(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for KafkaSource {
+    /// Asks for the last commit; whether it arrives matters to lag tools only.
+    fn drop(&mut self) {
+        if !self.commits.is_empty() {
+            self.commit();
+        }
+    }
+}
