@@ -32,7 +32,7 @@ pub use self::statistics::{PartitionStatistics, Statistics};
 use self::partition::{Halt, Marks, Partition};
 use self::raw::{Content, Feed, Notice, TopicId};
 use self::survey::{Survey, Surveyor, TopicSeen};
-use crate::batch::{RawBatch, RawRecord, Origin};
+use crate::batch::{Origin, RawBatch, RawRecord};
 use crate::checkpoint::{Checkpoint, PartitionCheckpoint};
 use crate::source::{Polled, Source, Stopped};
 
@@ -229,12 +229,10 @@ impl KafkaSource {
             // Under another cluster id the same name is another topic: its id says so and stops it.
             .or_else(|| of_topic().find(|checkpoint| checkpoint.partition == number));
         let (start, halt) = match checkpoint {
-            Some(checkpoint) => {
-                match partition::resume_at(checkpoint, &id, marks, &self.config.accept) {
-                    Ok(start) => (start, None),
-                    Err(halt) => ((checkpoint.next_offset, checkpoint.leader_epoch), Some(halt)),
-                }
-            }
+            Some(checkpoint) => match partition::resume_at(checkpoint, &id, marks, &self.config.accept) {
+                Ok(start) => (start, None),
+                Err(halt) => ((checkpoint.next_offset, checkpoint.leader_epoch), Some(halt)),
+            },
             None => {
                 let added = added_later || of_topic().next().is_some();
                 let position = partition::start_at(self.config.start, added, marks);
@@ -350,7 +348,9 @@ impl KafkaSource {
         while let Some(notice) = self.feed.notice() {
             match notice {
                 Notice::TopicId { topic, id } => {
-                    let Some(index) = self.topics.iter().position(|known| known.name == topic) else { continue };
+                    let Some(index) = self.topics.iter().position(|known| known.name == topic) else {
+                        continue;
+                    };
                     if self.topics[index].id.as_ref().is_some_and(|known| *known != id) {
                         self.stop_recreated(index, &id);
                     }
@@ -428,7 +428,9 @@ impl KafkaSource {
             };
             let partition = place.map(|place| &mut self.partitions[place]);
             match (record.content(), partition) {
-                (Content::Value(_), Some(partition)) if partition.halt.is_some() => self.statistics.discarded += 1,
+                (Content::Value(_), Some(partition)) if partition.halt.is_some() => {
+                    self.statistics.discarded += 1
+                }
                 (Content::Value(None), Some(partition)) => {
                     if partition.take(record.offset(), record.leader_epoch()) {
                         self.statistics.tombstones += 1;
@@ -474,7 +476,8 @@ impl KafkaSource {
                         && refused
                     {
                         if code == RDKafkaErrorCode::LogTruncation && partition.halt.is_none() {
-                            let halt = Halt::Truncated { from: partition.position, high: partition.marks.high };
+                            let halt =
+                                Halt::Truncated { from: partition.position, high: partition.marks.high };
                             let place = place.expect("the partition was found by its place");
                             self.feed.pop();
                             self.stop(place, halt);
@@ -505,7 +508,10 @@ impl KafkaSource {
     }
 
     fn advance_completeness(&mut self) {
-        if !self.targets_set || self.statistics.partitions_waiting > 0 || !self.statistics.topics_missing.is_empty() {
+        if !self.targets_set
+            || self.statistics.partitions_waiting > 0
+            || !self.statistics.topics_missing.is_empty()
+        {
             return;
         }
         // None sorts first: a partition that passed no watermark yet holds the source.

@@ -300,7 +300,9 @@ impl KafkaConfig {
             return wrong("topics", "lists a topic twice");
         }
         match (self.format, &self.mapping) {
-            (Format::Mapped, None) => return wrong("mapping", "is missing; format = \"mapped\" needs a mapping file"),
+            (Format::Mapped, None) => {
+                return wrong("mapping", "is missing; format = \"mapped\" needs a mapping file");
+            }
             (Format::Native, Some(_)) => {
                 return wrong("mapping", "is given, but format is \"native\"; set format = \"mapped\"");
             }
@@ -440,15 +442,17 @@ mod tests {
         assert!(parse("topic = 'x'").is_err());
         assert!(parse("[[accept]]\ntopic = 'events'\npartition = 1").is_err());
         assert!(parse("[[accept]]\ntopic = 'events'\ntopic_id = 'a'\noffset = 3").is_err());
-        let config =
-            parse("[[accept]]\ntopic = 'events'\npartition = 1\nfrom = 5\noffset = 9").unwrap();
+        let config = parse("[[accept]]\ntopic = 'events'\npartition = 1\nfrom = 5\noffset = 9").unwrap();
         assert!(matches!(config.accept[0], Accept::Offset { from: 5, offset: 9, .. }));
     }
 
     #[test]
     fn what_exactly_once_rests_on_is_not_for_options() {
         let error = parse("[options]\n'auto.offset.reset' = 'latest'").unwrap().check().unwrap_err();
-        assert!(matches!(&error, ConfigError::Reserved { option, .. } if option == "auto.offset.reset"), "{error}");
+        assert!(
+            matches!(&error, ConfigError::Reserved { option, .. } if option == "auto.offset.reset"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -464,7 +468,8 @@ mod tests {
         std::fs::write(file.path(), "hunter2\n").unwrap();
         let path = file.path().display();
         let config =
-            parse(&format!("[options]\n'sasl.password' = {{ file = '{path}' }}\n'sasl.username' = 'u'")).unwrap();
+            parse(&format!("[options]\n'sasl.password' = {{ file = '{path}' }}\n'sasl.username' = 'u'"))
+                .unwrap();
         assert_eq!(config.plain_client().unwrap().get("sasl.password"), Some("hunter2"));
         assert!(!format!("{config:?}").contains("hunter2"));
         let open = parse("[options]\n'sasl.password' = 'hunter3'").unwrap();

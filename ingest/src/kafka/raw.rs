@@ -2,7 +2,10 @@
 //! whose answer is seen, and the client's own log.
 //!
 //! All unsafe code of the crate is here. Records taken stay inside [`Feed`], which frees them before the client.
-#![expect(unsafe_code, reason = "the safe client has no batch call, no leader epoch, no topic id and no commit queue")]
+#![expect(
+    unsafe_code,
+    reason = "the safe client has no batch call, no leader epoch, no topic id and no commit queue"
+)]
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString, c_char};
@@ -137,6 +140,9 @@ pub struct Described {
     pub partitions: i32,
 }
 
+/// A topic's name and what the broker says of it.
+pub type Description = (String, Result<Described, RDKafkaErrorCode>);
+
 /// A client's records and notices. Field order is release order: records, then queues, then the client.
 pub struct Feed {
     taken: Taken,
@@ -266,11 +272,17 @@ impl Feed {
                 match sys::rd_kafka_event_type(event) {
                     sys::RD_KAFKA_EVENT_OFFSET_COMMIT => {
                         let code = sys::rd_kafka_event_error(event);
-                        return Some(Notice::Committed(if code.is_error() { Err(code.into()) } else { Ok(()) }));
+                        return Some(Notice::Committed(if code.is_error() {
+                            Err(code.into())
+                        } else {
+                            Ok(())
+                        }));
                     }
                     sys::RD_KAFKA_EVENT_LOG => {
                         let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 0);
-                        if sys::rd_kafka_event_log(event, &raw mut facility, &raw mut line, &raw mut level) != 0 {
+                        if sys::rd_kafka_event_log(event, &raw mut facility, &raw mut line, &raw mut level)
+                            != 0
+                        {
                             continue;
                         }
                         let (facility, line) = (text(facility), text(line));
@@ -391,7 +403,7 @@ pub fn describe_topics<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     topics: &[String],
     wait: Duration,
-) -> Result<Vec<(String, Result<Described, RDKafkaErrorCode>)>, RDKafkaErrorCode> {
+) -> Result<Vec<Description>, RDKafkaErrorCode> {
     let client = consumer.client().native_ptr();
     let queue = Queue::new(client);
     let names: Vec<CString> = topics
@@ -425,9 +437,7 @@ pub fn describe_topics<C: ConsumerContext>(
 
 /// # Safety
 /// `description` belongs to a live event.
-unsafe fn described(
-    description: *const sys::bindings::rd_kafka_TopicDescription_t,
-) -> (String, Result<Described, RDKafkaErrorCode>) {
+unsafe fn described(description: *const sys::bindings::rd_kafka_TopicDescription_t) -> Description {
     // SAFETY: the caller's promise; ids and texts live as long as the event.
     unsafe {
         let name = text(sys::rd_kafka_TopicDescription_name(description));

@@ -70,8 +70,7 @@ impl Surveyor {
     /// When the client refuses its options.
     pub fn start(config: &KafkaConfig, wall: Wall) -> Result<Self, ConfigError> {
         let client = config.plain_client()?;
-        let refused =
-            |error| ConfigError::Client { source_name: config.name.clone(), error };
+        let refused = |error| ConfigError::Client { source_name: config.name.clone(), error };
         let consumer = BaseConsumer::from_config_and_context(&client, Context).map_err(refused)?;
         let findings = Arc::new(Mutex::new(Findings::default()));
         let (wake, woken) = sync_channel(1);
@@ -170,8 +169,8 @@ impl Work {
             .client()
             .fetch_cluster_id(ANSWER_WAIT)
             .ok_or(KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut))?;
-        let described =
-            raw::describe_topics(&self.consumer, &self.topics, ANSWER_WAIT).map_err(KafkaError::MetadataFetch)?;
+        let described = raw::describe_topics(&self.consumer, &self.topics, ANSWER_WAIT)
+            .map_err(KafkaError::MetadataFetch)?;
         let mut described: HashMap<_, _> = described.into_iter().collect();
         let mut topics = Vec::with_capacity(self.topics.len());
         for topic in self.topics.clone() {
@@ -181,7 +180,8 @@ impl Work {
                     id: seen.id,
                     partitions: seen.partitions,
                 }),
-                Some(Err(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopicId)) | None => None,
+                Some(Err(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopicId))
+                | None => None,
                 Some(Err(error)) => return Err(KafkaError::MetadataFetch(error)),
             });
         }
@@ -215,7 +215,12 @@ impl Work {
 
     /// The offset of each partition at a time in ms, at the beginning or at the end; `None` when nothing is as young.
     /// One request per broker; when a partition lacks a leader that fails as a whole, and each is asked by itself.
-    fn offsets(&self, topic: &str, partitions: &[i32], at: Offset) -> KafkaResult<BTreeMap<i32, Option<i64>>> {
+    fn offsets(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+        at: Offset,
+    ) -> KafkaResult<BTreeMap<i32, Option<i64>>> {
         let mut found = BTreeMap::new();
         if partitions.is_empty() {
             return Ok(found);
