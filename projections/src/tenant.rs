@@ -24,6 +24,7 @@ pub struct Fed {
 /// Since when each type has been arriving in the tenant (health-model §3).
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Feed {
+    /// Sorted by type.
     types: Vec<(EventType, Fed)>,
 }
 
@@ -37,10 +38,14 @@ impl Feed {
 
     /// Takes what is known elsewhere of a type; says whether it made anything earlier.
     pub fn note(&mut self, kind: EventType, other: Fed) -> bool {
-        let Some((_, fed)) = self.types.iter_mut().find(|(known, _)| *known == kind) else {
-            self.types.push((kind, other));
-            return true;
+        let index = match self.types.binary_search_by_key(&kind, |(known, _)| *known) {
+            Ok(index) => index,
+            Err(index) => {
+                self.types.insert(index, (kind, other));
+                return true;
+            }
         };
+        let fed = &mut self.types[index].1;
         let user_at = match (fed.earliest_user_at, other.earliest_user_at) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
