@@ -9,6 +9,7 @@ use crate::batch::{Batch, Item, Outcome, RawBatch, RawRecord};
 use crate::content;
 use crate::draft::Decoding;
 use crate::limits::Limits;
+use crate::mapping::Mapping;
 use crate::native;
 use crate::reject::Rejection;
 
@@ -17,6 +18,8 @@ use crate::reject::Rejection;
 pub enum Format {
     /// The envelope of health-model §1, one JSON object a record.
     Native,
+    /// Any JSON objects, translated by a mapping.
+    Mapped(Arc<Mapping>),
 }
 
 /// Decodes the batches of one source. Cheap to clone; decoders of several threads share nothing but the names.
@@ -55,13 +58,17 @@ impl Decoder {
             |outcome: Outcome| items.push(Item { outcome, bytes: kept.clone(), origin: origin.clone() });
         let line = &payload[bytes];
         match &self.format {
-            Format::Native => push(self.outcome(native::decode(line, &with, &origin))),
+            Format::Native => push(self.outcome(native::decode(line, &with, &origin).map(Some))),
+            Format::Mapped(mapping) => {
+                mapping.apply(line, &with, &origin, &mut |made| push(self.outcome(made.result)));
+            }
         }
     }
 
-    fn outcome(&self, decoded: Result<Event, Rejection>) -> Outcome {
+    fn outcome(&self, decoded: Result<Option<Event>, Rejection>) -> Outcome {
         match decoded {
-            Ok(event) => {
+            Ok(None) => Outcome::Filtered,
+            Ok(Some(event)) => {
                 let fingerprint = content::fingerprint(&self.names, &event);
                 Outcome::Event { event: Box::new(event), fingerprint }
             }

@@ -17,6 +17,7 @@ pub mod files;
 pub mod json;
 pub mod kafka;
 pub mod limits;
+pub mod mapping;
 pub mod native;
 pub mod reject;
 pub mod source;

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::{Actor, Event, Micros, Money, Subject};
+use tidewatch_projections::filter::type_name;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::value::Value;
-use tidewatch_projections::vocabulary::EventType;
 
 use crate::batch::Origin;
 use crate::draft::{self, Decoding, Draft};
@@ -167,14 +167,6 @@ fn properties<'a>(node: Node<'a>) -> Result<Vec<(Cow<'a, str>, Value)>, Rejectio
             fields.into_iter().map(|(key, node)| node.to_value().map(|value| (key, value))).collect()
         }
         other => Err(bad_field(format!("properties is {}; it must be an object", other.kind()))),
-    }
-}
-
-/// The name of a type on the wire.
-pub fn type_name(names: &Names, kind: EventType) -> &str {
-    match kind {
-        EventType::Other(name) => names.text(name),
-        known => known.known_name().expect("every type but Other is in the table of the contract"),
     }
 }
 

@@ -1,0 +1,100 @@
+//! What can be wrong with a mapping file, told with the place, the value and what to write instead.
+
+use tidewatch_projections::model_error::nearest;
+use toml::{Table, Value as Toml};
+
+/// A mapping file that cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MappingError {
+    /// Longer than any mapping may be.
+    #[error("the mapping has {bytes} bytes, more than {most}")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// Not TOML.
+    #[error("the mapping is not valid TOML: {0}")]
+    Syntax(String),
+    /// A key outside the grammar.
+    #[error("{at}: unknown key {key:?}; nearest valid key: {nearest:?} (valid: {valid})")]
+    UnknownKey {
+        /// The table it stands in.
+        at: String,
+        /// The key.
+        key: String,
+        /// The valid key most like it.
+        nearest: String,
+        /// All valid keys.
+        valid: String,
+    },
+    /// A value of the wrong type or outside its range.
+    #[error("{at}: {value} is not {expected}")]
+    BadValue {
+        /// Where.
+        at: String,
+        /// The value as written.
+        value: String,
+        /// What it must be.
+        expected: String,
+    },
+    /// A combination that can mean nothing.
+    #[error("{at}: {why}")]
+    Refused {
+        /// Where.
+        at: String,
+        /// Why, and what to do.
+        why: String,
+    },
+}
+
+pub(super) fn bad_value(at: &str, value: &Toml, expected: &str) -> MappingError {
+    let value = value.to_string();
+    MappingError::BadValue {
+        at: at.to_owned(),
+        value: value.trim().to_owned(),
+        expected: expected.to_owned(),
+    }
+}
+
+pub(super) fn refused(at: &str, why: impl Into<String>) -> MappingError {
+    MappingError::Refused { at: at.to_owned(), why: why.into() }
+}
+
+/// Refuses keys outside `valid`.
+pub(super) fn only_keys(at: &str, table: &Table, valid: &[&str]) -> Result<(), MappingError> {
+    match table.keys().find(|key| !valid.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err(MappingError::UnknownKey {
+            at: at.to_owned(),
+            key: key.clone(),
+            nearest: nearest(key, valid.iter().copied()).to_owned(),
+            valid: valid.join(", "),
+        }),
+    }
+}
+
+pub(super) fn text<'t>(at: &str, value: &'t Toml) -> Result<&'t str, MappingError> {
+    value.as_str().ok_or_else(|| bad_value(at, value, "a text"))
+}
+
+pub(super) fn truth(at: &str, table: &Table, key: &str) -> Result<bool, MappingError> {
+    match table.get(key) {
+        None => Ok(false),
+        Some(Toml::Boolean(truth)) => Ok(*truth),
+        Some(other) => Err(bad_value(&format!("{at}.{key}"), other, "true or false")),
+    }
+}
+
+pub(super) fn texts(at: &str, value: &Toml) -> Result<Vec<String>, MappingError> {
+    let expected = "a text or a list of texts";
+    match value {
+        Toml::String(text) => Ok(vec![text.clone()]),
+        Toml::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| bad_value(at, value, expected)))
+            .collect(),
+        other => Err(bad_value(at, other, expected)),
+    }
+}

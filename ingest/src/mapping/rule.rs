@@ -1,0 +1,382 @@
+//! A rule: which records it is for, and the event it makes of one.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use tidewatch_projections::decimal::Decimal;
+use tidewatch_projections::event::{Event, Money};
+use tidewatch_projections::value::Value;
+use toml::{Table, Value as Toml};
+
+use super::condition::{self, Condition};
+use super::error::{MappingError, bad_value, only_keys, refused, text, texts, truth};
+use super::path::Path;
+use super::value::{Cooked, Source, Unit, number_of};
+use crate::batch::Origin;
+use crate::draft::{self, Decoding, Draft};
+use crate::json::{Fields, Node};
+use crate::native;
+use crate::reject::{Reason, Rejection};
+
+/// Targets of the envelope, as keys of a rule or of `[defaults]`.
+const ENVELOPE: [&str; 11] = [
+    "source",
+    "id",
+    "account",
+    "user",
+    "actor",
+    "product",
+    "type",
+    "occurred_at",
+    "quantity",
+    "amount",
+    "currency",
+];
+const DEFAULT_KEYS: [&str; 15] = [
+    "source",
+    "id",
+    "account",
+    "user",
+    "actor",
+    "product",
+    "type",
+    "occurred_at",
+    "quantity",
+    "amount",
+    "currency",
+    "ref",
+    "properties",
+    "copy",
+    "except",
+];
+const RULE_KEYS: [&str; 20] = [
+    "name",
+    "when",
+    "also",
+    "skip",
+    "without",
+    "source",
+    "id",
+    "account",
+    "user",
+    "actor",
+    "product",
+    "type",
+    "occurred_at",
+    "quantity",
+    "amount",
+    "currency",
+    "ref",
+    "properties",
+    "copy",
+    "except",
+];
+/// Properties whose values are ids or names: a feed's number becomes its text.
+const TEXT_PROPERTIES: [&str; 8] =
+    ["feature", "metric", "subscription_id", "invoice_id", "ticket_id", "milestone", "stage", "into_account"];
+
+/// Every target with where it comes from, by name: `account`, `ref.system`, `properties.plan`.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub(super) struct Targets {
+    sources: BTreeMap<String, Source>,
+    copy: Vec<Path>,
+    except: Vec<String>,
+}
+
+/// One rule, its defaults merged in.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rule {
+    /// For people; empty when it has none.
+    pub name: String,
+    /// Any of these must hold; empty for a rule that takes every record.
+    when: Vec<Condition>,
+    /// Whether it adds an event to those of the record instead of being the record's own rule.
+    pub also: bool,
+    /// Whether it leaves the record out.
+    pub skip: bool,
+    targets: Targets,
+}
+
+impl Targets {
+    pub(super) fn read_defaults(table: &Table) -> Result<Self, MappingError> {
+        only_keys("defaults", table, &DEFAULT_KEYS)?;
+        let mut targets = Self::default();
+        targets.read(table, "defaults")?;
+        Ok(targets)
+    }
+
+    fn read(&mut self, table: &Table, at: &str) -> Result<(), MappingError> {
+        for target in ENVELOPE {
+            if let Some(written) = table.get(target) {
+                let source = Source::read(&format!("{at}.{target}"), target, written)?;
+                self.sources.insert(target.to_owned(), source);
+            }
+        }
+        for (group, keys) in [("ref", Some(&["system", "id"][..])), ("properties", None)] {
+            let at = format!("{at}.{group}");
+            match table.get(group) {
+                None => {}
+                Some(Toml::Table(fields)) => {
+                    keys.map_or(Ok(()), |keys| only_keys(&at, fields, keys))?;
+                    for (key, written) in fields {
+                        let target = format!("{group}.{key}");
+                        self.sources
+                            .insert(target.clone(), Source::read(&format!("{at}.{key}"), &target, written)?);
+                    }
+                }
+                Some(other) => return Err(bad_value(&at, other, "a table")),
+            }
+        }
+        if let Some(written) = table.get("copy") {
+            let at = format!("{at}.copy");
+            let expected = "a path to an object such as $.properties, or $ for the whole record";
+            self.copy = texts(&at, written)?
+                .iter()
+                .map(|path| Path::parse(path).ok_or_else(|| bad_value(&at, written, expected)))
+                .collect::<Result<_, _>>()?;
+        }
+        if let Some(written) = table.get("except") {
+            self.except = texts(&format!("{at}.except"), written)?;
+        }
+        Ok(())
+    }
+
+    fn leave_out(&mut self, at: &str, name: &str) -> Result<(), MappingError> {
+        let before = self.sources.len() + self.copy.len();
+        match name {
+            "properties" | "ref" => self.sources.retain(|target, _| !target.starts_with(&format!("{name}."))),
+            "copy" => self.copy.clear(),
+            target => {
+                self.sources.remove(target);
+            }
+        }
+        if self.sources.len() + self.copy.len() == before {
+            return Err(refused(at, format!("the defaults have no {name:?} to leave out")));
+        }
+        Ok(())
+    }
+
+    fn has(&self, target: &str) -> bool {
+        self.sources.contains_key(target)
+    }
+
+    fn check(&self, at: &str) -> Result<(), MappingError> {
+        for needed in ["type", "occurred_at"] {
+            if !self.has(needed) {
+                return Err(refused(at, format!("nothing gives {needed}; set it here or in [defaults]")));
+            }
+        }
+        if !["account", "user", "ref.id"].into_iter().any(|subject| self.has(subject)) {
+            return Err(refused(
+                at,
+                "nothing says whom it is about; set account, ref or user here or in [defaults]",
+            ));
+        }
+        if self.has("ref.id") != self.has("ref.system") {
+            return Err(refused(at, "ref needs both system and id"));
+        }
+        if self.has("amount") && !self.has("currency") {
+            return Err(refused(at, "amount needs currency, a path or a constant such as \"EUR\""));
+        }
+        Ok(())
+    }
+}
+
+impl Rule {
+    pub(super) fn read(at: &str, table: &Table, defaults: &Targets) -> Result<Self, MappingError> {
+        only_keys(at, table, &RULE_KEYS)?;
+        let name = match table.get("name") {
+            Some(name) => text(&format!("{at}.name"), name)?.to_owned(),
+            None => String::new(),
+        };
+        let when = match table.get("when") {
+            Some(when) => condition::read_when(&format!("{at}.when"), when)?,
+            None => Vec::new(),
+        };
+        let when = if when.iter().any(Condition::is_empty) { Vec::new() } else { when };
+        let (also, skip) = (truth(at, table, "also")?, truth(at, table, "skip")?);
+        let mut targets = defaults.clone();
+        if let Some(written) = table.get("without") {
+            let at = format!("{at}.without");
+            texts(&at, written)?.iter().try_for_each(|name| targets.leave_out(&at, name))?;
+        }
+        targets.read(table, at)?;
+        match (skip, also) {
+            (true, true) => return Err(refused(at, "skip and also exclude each other")),
+            (true, false) => {}
+            (false, _) => targets.check(at)?,
+        }
+        Ok(Self { name, when, also, skip, targets })
+    }
+
+    /// The rule that takes every record by the defaults alone.
+    pub(super) fn of_defaults(defaults: &Targets) -> Result<Self, MappingError> {
+        defaults.check("unmatched = \"keep\"")?;
+        let targets = defaults.clone();
+        Ok(Self { name: "unmatched".into(), when: Vec::new(), also: false, skip: false, targets })
+    }
+
+    /// Whether it takes every record.
+    pub(super) fn takes_all(&self) -> bool {
+        self.when.is_empty()
+    }
+
+    /// Whether it is for this record.
+    pub fn matches(&self, record: &Fields<'_>) -> bool {
+        self.takes_all() || self.when.iter().any(|condition| condition.holds(record))
+    }
+
+    /// The keys at the top of a record that it looks at, in `when` or for a target.
+    pub fn tops(&self) -> impl Iterator<Item = &str> {
+        let copied = self.targets.copy.iter().filter_map(Path::top);
+        self.when.iter().flat_map(Condition::tops).chain(self.read_tops()).chain(copied)
+    }
+
+    /// Whether it copies whatever stands at the top of a record.
+    pub fn copies_root(&self) -> bool {
+        self.targets.copy.iter().any(Path::is_root)
+    }
+
+    fn read_tops(&self) -> impl Iterator<Item = &str> {
+        self.targets.sources.values().flat_map(Source::tops)
+    }
+
+    /// The event of this record. `position` is the rule's place, given for one that adds an event to the record's own.
+    pub(super) fn event(
+        &self,
+        record: &Fields<'_>,
+        position: Option<usize>,
+        with: &Decoding<'_>,
+        origin: &Origin,
+    ) -> Result<Event, Rejection> {
+        let mut draft = Draft {
+            source: self.name_of("source", record)?,
+            id: self.name_of("id", record)?,
+            account: self.name_of("account", record)?,
+            user: self.name_of("user", record)?,
+            product: self.name_of("product", record)?,
+            kind: self.name_of("type", record)?,
+            reference: self.reference(record)?,
+            ..Draft::default()
+        };
+        if let Some(position) = position {
+            let own = draft.id.filter(|id| !id.is_empty());
+            let own = own.unwrap_or_else(|| Cow::Owned(origin.id(with.names)));
+            draft.id = Some(Cow::Owned(format!("{own}#{position}")));
+        }
+        if let Some(actor) = self.name_of("actor", record)? {
+            draft.actor = native::actor(&actor)?;
+        }
+        if let Some(source) = self.targets.sources.get("occurred_at") {
+            draft.occurred_at = source.cook_time(record)?;
+        }
+        if let Some(quantity) = self.cook("quantity", record)? {
+            draft.quantity = Some(draft::quantity_of(
+                number_of(&quantity).map_err(|error| prefixed("quantity", &error))?,
+            )?);
+        }
+        draft.amount = self.money(record)?;
+        draft.properties = self.properties(record)?;
+        draft.finish(with, origin)
+    }
+
+    fn cook<'r>(&'r self, target: &str, record: &'r Fields<'r>) -> Result<Option<Cooked<'r>>, Rejection> {
+        match self.targets.sources.get(target) {
+            Some(source) => source.cook(target, record),
+            None => Ok(None),
+        }
+    }
+
+    /// A text of the envelope: a number is its text, a truth value, list or object is refused.
+    fn name_of<'r>(
+        &'r self,
+        target: &str,
+        record: &'r Fields<'r>,
+    ) -> Result<Option<Cow<'r, str>>, Rejection> {
+        match self.cook(target, record)? {
+            None => Ok(None),
+            Some(Cooked::Text(text)) => Ok(Some(text)),
+            Some(Cooked::Number(number)) => Ok(Some(Cow::Owned(number.to_string()))),
+            Some(other) => {
+                let detail = format!("{target} is {}; it must be a text or a number", other.kind());
+                Err(Rejection::new(Reason::BadField, detail))
+            }
+        }
+    }
+
+    fn reference<'r>(
+        &'r self,
+        record: &'r Fields<'r>,
+    ) -> Result<Option<(Cow<'r, str>, Cow<'r, str>)>, Rejection> {
+        let (system, id) = (self.name_of("ref.system", record)?, self.name_of("ref.id", record)?);
+        // A constant system says nothing where the record has no id.
+        Ok(id.filter(|id| !id.is_empty()).map(|id| (system.unwrap_or_default(), id)))
+    }
+
+    fn money(&self, record: &Fields<'_>) -> Result<Option<Money>, Rejection> {
+        let Some(source) = self.targets.sources.get("amount") else { return Ok(None) };
+        let Some(amount) = source.cook("amount", record)? else { return Ok(None) };
+        if amount == Cooked::Text("".into()) {
+            return Ok(None);
+        }
+        let number =
+            number_of(&amount).map_err(|error| draft::bad_amount(format!("amount: {}", error.detail)))?;
+        let code = self.name_of("currency", record)?.filter(|code| !code.is_empty());
+        let code = code.ok_or_else(|| draft::bad_amount(format!("the amount {number} has no currency")))?;
+        let currency = draft::currency_of(&code)?;
+        match source.unit {
+            Unit::Major => draft::money_of_major(number, currency, source.finer),
+            Unit::Minor => {
+                let digits = i32::try_from(currency.exponent()).expect("at most four digits");
+                let major = Decimal::new(number.mantissa(), number.exponent() - digits);
+                draft::money_of_major(major, currency, source.finer)
+            }
+        }
+        .map(Some)
+    }
+
+    fn properties<'r>(&'r self, record: &'r Fields<'r>) -> Result<Vec<(Cow<'r, str>, Value)>, Rejection> {
+        let mut properties: Vec<(Cow<'r, str>, Value)> = Vec::new();
+        for (target, source) in &self.targets.sources {
+            let Some(key) = target.strip_prefix("properties.") else { continue };
+            let Some(cooked) = source.cook(target, record)? else { continue };
+            properties.push((Cow::Borrowed(key), property(key, cooked)?));
+        }
+        for path in &self.targets.copy {
+            let fields = if path.is_root() {
+                record
+            } else {
+                match path.find(record) {
+                    Some(Node::Object(fields)) => fields,
+                    None => continue,
+                    Some(other) => {
+                        let detail = format!("copy from {path}: it is {}, not an object", other.kind());
+                        return Err(Rejection::new(Reason::BadField, detail));
+                    }
+                }
+            };
+            for (key, node) in fields {
+                let read_already = path.is_root() && self.read_tops().any(|top| top == key);
+                let left_out = *node == Node::Null || self.targets.except.iter().any(|name| *name == **key);
+                if read_already || left_out || properties.iter().any(|(given, _)| given == key) {
+                    continue;
+                }
+                properties.push((Cow::Borrowed(key.as_ref()), property(key, Cooked::of_node(node)?)?));
+            }
+        }
+        Ok(properties)
+    }
+}
+
+fn property(key: &str, cooked: Cooked<'_>) -> Result<Value, Rejection> {
+    match cooked {
+        Cooked::Number(number) if TEXT_PROPERTIES.contains(&key) => {
+            Ok(Value::Text(number.to_string().into()))
+        }
+        other => other.into_value(),
+    }
+}
+
+fn prefixed(target: &str, rejection: &Rejection) -> Rejection {
+    Rejection::new(rejection.reason, format!("{target}: {}", rejection.detail))
+}
