@@ -1,5 +1,7 @@
 //! The Kafka source against a real broker. Needs `TIDEWATCH_BROKERS`, or Maven and a JDK to start one.
 
+#![expect(clippy::disallowed_methods, reason = "a real broker keeps real time")]
+
 mod support;
 
 use std::collections::BTreeMap;

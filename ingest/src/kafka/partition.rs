@@ -453,6 +453,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "an instant to count from; its value does not matter")]
     fn only_a_drained_partition_with_data_stalls_and_once_per_limit() {
         let (start, limit) = (Instant::now(), Duration::from_secs(30));
         let mut reader = partition(0);

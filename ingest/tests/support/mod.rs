@@ -1,6 +1,11 @@
 //! A real broker for tests: the one `TIDEWATCH_BROKERS` names, else one that `deploy/broker/broker` starts for this
 //! process and destroys after it.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "waits for a real broker and takes its address from the environment"
+)]
+
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
