@@ -247,6 +247,12 @@ impl Filter {
         self.conditions.iter().all(|(field, test)| test.passes(field.of(names, event)))
     }
 
+    /// Whether an event passes whose type is known to be one that can.
+    pub fn passes_beyond_type(&self, names: &Names, event: &Event) -> bool {
+        let beyond = |field: &Field| !matches!(field, Field::Family | Field::Type);
+        self.conditions.iter().all(|(field, test)| !beyond(field) || test.passes(field.of(names, event)))
+    }
+
     /// Whether events of a type can pass, as far as the conditions on type and family say.
     pub fn can_match(&self, names: &Names, kind: EventType) -> bool {
         self.conditions.iter().all(|(field, test)| match field {

@@ -86,7 +86,8 @@ pub struct Plan {
     fed: Vec<Vec<usize>>,
     inputs: Vec<Input>,
     ticket_filters: Vec<usize>,
-    candidates: Vec<(EventType, Vec<usize>)>,
+    /// By type of the contract: the filters its events can pass.
+    candidates: Vec<Vec<usize>>,
     /// Asked instants inside days, ascending, by day.
     cuts: BTreeMap<Day, Vec<Micros>>,
 }
@@ -131,8 +132,7 @@ impl Plan {
             plan.inputs.push(input);
         }
         plan.model = model;
-        plan.candidates =
-            KNOWN_TYPES.iter().map(|(kind, _, _)| (*kind, plan.matching(names, *kind))).collect();
+        plan.candidates = KNOWN_TYPES.iter().map(|(kind, _, _)| plan.matching(names, *kind)).collect();
         for cut in cuts {
             let day = plan.calendar.day(cut - 1);
             if plan.calendar.end(day) != *cut {
@@ -212,15 +212,15 @@ impl Plan {
     /// Calls `feed` with every series that an event feeds.
     pub fn for_each_fed(&self, names: &Names, event: &Event, mut feed: impl FnMut(usize, &Need)) {
         let mut try_filter = |filter: usize| {
-            if !self.fed[filter].is_empty() && self.filters[filter].passes(names, event) {
+            if !self.fed[filter].is_empty() && self.filters[filter].passes_beyond_type(names, event) {
                 for series in &self.fed[filter] {
                     feed(*series, &self.series[*series].need);
                 }
             }
         };
-        match self.candidates.iter().find(|(kind, _)| *kind == event.kind) {
-            Some((_, filters)) => filters.iter().copied().for_each(&mut try_filter),
-            None => (0..self.filters.len()).for_each(&mut try_filter),
+        match event.kind.index() {
+            Some(known) => self.candidates[known].iter().copied().for_each(&mut try_filter),
+            None => self.matching(names, event.kind).into_iter().for_each(&mut try_filter),
         }
     }
 

@@ -163,9 +163,63 @@ impl EventType {
         KNOWN_TYPES.iter().find(|(_, known, _)| *known == name).map(|(kind, _, _)| *kind)
     }
 
+    /// The place among [`KNOWN_TYPES`]; types outside the contract have none.
+    pub fn index(self) -> Option<usize> {
+        Some(match self {
+            Self::Other(_) => return None,
+            Self::Usage => 0,
+            Self::Value => 1,
+            Self::SubscriptionStarted => 2,
+            Self::TrialStarted => 3,
+            Self::TrialConverted => 4,
+            Self::TrialEnded => 5,
+            Self::SubscriptionChanged => 6,
+            Self::SubscriptionRenewed => 7,
+            Self::SubscriptionCancelled => 8,
+            Self::CancellationWithdrawn => 9,
+            Self::SubscriptionEnded => 10,
+            Self::SubscriptionPaused => 11,
+            Self::SubscriptionResumed => 12,
+            Self::InvoiceIssued => 13,
+            Self::InvoicePaid => 14,
+            Self::PaymentFailed => 15,
+            Self::InvoiceVoided => 16,
+            Self::RefundIssued => 17,
+            Self::CreditIssued => 18,
+            Self::CreditsGranted => 19,
+            Self::CreditsUsed => 20,
+            Self::TicketOpened => 21,
+            Self::TicketReplied => 22,
+            Self::TicketUpdated => 23,
+            Self::TicketResolved => 24,
+            Self::TicketClosed => 25,
+            Self::TicketReopened => 26,
+            Self::TicketEscalated => 27,
+            Self::TicketDeescalated => 28,
+            Self::TicketRated => 29,
+            Self::NpsAnswered => 30,
+            Self::CsatAnswered => 31,
+            Self::PulseRecorded => 32,
+            Self::MilestoneReached => 33,
+            Self::StageChanged => 34,
+            Self::TouchpointHeld => 35,
+            Self::GoalSet => 36,
+            Self::GoalMet => 37,
+            Self::ReferralMade => 38,
+            Self::RequestRecorded => 39,
+            Self::StakeholderChanged => 40,
+            Self::OutcomeRecorded => 41,
+            Self::AccountUpdated => 42,
+            Self::UserIdentified => 43,
+            Self::UserDeactivated => 44,
+            Self::AccountMerged => 45,
+            Self::AccountClosed => 46,
+        })
+    }
+
     /// The name, if the contract has it.
     pub fn known_name(self) -> Option<&'static str> {
-        KNOWN_TYPES.iter().find(|(kind, _, _)| *kind == self).map(|(_, name, _)| *name)
+        self.index().map(|index| KNOWN_TYPES[index].1)
     }
 
     /// The family; types outside the contract have none.
@@ -217,6 +271,22 @@ impl EventType {
             | Self::UserDeactivated
             | Self::AccountMerged
             | Self::AccountClosed => Some(Family::Account),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_stands_at_its_index() {
+        for (index, (kind, name, family)) in KNOWN_TYPES.iter().enumerate() {
+            assert_eq!(
+                (kind.index(), kind.known_name(), kind.family()),
+                (Some(index), Some(*name), Some(*family))
+            );
+            assert_eq!(EventType::known(name), Some(*kind));
         }
     }
 }
