@@ -1,5 +1,6 @@
 //! The machine of Tidewatch: everything between a decoded batch and an answer.
 
+pub mod dedup;
 pub mod disk;
 pub mod log;
 pub mod meters;
