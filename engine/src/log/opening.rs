@@ -95,14 +95,16 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions) -> Result<Recovered
     let ended = if tail.is_sealed || tail.is_closed { Ended::InOrder } else { Ended::Abruptly };
     let cut = cut.or_else(|| tail.cut.clone());
     let checkpoints = tail.checkpoints.clone();
-    let (mut expected, mut active, mut copied_bytes) = (tail.expected.clone(), None, 0);
-    if tail.is_closed {
-        active = Some(tail.take_up(disk, &segment, dir)?);
-    } else if !tail.is_sealed {
+    let (mut expected, mut copied_bytes) = (tail.expected.clone(), 0);
+    let active = if tail.is_sealed || tail.is_closed {
+        let taken_up = tail.take_up(disk, &segment, dir)?;
+        (!tail.is_sealed).then_some(taken_up)
+    } else {
         let (copy, after) = tail.copy(disk, &segment, options)?;
         copied_bytes = copy.offset;
-        (active, expected) = (Some(copy), after);
-    }
+        expected = after;
+        Some(copy)
+    };
     let opened = Opened {
         lineage: expected.lineage.expect("a frame was read"),
         last_seq: expected.first_seq - 1,
@@ -295,12 +297,12 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Goes on in a segment that was closed in order. The closing mark is written again: had its own sync failed, it might read back as
-    /// good and not be on the disk.
+    /// Goes on after a seal or a closing mark. The mark is written again: had its own sync failed, it might read back as good and not be
+    /// on the disk.
     fn take_up(&self, disk: &dyn Disk, segment: &SegmentName, dir: &str) -> Result<Active, LogError> {
         let path = segment.path(dir);
         let file = disk.open(&path).map_err(LogError::io("open", &path))?;
-        let mark = self.last.as_ref().expect("the closing mark is a frame");
+        let mark = self.last.as_ref().expect("a seal or closing mark is a frame");
         file.write_all_at(mark.bytes(), u64::from(mark.header.offset))
             .map_err(LogError::io("write", &path))?;
         file.sync().map_err(LogError::io("sync", &path))?;

@@ -1,0 +1,9 @@
+//! The log, the disk below it and deduplication beside it, as the engine uses them.
+
+mod crash;
+mod damage;
+mod dedup;
+mod golden;
+mod hostile;
+mod roundtrip;
+mod support;
