@@ -1,4 +1,5 @@
 //! One process holds a data directory.
+#![expect(clippy::disallowed_methods, reason = "the disk is where files of the system are touched")]
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};

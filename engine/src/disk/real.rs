@@ -1,4 +1,5 @@
 //! Files of the operating system below a root directory.
+#![expect(clippy::disallowed_methods, reason = "the disk is where files of the system are touched")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -91,6 +91,7 @@ fn the_log_of_format_1_reads_as_it_was_written() {
 
 /// Run once when a format is released: `cargo test --test storage write_the_log -- --ignored`.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the golden file is a file of the tree")]
 #[ignore = "writes the golden file of the current format"]
 fn write_the_log_of_the_current_format() {
     let disk = disk();

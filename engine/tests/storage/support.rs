@@ -113,9 +113,7 @@ pub fn check_holds(disk: &SimulatedDisk, last: u64) {
 /// Checks that entries are the events made by [`event`], without gaps from the first one on.
 #[track_caller]
 pub fn check_true(names: &Names, entries: &[(u64, Entry)]) {
-    for (at, (seq, entry)) in
-        (entries.first().map_or(1, |first| first.0)..).zip(entries).map(|(at, e)| (at, e))
-    {
+    for (at, (seq, entry)) in (entries.first().map_or(1, |first| first.0)..).zip(entries) {
         assert_eq!(at, *seq);
         assert_eq!(*entry, Entry::Event(event(names, at)));
     }
