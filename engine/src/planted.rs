@@ -14,6 +14,14 @@ pub enum Bug {
     TrustUncheckedTail,
     /// A run of ids is used though it covers sequences the log does not have, or another lineage's.
     RunWithoutSequence,
+    /// Answers are given before the frames they depend on are synced.
+    AcknowledgeBeforeSync,
+    /// Progress is noted before the records it covers.
+    CheckpointTooFar,
+    /// A duplicate is answered although its event is not durable.
+    DedupBeforeDurability,
+    /// The clock follows the wall although sources have a backlog.
+    ClockAheadOfBacklog,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -1,0 +1,283 @@
+//! A running shard: the threads around the sequencer, the writer and the fold, and the ways in and out.
+//!
+//! ```text
+//! ingest, submit ─▶ Inbox ─▶ sequencer ─▶ writer (append, sync) ─▶ fold ─▶ published view
+//!                                            └─▶ answers
+//! ```
+//!
+//! Nothing of the logic is here: every thread steps a part that knows no threads.
+
+mod drive;
+mod threads;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use tidewatch_projections::model::{Model, ModelError};
+use tidewatch_projections::names::Names;
+use tidewatch_projections::plan::{Bounds, Plan};
+use tokio::sync::watch;
+
+use crate::clock::{Clock, SystemClock};
+use crate::directory::{Directory, DirectoryError, SHARD};
+use crate::history::{History, HistoryError};
+use crate::known::KnownInMemory;
+use crate::lanes::{Inbox, Lane};
+use crate::log::Opened;
+use crate::position::Position;
+use crate::recovery::{Recovered, Recovery};
+use crate::sequencer::{Command, Input, Refused, Reply, Ticket};
+use crate::view::{Published, View};
+pub use drive::{Ingested, Reading};
+
+/// How a shard is run. None of it changes state.
+#[derive(Clone)]
+pub struct Options {
+    /// Whose data a new directory keeps.
+    pub tenant: String,
+    /// Fold workers; `None` keeps no state in memory, for commands that only write.
+    pub workers: Option<usize>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Options {
+    /// The default tenant, the machine's clock.
+    pub fn new(workers: Option<usize>) -> Self {
+        Self { tenant: crate::directory::TENANT_DEFAULT.into(), workers, clock: Arc::new(SystemClock) }
+    }
+}
+
+/// Why the engine did not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The data directory.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The log, or what it is read under.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// A model that cannot be adopted.
+    #[error("the model was not adopted: {0}")]
+    Model(#[from] ModelError),
+    /// Refused; nothing was logged.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The shard stopped because of a failure. Everything acknowledged is kept.
+    #[error("the engine has stopped: {0}; everything acknowledged is kept, restart it once the cause is gone")]
+    Failed(String),
+    /// The shard is shutting down.
+    #[error("the engine is shutting down; try again once it runs")]
+    ShuttingDown,
+}
+
+/// A running shard that holds its data directory.
+pub struct Engine {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    directory: Directory,
+    opened: Opened,
+}
+
+/// What all threads share.
+struct Shared {
+    names: Arc<Names>,
+    inbox: Inbox,
+    tickets: AtomicU64,
+    waiting: Mutex<HashMap<Ticket, Sender<(Ticket, Reply)>>>,
+    published: Option<Arc<Published>>,
+    durable: watch::Sender<u64>,
+    lineage: u128,
+    failure: Mutex<Option<String>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Engine {
+    /// Takes a data directory, making it if there is none, reads its log back and starts. `progress` is told
+    /// (sequence, last sequence) while reading.
+    ///
+    /// # Errors
+    /// When the directory is held, damaged or another tenant's; whatever the log says.
+    pub fn open(root: &Path, options: Options, progress: &dyn Fn(u64, u64)) -> Result<Self, EngineError> {
+        let directory = Directory::open_or_create(root, &options.tenant)?;
+        let names = Arc::new(Names::new());
+        let recovery = Recovery {
+            disk: Arc::clone(directory.disk()),
+            log: directory.log_options()?,
+            names: Arc::clone(&names),
+            identity: directory.identity(),
+            known: Box::new(KnownInMemory::default()),
+            workers: options.workers,
+            progress,
+        };
+        let Recovered { sequencer, log, opened, history, fold } = recovery.run()?;
+        let position = Position { shard: SHARD, lineage: opened.lineage, seq: opened.last_seq };
+        let published = fold.as_ref().map(|fold| Arc::new(Published::new(fold.settle(position))));
+        let shared = Arc::new(Shared {
+            names,
+            inbox: Inbox::default(),
+            tickets: AtomicU64::new(1),
+            waiting: Mutex::default(),
+            published,
+            durable: watch::Sender::new(opened.last_seq),
+            lineage: opened.lineage,
+            failure: Mutex::new(None),
+            clock: options.clock,
+        });
+        let parts = threads::Parts { sequencer, log, history, fold, workers: options.workers };
+        let threads = threads::start(&shared, parts);
+        Ok(Self { shared, threads, directory, opened })
+    }
+
+    /// The data directory.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// How the log was found.
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// The table of names that decoders must use.
+    pub fn names(&self) -> &Arc<Names> {
+        &self.shared.names
+    }
+
+    /// The newest view, and how to wait for the next; `None` when the engine was opened without a fold.
+    pub fn published(&self) -> Option<&Arc<Published>> {
+        self.shared.published.as_ref()
+    }
+
+    /// The newest view.
+    pub fn view(&self) -> Option<Arc<View>> {
+        self.shared.published.as_ref().map(|published| published.load())
+    }
+
+    /// The last durable sequence, as it grows.
+    pub fn durable(&self) -> watch::Receiver<u64> {
+        self.shared.durable.subscribe()
+    }
+
+    /// A sequence of this shard as a position.
+    pub fn position(&self, seq: u64) -> Position {
+        Position { shard: SHARD, lineage: self.shared.lineage, seq }
+    }
+
+    /// The log up to its durable end, to be read beside the writer.
+    pub fn history(&self) -> History {
+        let until = *self.shared.durable.borrow();
+        History::new(Arc::clone(self.directory.disk()), Arc::clone(&self.shared.names), until)
+    }
+
+    /// Why the engine stopped, if it failed.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.failure().clone()
+    }
+
+    /// Carries a command out and waits until that is durable.
+    ///
+    /// # Errors
+    /// When it is refused, or the engine stops first.
+    pub fn submit(&self, command: Command) -> Result<Position, EngineError> {
+        if let Command::AdoptModel { text } = &command {
+            self.check_model(text)?;
+        }
+        match self.shared.ask(command)? {
+            Reply::Done { seq } => Ok(self.position(seq)),
+            Reply::Opened(_) | Reply::Taken(_) => Ok(self.position(*self.shared.durable.borrow())),
+            Reply::Refused(refused) => Err(refused.into()),
+        }
+    }
+
+    fn check_model(&self, text: &str) -> Result<(), EngineError> {
+        let calendar = tidewatch_projections::calendar::Calendar::utc();
+        Plan::compile(Model::parse(text)?, &self.shared.names, calendar, Bounds::LIVE, &[])?;
+        Ok(())
+    }
+
+    /// Reads a source to its end, or until the engine shuts down, on the caller's thread.
+    ///
+    /// # Errors
+    /// When the source is refused, or the engine stops first. What stopped the source itself is in [`Ingested`].
+    pub fn ingest(&self, reading: Reading) -> Result<Ingested, EngineError> {
+        drive::drive(&self.shared, reading)
+    }
+
+    /// Takes nothing more, makes durable and folds what was taken, and ends the log in order.
+    ///
+    /// # Errors
+    /// When the engine had failed.
+    pub fn shutdown(mut self) -> Result<(), EngineError> {
+        self.stop();
+        match self.failure() {
+            Some(failure) => Err(EngineError::Failed(failure)),
+            None => Ok(()),
+        }
+    }
+
+    fn stop(&mut self) {
+        self.shared.inbox.close();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                self.shared.fail("a thread of the engine panicked; see the message above".into());
+            }
+        }
+        self.shared.waiting().clear();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Ticket, Sender<(Ticket, Reply)>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<String>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the shard: nothing more is taken, and nobody waits in vain.
+    fn fail(&self, cause: String) {
+        self.failure().get_or_insert(cause);
+        self.inbox.close();
+        self.waiting().clear();
+    }
+
+    fn closed(&self) -> EngineError {
+        self.failure().clone().map_or(EngineError::ShuttingDown, EngineError::Failed)
+    }
+
+    /// Queues an input whose answer goes to `to`.
+    fn push(
+        &self,
+        lane: Lane,
+        bytes: usize,
+        to: &Sender<(Ticket, Reply)>,
+        input: impl FnOnce(Ticket) -> Input,
+    ) -> Result<Ticket, EngineError> {
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        self.waiting().insert(ticket, to.clone());
+        self.inbox.push(lane, input(ticket), bytes).map_err(|_| {
+            self.waiting().remove(&ticket);
+            self.closed()
+        })?;
+        Ok(ticket)
+    }
+
+    fn ask(&self, command: Command) -> Result<Reply, EngineError> {
+        let (to, answers): (_, Receiver<(Ticket, Reply)>) = channel();
+        self.push(Lane::Command, 0, &to, |ticket| Input::Command { ticket, command })?;
+        drop(to);
+        answers.recv().map(|(_, reply)| reply).map_err(|_| self.closed())
+    }
+}

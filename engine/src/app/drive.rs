@@ -1,0 +1,163 @@
+//! Reading a source: poll, decode, hand over, and tell the source what is durable.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use tidewatch_ingest::batch::{Batch, Item, RawBatch};
+use tidewatch_ingest::checkpoint::Checkpoint;
+use tidewatch_ingest::decode::Decoder;
+use tidewatch_ingest::source::{Polled, Source, Stopped};
+use tidewatch_projections::event::{Event, Micros};
+
+use super::{EngineError, Shared};
+use crate::lanes::Lane;
+use crate::sequencer::{Command, Input, Opened, Receipt, Reply, Ticket};
+
+/// How long a source may wait for records before it is asked whether to stop.
+const POLL_WAIT: Duration = Duration::from_millis(100);
+
+/// A source and how to read it.
+pub struct Reading {
+    /// The source.
+    pub source: Box<dyn Source>,
+    /// Makes events of its records.
+    pub decoder: Decoder,
+    /// Digest of the decoder's mapping, empty for native JSON.
+    pub mapping_digest: Box<str>,
+    /// Set to stop reading after the batch in hand.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What a source brought.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Ingested {
+    /// What became of its records.
+    pub receipt: Receipt,
+    /// What stopped parts of it.
+    pub stops: Vec<Stopped>,
+}
+
+/// One source being read.
+struct Drive<'a> {
+    shared: &'a Shared,
+    lane: Lane,
+    to: Sender<(Ticket, Reply)>,
+    answers: Receiver<(Ticket, Reply)>,
+    /// Batches that are not durable yet, with the progress they make.
+    waiting: HashMap<Ticket, Vec<Checkpoint>>,
+    ingested: Ingested,
+}
+
+pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, EngineError> {
+    let Reading { mut source, decoder, mapping_digest, stop } = reading;
+    let name: Box<str> = source.name().into();
+    let symbol = shared.names.intern(&name);
+    let opened = match shared.ask(Command::OpenSource { source: name, mapping_digest })? {
+        Reply::Opened(opened) => *opened,
+        Reply::Refused(refused) => return Err(refused.into()),
+        Reply::Done { .. } | Reply::Taken(_) => unreachable!("opening a source is answered by its checkpoints"),
+    };
+    let lane = if source.streams() { Lane::Live } else { Lane::Bulk };
+    let (to, answers) = channel();
+    let drive = Drive { shared, lane, to, answers, waiting: HashMap::new(), ingested: Ingested::default() };
+    if source.streams() {
+        drive.tell(Input::Streams { source: symbol })?;
+    }
+    let result = drive.run(source.as_mut(), &decoder, &opened, &stop);
+    if source.streams() {
+        // A shard that shuts down has no use for it.
+        let _told = shared.inbox.push(lane, Input::StreamEnded { source: symbol }, 0);
+    }
+    result
+}
+
+impl Drive<'_> {
+    fn run(
+        mut self,
+        source: &mut dyn Source,
+        decoder: &Decoder,
+        opened: &Opened,
+        stop: &AtomicBool,
+    ) -> Result<Ingested, EngineError> {
+        if let Err(stopped) = source.resume(&opened.checkpoints) {
+            self.ingested.stops.push(stopped);
+            return Ok(self.ingested);
+        }
+        let symbol = self.shared.names.intern(source.name());
+        let mut complete_through: Option<Micros> = None;
+        while !stop.load(Ordering::Relaxed) {
+            let mut raw = RawBatch::default();
+            let polled = match source.poll(POLL_WAIT, &mut raw) {
+                Ok(polled) => polled,
+                Err(stopped) if self.ingested.stops.last() == Some(&stopped) => break,
+                Err(stopped) => {
+                    tracing::error!(%stopped, "a part of a source stopped");
+                    self.ingested.stops.push(stopped);
+                    Polled::Open
+                }
+            };
+            if !raw.records.is_empty() || !raw.progress.is_empty() {
+                self.hand_over(decoder.decode(raw), opened.generation)?;
+            }
+            let through = source.complete_through();
+            if through > complete_through
+                && let Some(at) = through
+            {
+                complete_through = through;
+                self.tell(Input::CompleteThrough { source: symbol, at })?;
+            }
+            while let Ok((ticket, reply)) = self.answers.try_recv() {
+                self.hear(source, ticket, reply)?;
+            }
+            if polled == Polled::Ended {
+                break;
+            }
+        }
+        while !self.waiting.is_empty() {
+            // An engine that stops forgets the tickets, but this side keeps a sender: look now and then. A ticket is
+            // forgotten just before its answer is sent, so the channel is asked after the tickets.
+            let is_forgotten = self.is_forgotten();
+            match self.answers.recv_timeout(POLL_WAIT) {
+                Ok((ticket, reply)) => self.hear(source, ticket, reply)?,
+                Err(_) if is_forgotten => return Err(self.shared.closed()),
+                Err(_) => {}
+            }
+        }
+        Ok(self.ingested)
+    }
+
+    /// Whether nobody will answer what still waits, unless the answer is on its way.
+    fn is_forgotten(&self) -> bool {
+        let asked = self.shared.waiting();
+        !self.waiting.keys().any(|ticket| asked.contains_key(ticket))
+    }
+
+    fn tell(&self, input: Input) -> Result<(), EngineError> {
+        self.shared.inbox.push(self.lane, input, 0).map_err(|_| self.shared.closed())
+    }
+
+    fn hand_over(&mut self, batch: Batch, generation: u32) -> Result<(), EngineError> {
+        let bytes = batch.payload.len() + batch.items.len() * (size_of::<Item>() + size_of::<Event>());
+        let progress = batch.progress.clone();
+        let input = |ticket| Input::Batch { ticket, generation, batch };
+        let ticket = self.shared.push(self.lane, bytes, &self.to, input)?;
+        self.waiting.insert(ticket, progress);
+        Ok(())
+    }
+
+    fn hear(&mut self, source: &mut dyn Source, ticket: Ticket, reply: Reply) -> Result<(), EngineError> {
+        let progress = self.waiting.remove(&ticket).unwrap_or_default();
+        match reply {
+            Reply::Taken(receipt) => {
+                self.ingested.receipt += &receipt;
+                source.durable(&progress);
+                Ok(())
+            }
+            Reply::Refused(refused) => Err(refused.into()),
+            Reply::Done { .. } | Reply::Opened(_) => unreachable!("a batch is taken or refused"),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The threads of a shard.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tidewatch_projections::event::Micros;
+
+use super::Shared;
+use crate::basis::{Basis, Effect};
+use crate::control::Control;
+use crate::directory::SHARD;
+use crate::fold::{Entries, Fold};
+use crate::history::{History, HistoryError};
+use crate::lanes::Next;
+use crate::log::{LogError, LogWriter};
+use crate::position::Position;
+use crate::sequencer::{Emit, Input, Sequencer};
+use crate::writer::Writer;
+
+/// Rounds of emits that wait for the writer: one it works on, one that follows.
+const WRITER_QUEUE_MAX: usize = 2;
+/// Frames that wait for the fold.
+const FOLD_QUEUE_FRAMES_MAX: usize = 8;
+/// Time is looked at this often while nothing else happens.
+const TICK: Duration = Duration::from_secs(1);
+/// Views are published at most this often while the fold keeps up …
+const PUBLISH_EVERY: Duration = Duration::from_millis(5);
+/// … and this often while it has a backlog: every publication makes the next change of an account copy it.
+const PUBLISH_EVERY_BEHIND: Duration = Duration::from_millis(50);
+/// A full disk is tried again this often.
+const DISK_FULL_RETRY: Duration = Duration::from_millis(500);
+
+/// What the threads work with.
+pub(super) struct Parts {
+    pub(super) sequencer: Sequencer,
+    pub(super) log: LogWriter,
+    pub(super) history: History,
+    pub(super) fold: Option<Fold>,
+    pub(super) workers: Option<usize>,
+}
+
+/// A durable frame on its way to the fold.
+struct Folding {
+    last_seq: u64,
+    entries: Entries,
+    control: Option<Control>,
+}
+
+/// Starts everything.
+pub(super) fn start(shared: &Arc<Shared>, parts: Parts) -> Vec<JoinHandle<()>> {
+    let Parts { sequencer, log, history, fold, workers } = parts;
+    let (to_writer, emits) = sync_channel(WRITER_QUEUE_MAX);
+    let basis = sequencer.basis().clone();
+    let mut threads = vec![spawn("sequencer", shared, move |shared| sequence(shared, sequencer, &to_writer))];
+    let to_fold = fold.zip(workers).map(|(fold, workers)| {
+        let (to_fold, frames) = sync_channel(FOLD_QUEUE_FRAMES_MAX);
+        let folding = FoldThread { history, fold, workers, basis };
+        threads.push(spawn("fold", shared, move |shared| folding.run(shared, &frames)));
+        to_fold
+    });
+    threads.push(spawn("writer", shared, move |shared| write(shared, Writer::new(log), &emits, to_fold.as_ref())));
+    threads
+}
+
+fn spawn(
+    name: &str,
+    shared: &Arc<Shared>,
+    run: impl FnOnce(&Shared) -> Result<(), String> + Send + 'static,
+) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(move || {
+            if let Err(cause) = run(&shared) {
+                shared.fail(cause);
+            }
+        })
+        .expect("the system gives threads at start")
+}
+
+fn sequence(
+    shared: &Shared,
+    mut sequencer: Sequencer,
+    to_writer: &SyncSender<Vec<Emit>>,
+) -> Result<(), String> {
+    let mut ticked_at: Option<Micros> = None;
+    loop {
+        let next = shared.inbox.next(!sequencer.is_empty(), TICK);
+        let now = shared.clock.now();
+        let mut emits = Vec::new();
+        let mut step = |input| sequencer.step(input, now, &mut emits).map_err(|error| error.to_string());
+        let is_due = ticked_at.is_none_or(|at| (now - at).unsigned_abs() >= TICK.as_micros() as u64);
+        if is_due {
+            ticked_at = Some(now);
+            step(Input::Tick)?;
+        }
+        let is_last = matches!(next, Next::Closed);
+        match next {
+            Next::Input(input) => step(input)?,
+            Next::WriterFree | Next::Closed => step(Input::WriterFree)?,
+            Next::Idle => {}
+        }
+        if !emits.is_empty() && to_writer.send(emits).is_err() {
+            // The writer has failed and said why.
+            return Ok(());
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+fn write(
+    shared: &Shared,
+    mut writer: Writer,
+    emits: &Receiver<Vec<Emit>>,
+    to_fold: Option<&SyncSender<Folding>>,
+) -> Result<(), String> {
+    loop {
+        let first = match emits.try_recv() {
+            Err(TryRecvError::Empty) => {
+                shared.inbox.writer_free();
+                emits.recv().ok()
+            }
+            received => received.ok(),
+        };
+        let Some(first) = first else { break };
+        writer.push(first);
+        emits.try_iter().for_each(|more| writer.push(more));
+        let holding = write_when_possible(&mut writer)?;
+        shared.durable.send_if_modified(|seq| {
+            let durable = writer.durable().seq;
+            std::mem::replace(seq, durable) != durable
+        });
+        for emit in holding {
+            match emit {
+                Emit::Answer(answer) => {
+                    // Who asked may have gone meanwhile; what was asked is done all the same.
+                    let asked = shared.waiting().remove(&answer.ticket);
+                    let _told = asked.map(|to| to.send((answer.ticket, answer.reply)));
+                }
+                Emit::Frame(filled) => {
+                    let Some(to_fold) = to_fold else { continue };
+                    let last_seq = filled.frame.next_seq() - 1;
+                    let entries = Entries::new(filled.entries);
+                    if to_fold.send(Folding { last_seq, entries, control: filled.control }).is_err() {
+                        return Err("the fold has stopped".into());
+                    }
+                }
+            }
+        }
+    }
+    writer.close().map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Waits a full disk out: what was queued is neither lost nor acknowledged meanwhile.
+fn write_when_possible(writer: &mut Writer) -> Result<Vec<Emit>, String> {
+    let mut is_reported = false;
+    loop {
+        match writer.write() {
+            Err(error @ LogError::DiskFull { .. }) => {
+                if !is_reported {
+                    tracing::error!(%error, "writing waits");
+                    is_reported = true;
+                }
+                thread::sleep(DISK_FULL_RETRY);
+            }
+            written => return written.map_err(|error| error.to_string()),
+        }
+    }
+}
+
+struct FoldThread {
+    history: History,
+    fold: Fold,
+    workers: usize,
+    basis: Basis,
+}
+
+impl FoldThread {
+    fn run(mut self, shared: &Shared, frames: &Receiver<Folding>) -> Result<(), String> {
+        let mut unpublished: Option<u64> = None;
+        let mut published_at = monotonic();
+        loop {
+            let next = match unpublished {
+                None => frames.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(_) => frames.recv_timeout(PUBLISH_EVERY.saturating_sub(published_at.elapsed())),
+            };
+            match next {
+                Ok(folding) => {
+                    let is_barrier = folding.control.is_some();
+                    let last_seq = folding.last_seq;
+                    self.take(folding).map_err(|error| error.to_string())?;
+                    unpublished = Some(last_seq);
+                    if !is_barrier && published_at.elapsed() < PUBLISH_EVERY_BEHIND {
+                        continue;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.publish(shared, unpublished);
+                    return Ok(());
+                }
+            }
+            self.publish(shared, unpublished.take());
+            published_at = monotonic();
+        }
+    }
+
+    fn take(&mut self, folding: Folding) -> Result<(), HistoryError> {
+        let Folding { last_seq, entries, control } = folding;
+        let effect = control.as_ref().map_or(Effect::None, |control| {
+            self.basis.learn(self.history.names(), control)
+        });
+        match effect {
+            Effect::Refold => {
+                // Beside the state that is being served; the new one replaces it in one step.
+                let history = self.history.until(last_seq);
+                let ground = history.adopted_ground(&self.basis)?;
+                self.fold = history.fold(self.workers, ground)?;
+            }
+            Effect::None => {
+                self.fold.apply(entries);
+                if control.is_some() {
+                    self.fold.take_basis(Arc::new(self.basis.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&self, shared: &Shared, seq: Option<u64>) {
+        if let (Some(seq), Some(published)) = (seq, &shared.published) {
+            self.fold.publish(Position { shard: SHARD, lineage: shared.lineage, seq }, published);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "only the time between two publications is measured; nothing depends on it")]
+fn monotonic() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,25 @@
+//! The wall clock, as a value that is asked for: the one place that reads the machine's.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tidewatch_projections::event::Micros;
+
+/// Says what time it is.
+pub trait Clock: Send + Sync {
+    /// Microseconds since 1970-01-01T00:00:00Z. May jump in either direction; whoever needs order keeps the greatest.
+    fn now(&self) -> Micros;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Micros {
+        let micros = |duration: std::time::Duration| Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX);
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => micros(since),
+            Err(before) => -micros(before.duration()),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Reading the log back: first what it is read under, then everything.
+
+use std::sync::Arc;
+
+use tidewatch_projections::calendar::UnknownZone;
+use tidewatch_projections::model::{Model, ModelError};
+use tidewatch_projections::names::Names;
+use tidewatch_projections::plan::{Bounds, Plan};
+use tidewatch_projections::tenant::Tenant;
+
+use crate::basis::Basis;
+use crate::control::{Control, ControlError};
+use crate::directory::LOG_DIR;
+use crate::disk::Disk;
+use crate::fold::Fold;
+use crate::log::{Entry, Frame, LogError, LogReader};
+use crate::worker::Ground;
+
+/// Why the log could not be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The log itself.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// An entry of a later version, or a damaged one.
+    #[error("entry {seq}: {source}")]
+    Control {
+        /// Its sequence.
+        seq: u64,
+        /// What is wrong.
+        source: ControlError,
+    },
+    /// The adopted zone is not in this build's rules.
+    #[error("the adopted settings cannot be used: {0}")]
+    Zone(#[from] UnknownZone),
+    /// The adopted model is not of this version's grammar.
+    #[error("the adopted model cannot be used: {0}")]
+    Model(#[from] ModelError),
+}
+
+/// What control entries and merges add up to: small, and needed before anything is folded.
+#[derive(Default)]
+pub struct Preface {
+    /// Settings, model, sources, clock.
+    pub basis: Basis,
+    /// Merges only.
+    pub merged: Tenant,
+    /// The last sequence.
+    pub last_seq: u64,
+}
+
+/// A whole log on a disk, up to a sequence.
+#[derive(Clone)]
+pub struct History {
+    disk: Arc<dyn Disk>,
+    names: Arc<Names>,
+    until_seq: u64,
+}
+
+impl History {
+    /// The log of `disk` up to `until_seq` included.
+    pub fn new(disk: Arc<dyn Disk>, names: Arc<Names>, until_seq: u64) -> Self {
+        Self { disk, names, until_seq }
+    }
+
+    /// The same log up to another sequence.
+    pub fn until(&self, until_seq: u64) -> Self {
+        Self { until_seq, ..self.clone() }
+    }
+
+    /// The table that everything read is interned in.
+    pub fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    fn reader(&self) -> LogReader {
+        LogReader::new(Arc::clone(&self.disk), LOG_DIR, Arc::clone(&self.names), 1).until(self.until_seq)
+    }
+
+    /// Reads the frames that end with a control entry or a merge, and passes over the others without decoding them.
+    ///
+    /// # Errors
+    /// Whatever the log says.
+    pub fn preface(&self) -> Result<Preface, HistoryError> {
+        let mut preface = Preface::default();
+        let mut reader = self.reader();
+        while let Some(raw) = reader.next_raw()? {
+            preface.last_seq = raw.header.next_seq() - 1;
+            if !raw.header.is_control() {
+                continue;
+            }
+            let mut outcome = Ok(());
+            let mut merges = Vec::new();
+            raw.entries(&self.names, |seq, entry| match entry {
+                Entry::Control(record) => match Control::of_record(&record) {
+                    Ok(control) => {
+                        preface.basis.learn(&self.names, &control);
+                    }
+                    Err(source) => outcome = Err(HistoryError::Control { seq, source }),
+                },
+                Entry::Event(event) => {
+                    if tidewatch_projections::tenant::merge_of(&self.names, &event).is_some() {
+                        merges.push(event);
+                    }
+                }
+                Entry::DeadLetter(_) => {}
+            })
+            .map_err(|source| LogError::Malformed {
+                file: LOG_DIR.into(),
+                offset: u64::from(raw.header.offset),
+                source,
+            })?;
+            outcome?;
+            merges.iter().for_each(|event| preface.merged.observe(&self.names, event));
+        }
+        Ok(preface)
+    }
+
+    /// Calls `each` with every frame.
+    ///
+    /// # Errors
+    /// Whatever the log or `each` says.
+    pub fn frames<E: From<LogError>>(&self, mut each: impl FnMut(Frame) -> Result<(), E>) -> Result<(), E> {
+        let mut reader = self.reader();
+        while let Some(frame) = reader.next_frame()? {
+            each(frame)?;
+        }
+        Ok(())
+    }
+
+    /// Folds every frame.
+    ///
+    /// # Errors
+    /// Whatever the log says.
+    pub fn fold(&self, workers: usize, ground: Ground) -> Result<Fold, HistoryError> {
+        let mut fold = Fold::start(workers, ground);
+        self.frames(|frame| {
+            fold.apply(Arc::new(frame.entries));
+            Ok::<(), HistoryError>(())
+        })?;
+        Ok(fold)
+    }
+
+    /// What the adopted model is folded under, with bounded accounts.
+    ///
+    /// # Errors
+    /// When the adopted zone or model is not one this version knows.
+    pub fn adopted_ground(&self, basis: &Basis) -> Result<Ground, HistoryError> {
+        let model = Model::parse(basis.model_text())?;
+        let plan = Plan::compile(model, &self.names, basis.calendar()?, Bounds::LIVE, &[])?;
+        Ok(Ground {
+            names: Arc::clone(&self.names),
+            plan: Arc::new(plan),
+            basis: Arc::new(basis.clone()),
+            only: None,
+        })
+    }
+}

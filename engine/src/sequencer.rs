@@ -1,0 +1,511 @@
+//! The one place where entries get their sequence: decoded batches and commands in, filled frames and answers out.
+//!
+//! Sans-IO: [`Sequencer::step`] takes an input and the time and never waits. What it puts out is in the order in which
+//! it must be made durable; an answer stands behind the frames it depends on, so that it can be given when everything
+//! before it is synced. That is also why a duplicate of an event that is not durable yet is answered no sooner than the
+//! event itself.
+
+mod input;
+mod receipt;
+mod time;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tidewatch_ingest::batch::{Batch, Item, Outcome};
+use tidewatch_ingest::checkpoint::{Checkpoint, Stream};
+use tidewatch_ingest::content;
+use tidewatch_ingest::reject::{Reason, Rejection};
+use tidewatch_projections::calendar::{Calendar, Day};
+use tidewatch_projections::event::{Event, Micros};
+use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_projections::tenant::{Fed, Feed, Tenant, merge_of};
+use tidewatch_projections::vocabulary::EventType;
+
+pub use input::{Command, Input, Refused, Ticket};
+pub use receipt::{Answer, Opened, Receipt, Reply};
+
+use crate::basis::{Basis, SourceState, adopted_of};
+use crate::control::Control;
+use crate::identity::Identity;
+use crate::known::{Known, KnownError, Verdict};
+use crate::log::{ControlRecord, DeadLetter, Entry, FrameBuilder, SealedFrame, Unwritable};
+use crate::planted::{self, Bug};
+
+/// A frame is closed when it holds this many bytes before compression, even while the writer is busy.
+pub const FRAME_BYTES: usize = 1 << 20;
+
+/// Longest original that a dead letter keeps, in bytes; the ends of longer records are cut, and the detail says so.
+pub const ORIGINAL_BYTES_MAX: usize = 8 << 20;
+
+/// A closed frame on its way to the log, and what is in it.
+#[derive(Debug)]
+pub struct Filled {
+    /// The frame, encoded.
+    pub frame: SealedFrame,
+    /// Its entries with their sequences, for the folds.
+    pub entries: Vec<(u64, Entry)>,
+    /// The control entry it ends with.
+    pub control: Option<Control>,
+}
+
+/// What a step puts out, in the order in which it takes effect.
+#[derive(Debug)]
+pub enum Emit {
+    /// To be written and synced.
+    Frame(Box<Filled>),
+    /// To be told once every frame before it is durable.
+    Answer(Answer),
+}
+
+/// Assigns sequences.
+pub struct Sequencer {
+    names: Arc<Names>,
+    identity: Identity,
+    known: Box<dyn Known>,
+    builder: FrameBuilder,
+    entries: Vec<(u64, Entry)>,
+    /// Answers that wait for the frame being filled.
+    answers: Vec<Answer>,
+    basis: Basis,
+    calendar: Calendar,
+    feed: Feed,
+    fed_days: HashMap<EventType, FedDays>,
+    /// Observes merges only.
+    merged: Tenant,
+    /// Complete-through instants of the streaming sources; `None` while one is unknown.
+    streaming: HashMap<Symbol, Option<Micros>>,
+    /// How far every stream has been read.
+    checkpoints: BTreeMap<Stream, Checkpoint>,
+    recorded_at: Micros,
+}
+
+/// The days from which a type, and its users, are fed.
+type FedDays = (Day, Option<Day>);
+
+impl Sequencer {
+    /// A sequencer for a log whose next entry is `next_seq`. Entries that the log holds already are taken in by
+    /// [`Sequencer::recover`] before the first step.
+    pub fn new(names: Arc<Names>, identity: Identity, known: Box<dyn Known>, next_seq: u64) -> Self {
+        Self {
+            builder: FrameBuilder::new(Arc::clone(&names), next_seq),
+            names,
+            identity,
+            known,
+            entries: Vec::new(),
+            answers: Vec::new(),
+            basis: Basis::default(),
+            calendar: Calendar::utc(),
+            feed: Feed::default(),
+            fed_days: HashMap::new(),
+            merged: Tenant::default(),
+            streaming: HashMap::new(),
+            checkpoints: BTreeMap::new(),
+            recorded_at: Micros::MIN,
+        }
+    }
+
+    /// Takes in an entry of the log that was there before.
+    ///
+    /// # Errors
+    /// When a control entry is of a later version.
+    pub fn recover(&mut self, seq: u64, entry: &Entry) -> Result<(), crate::control::ControlError> {
+        let is_known = seq <= self.known.known_to();
+        match entry {
+            Entry::Event(event) => {
+                if !is_known {
+                    let key = self.identity.event(self.names.text(event.source), event.generation, &event.id);
+                    self.known.insert(key, content::fingerprint(&self.names, event), seq);
+                }
+                self.feed.observe(event);
+                if event.kind == EventType::AccountMerged {
+                    self.merged.observe(&self.names, event);
+                }
+            }
+            Entry::Control(record) => {
+                let control = Control::of_record(record)?;
+                self.basis.learn(&self.names, &control);
+            }
+            Entry::DeadLetter(letter) => {
+                if !is_known {
+                    let key = self.dead_letter_key(letter.source, &letter.original);
+                    self.known.insert(key, DEAD_LETTER_FINGERPRINT, seq);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn dead_letter_key(&self, source: Symbol, kept: &[u8]) -> u128 {
+        self.identity.dead_letter(self.names.text(source), self.basis.generation(source), kept)
+    }
+
+    /// Ends the recovery. No later frame is recorded before `recorded_at`, the greatest time of recording in the log;
+    /// `checkpoints` say where the log's sources stand.
+    ///
+    /// # Errors
+    /// When the bundled rules do not know the adopted zone.
+    pub fn recovered(
+        &mut self,
+        recorded_at: Option<Micros>,
+        checkpoints: Vec<Checkpoint>,
+    ) -> Result<(), tidewatch_projections::calendar::UnknownZone> {
+        self.recorded_at = recorded_at.unwrap_or(Micros::MIN);
+        self.checkpoints = checkpoints.into_iter().map(|at| (at.stream(), at)).collect();
+        self.calendar = self.basis.calendar()?;
+        self.count_fed_days();
+        Ok(())
+    }
+
+    /// What the control entries add up to so far.
+    pub fn basis(&self) -> &Basis {
+        &self.basis
+    }
+
+    /// Whether nothing waits to be written.
+    pub fn is_empty(&self) -> bool {
+        self.builder.is_empty() && self.answers.is_empty()
+    }
+
+    /// The sequence the next entry will get.
+    pub fn next_seq(&self) -> u64 {
+        self.builder.next_seq()
+    }
+
+    /// The table of accepted ids, to be kept on disk between steps.
+    pub fn known(&mut self) -> &mut dyn Known {
+        self.known.as_mut()
+    }
+
+    /// Takes one input at the time `now`.
+    ///
+    /// # Errors
+    /// When the table of ids cannot be read: nothing can be accepted then.
+    pub fn step(
+        &mut self,
+        input: Input,
+        now: Micros,
+        out: &mut Vec<Emit>,
+    ) -> Result<(), KnownError> {
+        self.recorded_at = self.recorded_at.max(now);
+        match input {
+            Input::Batch { ticket, generation, batch } => self.take_batch(ticket, generation, &batch, out)?,
+            Input::Command { ticket, command } => self.obey(ticket, command, out),
+            Input::Streams { source } => {
+                self.streaming.insert(source, None);
+            }
+            Input::CompleteThrough { source, at } => {
+                self.streaming.insert(source, Some(at));
+            }
+            Input::StreamEnded { source } => {
+                self.streaming.remove(&source);
+            }
+            Input::Tick => self.tick(now, out),
+            Input::WriterFree => self.close(None, out),
+        }
+        Ok(())
+    }
+
+    fn take_batch(
+        &mut self,
+        ticket: Ticket,
+        generation: u32,
+        batch: &Batch,
+        out: &mut Vec<Emit>,
+    ) -> Result<(), KnownError> {
+        let current = self.basis.generation(batch.source);
+        if generation != current {
+            let name = self.names.text(batch.source).into();
+            let refused = Refused::SourceWasReset { name, opened: generation, current };
+            self.answer(ticket, Reply::Refused(refused), out);
+            return Ok(());
+        }
+        if planted::active(Bug::CheckpointTooFar) {
+            self.progress(&batch.progress);
+        }
+        let mut receipt = Receipt::default();
+        for item in &batch.items {
+            self.take_item(batch, item, &mut receipt, out)?;
+            if self.builder.bytes() >= FRAME_BYTES {
+                self.close(None, out);
+            }
+        }
+        // Only now are all records below the checkpoints in this frame or an earlier one.
+        self.progress(&batch.progress);
+        receipt.last_seq = self.builder.next_seq() - 1;
+        self.answer(ticket, Reply::Taken(Box::new(receipt)), out);
+        Ok(())
+    }
+
+    fn take_item(
+        &mut self,
+        batch: &Batch,
+        item: &Item,
+        receipt: &mut Receipt,
+        out: &mut Vec<Emit>,
+    ) -> Result<(), KnownError> {
+        let rejection = match &item.outcome {
+            Outcome::Filtered => {
+                receipt.filtered += 1;
+                return Ok(());
+            }
+            Outcome::Rejected(rejection) => rejection.clone(),
+            Outcome::Event { event, fingerprint } => {
+                let generation = self.basis.generation(event.source);
+                let key = self.identity.event(self.names.text(event.source), generation, &event.id);
+                match self.known.check(key, *fingerprint)? {
+                    Verdict::Duplicate { .. } => {
+                        receipt.duplicates += 1;
+                        return Ok(());
+                    }
+                    Verdict::Conflict { seq } => conflict(&self.names, event, seq),
+                    Verdict::New => match self.judge(event) {
+                        Err(rejection) => rejection,
+                        Ok(()) => {
+                            let event = Event { generation, ..(**event).clone() };
+                            match self.accept(event, key, *fingerprint, out) {
+                                Ok(()) => {
+                                    receipt.accepted += 1;
+                                    return Ok(());
+                                }
+                                Err(unwritable) => Rejection::new(Reason::OverLimit, unwritable.to_string()),
+                            }
+                        }
+                    },
+                }
+            }
+        };
+        self.refuse(batch, item, rejection, receipt)
+    }
+
+    /// What only the moment and the other events can tell about an event.
+    fn judge(&self, event: &Event) -> Result<(), Rejection> {
+        let skew_us = self.basis.settings.skew_us;
+        if event.occurred_at > self.recorded_at.saturating_add(skew_us) {
+            let ahead_s = (event.occurred_at - self.recorded_at) / 1_000_000;
+            let detail =
+                format!("occurred_at is {ahead_s} s after the time of recording; at most {} s are allowed", skew_us / 1_000_000);
+            return Err(Rejection::new(Reason::FromTheFuture, detail));
+        }
+        if let Some((from, into)) = merge_of(&self.names, event)
+            && self.merged.merges.would_cycle(from, into)
+        {
+            let (from, into) = (self.names.text(from), self.names.text(into));
+            let detail = format!("merging {from:?} into {into:?} would make an account its own survivor");
+            return Err(Rejection::new(Reason::MergeCycle, detail));
+        }
+        Ok(())
+    }
+
+    fn accept(
+        &mut self,
+        event: Event,
+        key: u128,
+        fingerprint: u64,
+        out: &mut Vec<Emit>,
+    ) -> Result<(), Unwritable> {
+        let seq = self.builder.push_event(&event)?;
+        self.known.insert(key, fingerprint, seq);
+        let fed = self.newly_fed(&event);
+        let is_merge = merge_of(&self.names, &event).is_some();
+        if is_merge {
+            self.merged.observe(&self.names, &event);
+        }
+        self.entries.push((seq, Entry::Event(event)));
+        match fed {
+            Some(fed) => self.control(fed, out),
+            None if is_merge => {
+                self.builder.mark_control();
+                self.close(None, out);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Counts an event into the feed; says so where a day moved.
+    fn newly_fed(&mut self, event: &Event) -> Option<Control> {
+        if !self.feed.observe(event) {
+            return None;
+        }
+        let (_, fed) = self.feed.types().find(|(kind, _)| *kind == event.kind)?;
+        let days = self.days_of(fed);
+        if self.fed_days.insert(event.kind, days) == Some(days) {
+            return None;
+        }
+        let kind = match event.kind {
+            EventType::Other(name) => self.names.text(name),
+            known => known.known_name().expect("types of the contract have names"),
+        };
+        Some(Control::TypeFed {
+            kind: kind.into(),
+            earliest_at: Some(fed.earliest_at),
+            earliest_user_at: fed.earliest_user_at,
+        })
+    }
+
+    fn days_of(&self, fed: Fed) -> FedDays {
+        (self.calendar.day(fed.earliest_at), fed.earliest_user_at.map(|at| self.calendar.day(at)))
+    }
+
+    fn count_fed_days(&mut self) {
+        self.fed_days = self.feed.types().map(|(kind, fed)| (kind, self.days_of(fed))).collect();
+    }
+
+    fn refuse(
+        &mut self,
+        batch: &Batch,
+        item: &Item,
+        rejection: Rejection,
+        receipt: &mut Receipt,
+    ) -> Result<(), KnownError> {
+        let original = &batch.payload[item.bytes.clone()];
+        let kept = &original[..original.len().min(ORIGINAL_BYTES_MAX)];
+        let key = self.dead_letter_key(batch.source, kept);
+        if !matches!(self.known.check(key, DEAD_LETTER_FINGERPRINT)?, Verdict::New) {
+            receipt.repeated_dead_letters += 1;
+            return Ok(());
+        }
+        let letter = DeadLetter {
+            source: batch.source,
+            reason: rejection.reason,
+            detail: rejection.detail,
+            origin: item.origin.clone(),
+            original: kept.into(),
+            at: self.recorded_at,
+        };
+        let seq = self.builder.push_dead_letter(&letter).expect("originals are kept far below the limit of an entry");
+        self.known.insert(key, DEAD_LETTER_FINGERPRINT, seq);
+        receipt.count_rejected(letter.reason);
+        self.entries.push((seq, Entry::DeadLetter(letter)));
+        Ok(())
+    }
+
+    fn obey(&mut self, ticket: Ticket, command: Command, out: &mut Vec<Emit>) {
+        let opened = match &command {
+            Command::OpenSource { source, .. } => Some(self.names.intern(source)),
+            _ => None,
+        };
+        let reply = match self.control_of(command) {
+            Err(refused) => Reply::Refused(refused),
+            Ok(control) => {
+                if let Some(control) = control {
+                    self.control(control, out);
+                }
+                let seq = self.builder.next_seq() - 1;
+                match opened {
+                    Some(source) => Reply::Opened(Box::new(Opened {
+                        generation: self.basis.generation(source),
+                        checkpoints: self.checkpoints.values().cloned().collect(),
+                    })),
+                    None => Reply::Done { seq },
+                }
+            }
+        };
+        self.answer(ticket, reply, out);
+    }
+
+    /// The entry that carries a command out; `None` where all is as asked already.
+    fn control_of(&mut self, command: Command) -> Result<Option<Control>, Refused> {
+        match command {
+            Command::OpenSource { source, mapping_digest } => {
+                let state = self.basis.sources.get(&self.names.intern(&source));
+                match state.and_then(|state| state.mapping_digest.as_ref()) {
+                    Some(known) if *known == mapping_digest => Ok(None),
+                    Some(known) => Err(Refused::MappingChanged {
+                        name: source,
+                        known: known.clone(),
+                        given: mapping_digest,
+                    }),
+                    None => Ok(Some(Control::SourceOpened { source, mapping_digest })),
+                }
+            }
+            Command::ResetSource { source, mapping_digest } => {
+                let symbol = self.names.intern(&source);
+                let generation = self.basis.generation(symbol) + 1;
+                Ok(Some(Control::SourceReset { source, generation, mapping_digest }))
+            }
+            Command::AdoptSettings(settings) => {
+                Calendar::new(&settings.zone).map_err(|error| Refused::UnknownZone(error.to_string()))?;
+                let is_new = *settings != self.basis.settings;
+                Ok(is_new.then(|| Control::SettingsAdopted(adopted_of(&settings))))
+            }
+            Command::AdoptModel { text } => {
+                let is_new = *self.basis.model_text() != *text;
+                Ok(is_new.then_some(Control::ModelAdopted { text }))
+            }
+            Command::ResolveDeadLetter { seq } => Ok(Some(Control::DeadLetterResolved { seq })),
+        }
+    }
+
+    /// What is known of a source.
+    pub fn source(&self, name: &str) -> SourceState {
+        let known = self.names.find(name).and_then(|symbol| self.basis.sources.get(&symbol));
+        known.cloned().unwrap_or_default()
+    }
+
+    /// Logs a control entry, which closes the frame.
+    fn control(&mut self, control: Control, out: &mut Vec<Emit>) {
+        if let Control::SourceReset { source, .. } = &control {
+            self.rewind(source);
+        }
+        let mut payload = Vec::new();
+        control.encode(&mut payload);
+        let kind = control.kind();
+        let seq = self.builder.push_control(kind, &payload).expect("commands are limited far below an entry");
+        self.entries.push((seq, Entry::Control(ControlRecord { kind, payload: payload.into() })));
+        let zone_before = self.basis.settings.zone.clone();
+        self.basis.learn(&self.names, &control);
+        if self.basis.settings.zone != zone_before {
+            self.calendar = self.basis.calendar().expect("the zone was checked before it was adopted");
+            self.count_fed_days();
+        }
+        self.close(Some(control), out);
+    }
+
+    fn progress(&mut self, checkpoints: &[Checkpoint]) {
+        self.builder.progress(checkpoints);
+        self.checkpoints.extend(checkpoints.iter().map(|at| (at.stream(), at.clone())));
+    }
+
+    /// Forgets how far the files of a source were read, so that they are read again.
+    fn rewind(&mut self, source: &str) {
+        self.builder.forget_files(source);
+        self.checkpoints.retain(|stream, _| !matches!(stream, Stream::File(of, _) if of == source));
+    }
+
+    /// Where every source stands, with all inputs so far.
+    pub fn checkpoints(&self) -> impl Iterator<Item = &Checkpoint> {
+        self.checkpoints.values()
+    }
+
+    fn answer(&mut self, ticket: Ticket, reply: Reply, out: &mut Vec<Emit>) {
+        let answer = Answer { ticket, reply };
+        if self.builder.is_empty() || planted::active(Bug::DedupBeforeDurability) {
+            out.push(Emit::Answer(answer));
+        } else {
+            self.answers.push(answer);
+        }
+    }
+
+    fn close(&mut self, control: Option<Control>, out: &mut Vec<Emit>) {
+        if !self.builder.is_empty() {
+            let frame = self.builder.seal(self.recorded_at);
+            let entries = std::mem::take(&mut self.entries);
+            out.push(Emit::Frame(Box::new(Filled { frame, entries, control })));
+        }
+        out.extend(self.answers.drain(..).map(Emit::Answer));
+    }
+}
+
+/// Dead letters have no content besides their bytes, which their key covers.
+const DEAD_LETTER_FINGERPRINT: u64 = 0;
+
+fn conflict(names: &Names, event: &Event, seq: u64) -> Rejection {
+    let detail = format!(
+        "source {:?} already has an event with id {:?} and other content, at position {seq}",
+        names.text(event.source),
+        event.id
+    );
+    Rejection::new(Reason::IdConflict, detail)
+}

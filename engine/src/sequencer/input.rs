@@ -1,0 +1,123 @@
+//! What the sequencer is told.
+
+use tidewatch_ingest::batch::Batch;
+use tidewatch_projections::event::Micros;
+use tidewatch_projections::names::Symbol;
+use tidewatch_projections::settings::Settings;
+
+/// Ties an answer to its question; chosen by who asks.
+pub type Ticket = u64;
+
+/// One input.
+#[derive(Debug)]
+pub enum Input {
+    /// Decoded records.
+    Batch {
+        /// For the answer.
+        ticket: Ticket,
+        /// The generation the source was opened in: records read before a reset are not taken after it.
+        generation: u32,
+        /// The records.
+        batch: Batch,
+    },
+    /// Something a person or the engine itself wants logged.
+    Command {
+        /// For the answer.
+        ticket: Ticket,
+        /// What is wanted.
+        command: Command,
+    },
+    /// A streaming source takes part in the clock from here on; how far it is complete is not known yet.
+    Streams {
+        /// The source.
+        source: Symbol,
+    },
+    /// Every record of a streaming source before `at` was given in earlier inputs.
+    CompleteThrough {
+        /// The source.
+        source: Symbol,
+        /// The instant, exclusive.
+        at: Micros,
+    },
+    /// A streaming source takes no part in the clock any more.
+    StreamEnded {
+        /// The source.
+        source: Symbol,
+    },
+    /// Time has passed.
+    Tick,
+    /// The writer waits for work: what there is goes into a frame.
+    WriterFree,
+}
+
+/// What can be asked for.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// A source is about to be read.
+    OpenSource {
+        /// Its name.
+        source: Box<str>,
+        /// Digest of its mapping, empty for native JSON.
+        mapping_digest: Box<str>,
+    },
+    /// A source starts over: what it brought so far counts no more.
+    ResetSource {
+        /// Its name.
+        source: Box<str>,
+        /// Digest of the mapping it will be read by, empty for native JSON.
+        mapping_digest: Box<str>,
+    },
+    /// Settings that change state or meaning.
+    AdoptSettings(Box<Settings>),
+    /// A model file that was parsed without error.
+    AdoptModel {
+        /// Its text.
+        text: Box<str>,
+    },
+    /// A dead letter was replayed and is settled.
+    ResolveDeadLetter {
+        /// Its sequence.
+        seq: u64,
+    },
+}
+
+/// Why something was not done. Nothing was logged.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refused {
+    /// The mapping of a source is not the one it was read by so far.
+    #[error(
+        "source {name:?} was read so far by {}, and is now given {}: mixing both would count things twice; \
+         go on with the old mapping, or run `tidewatch source reset {name}` to take back what it brought and read it again",
+        mapping_name(known), mapping_name(given)
+    )]
+    MappingChanged {
+        /// The source.
+        name: Box<str>,
+        /// The digest in the log.
+        known: Box<str>,
+        /// The digest that was given.
+        given: Box<str>,
+    },
+    /// The source was reset while it was being read.
+    #[error(
+        "source {name:?} was reset while it was read (generation {opened}, now {current}); start it again to read it anew"
+    )]
+    SourceWasReset {
+        /// The source.
+        name: Box<str>,
+        /// The generation it was opened in.
+        opened: u32,
+        /// The generation now.
+        current: u32,
+    },
+    /// A zone that the bundled rules do not have.
+    #[error("{0}")]
+    UnknownZone(String),
+}
+
+fn mapping_name(digest: &str) -> String {
+    match digest {
+        "" => "native JSON".into(),
+        digest => format!("mapping {}", &digest[..digest.floor_char_boundary(12)]),
+    }
+}
