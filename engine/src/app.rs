@@ -23,9 +23,8 @@ use tidewatch_projections::plan::{Bounds, Plan};
 use tokio::sync::watch;
 
 use crate::clock::{Clock, SystemClock};
-use crate::directory::{Directory, DirectoryError, SHARD};
+use crate::directory::{Directory, DirectoryError, SHARD, TENANT_DEFAULT};
 use crate::history::{History, HistoryError};
-use crate::known::KnownInMemory;
 use crate::lanes::{Inbox, Lane};
 use crate::log::Opened;
 use crate::position::Position;
@@ -41,14 +40,24 @@ pub struct Options {
     pub tenant: String,
     /// Fold workers; `None` keeps no state in memory, for commands that only write.
     pub workers: Option<usize>,
+    /// Memory for the table of recent ids, in bytes.
+    pub dedup_memory_bytes_max: u64,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
 
+/// Memory for the table of recent ids unless set otherwise: a million ids.
+pub const DEDUP_MEMORY_BYTES_MAX: u64 = 64 << 20;
+
 impl Options {
     /// The default tenant, the machine's clock.
     pub fn new(workers: Option<usize>) -> Self {
-        Self { tenant: crate::directory::TENANT_DEFAULT.into(), workers, clock: Arc::new(SystemClock) }
+        Self {
+            tenant: TENANT_DEFAULT.into(),
+            workers,
+            dedup_memory_bytes_max: DEDUP_MEMORY_BYTES_MAX,
+            clock: Arc::new(SystemClock),
+        }
     }
 }
 
@@ -110,7 +119,7 @@ impl Engine {
             log: directory.log_options()?,
             names: Arc::clone(&names),
             identity: directory.identity(),
-            known: Box::new(KnownInMemory::default()),
+            dedup_memory_bytes_max: options.dedup_memory_bytes_max,
             workers: options.workers,
             progress,
         };

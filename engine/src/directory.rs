@@ -17,6 +17,8 @@ pub const TENANT_BYTES_MAX: usize = 128;
 
 /// Where the log lies.
 pub const LOG_DIR: &str = "log";
+/// Where the ids that were accepted lie; derived.
+pub const DEDUP_DIR: &str = "dedup";
 /// What the directory is.
 const IDENTITY_FILE: &str = "identity";
 const IDENTITY_FILE_NEW: &str = "identity.new";

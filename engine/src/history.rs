@@ -10,10 +10,12 @@ use tidewatch_projections::tenant::Tenant;
 
 use crate::basis::Basis;
 use crate::control::{Control, ControlError};
+use crate::dedup::DedupError;
 use crate::directory::LOG_DIR;
 use crate::disk::Disk;
 use crate::fold::Fold;
 use crate::log::{Entry, Frame, LogError, LogReader};
+use crate::sequencer::RecoverError;
 use crate::worker::Ground;
 
 /// Why the log could not be read back.
@@ -30,6 +32,17 @@ pub enum HistoryError {
         /// What is wrong.
         source: ControlError,
     },
+    /// An entry that the sequencer could not take in again.
+    #[error("entry {seq}: {source}")]
+    Recover {
+        /// Its sequence.
+        seq: u64,
+        /// What is wrong.
+        source: RecoverError,
+    },
+    /// The table of accepted ids.
+    #[error(transparent)]
+    Dedup(#[from] DedupError),
     /// The adopted zone is not in this build's rules.
     #[error("the adopted settings cannot be used: {0}")]
     Zone(#[from] UnknownZone),

@@ -12,7 +12,6 @@ pub mod disk;
 pub mod fold;
 pub mod history;
 pub mod identity;
-pub mod known;
 pub mod lanes;
 pub mod log;
 pub mod meters;

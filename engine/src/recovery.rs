@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tidewatch_projections::names::Names;
 
+use crate::dedup::{Dedup, DedupOptions};
+use crate::directory::DEDUP_DIR;
 use crate::disk::Disk;
 use crate::fold::{Entries, Fold};
 use crate::history::{History, HistoryError};
 use crate::identity::Identity;
-use crate::known::Known;
 use crate::log::{LogOptions, LogWriter, Opened};
 use crate::sequencer::Sequencer;
 
@@ -36,8 +37,8 @@ pub struct Recovery<'a> {
     pub names: Arc<Names>,
     /// The directory's keys.
     pub identity: Identity,
-    /// The table of accepted ids, filled from the log where it lags behind.
-    pub known: Box<dyn Known>,
+    /// Memory for the table of recent ids, in bytes.
+    pub dedup_memory_bytes_max: u64,
     /// Fold the state on so many workers; `None` does without.
     pub workers: Option<usize>,
     /// Told (sequence, last sequence) as reading goes on.
@@ -50,18 +51,27 @@ impl Recovery<'_> {
     /// # Errors
     /// Whatever the log says.
     pub fn run(self) -> Result<Recovered, HistoryError> {
-        let Self { disk, log, names, identity, known, workers, progress } = self;
+        let Self { disk, log, names, identity, dedup_memory_bytes_max, workers, progress } = self;
         let (log, opened) = LogWriter::open(Arc::clone(&disk), log)?;
+        let options = DedupOptions {
+            dir: DEDUP_DIR.into(),
+            lineage: opened.lineage,
+            memory_bytes_max: dedup_memory_bytes_max,
+        };
+        let (dedup, dedup_opened) = Dedup::open(Arc::clone(&disk), options, opened.last_seq)?;
+        for discarded in &dedup_opened.discarded {
+            tracing::warn!(file = discarded.file, why = discarded.why, "a run of ids is rebuilt from the log");
+        }
         let history = History::new(disk, Arc::clone(&names), opened.last_seq);
         let preface = history.preface()?;
         let mut fold = match workers {
             Some(workers) => Some(Fold::start(workers, history.adopted_ground(&preface.basis)?)),
             None => None,
         };
-        let mut sequencer = Sequencer::new(names, identity, known, opened.last_seq + 1);
+        let mut sequencer = Sequencer::new(names, identity, dedup, opened.last_seq + 1);
         history.frames(|frame| {
             for (seq, entry) in &frame.entries {
-                sequencer.recover(*seq, entry).map_err(|source| HistoryError::Control { seq: *seq, source })?;
+                sequencer.recover(*seq, entry).map_err(|source| HistoryError::Recover { seq: *seq, source })?;
             }
             progress(frame.header.next_seq() - 1, opened.last_seq);
             if let Some(fold) = &mut fold {

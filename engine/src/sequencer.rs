@@ -26,9 +26,9 @@ pub use input::{Command, Input, Refused, Ticket};
 pub use receipt::{Answer, Opened, Receipt, Reply};
 
 use crate::basis::{Basis, SourceState, adopted_of};
-use crate::control::Control;
+use crate::control::{Control, ControlError};
+use crate::dedup::{Dedup, DedupError, Tended, Verdict};
 use crate::identity::Identity;
-use crate::known::{Known, KnownError, Verdict};
 use crate::log::{ControlRecord, DeadLetter, Entry, FrameBuilder, SealedFrame, Unwritable};
 use crate::planted::{self, Bug};
 
@@ -62,7 +62,7 @@ pub enum Emit {
 pub struct Sequencer {
     names: Arc<Names>,
     identity: Identity,
-    known: Box<dyn Known>,
+    dedup: Dedup,
     builder: FrameBuilder,
     entries: Vec<(u64, Entry)>,
     /// Answers that wait for the frame being filled.
@@ -86,12 +86,12 @@ type FedDays = (Day, Option<Day>);
 impl Sequencer {
     /// A sequencer for a log whose next entry is `next_seq`. Entries that the log holds already are taken in by
     /// [`Sequencer::recover`] before the first step.
-    pub fn new(names: Arc<Names>, identity: Identity, known: Box<dyn Known>, next_seq: u64) -> Self {
+    pub fn new(names: Arc<Names>, identity: Identity, dedup: Dedup, next_seq: u64) -> Self {
         Self {
             builder: FrameBuilder::new(Arc::clone(&names), next_seq),
             names,
             identity,
-            known,
+            dedup,
             entries: Vec::new(),
             answers: Vec::new(),
             basis: Basis::default(),
@@ -108,14 +108,14 @@ impl Sequencer {
     /// Takes in an entry of the log that was there before.
     ///
     /// # Errors
-    /// When a control entry is of a later version.
-    pub fn recover(&mut self, seq: u64, entry: &Entry) -> Result<(), crate::control::ControlError> {
-        let is_known = seq <= self.known.known_to();
+    /// When a control entry is of a later version; when the table of ids cannot be written out.
+    pub fn recover(&mut self, seq: u64, entry: &Entry) -> Result<(), RecoverError> {
+        let is_known = seq <= self.dedup.covered_seq();
         match entry {
             Entry::Event(event) => {
                 if !is_known {
                     let key = self.identity.event(self.names.text(event.source), event.generation, &event.id);
-                    self.known.insert(key, content::fingerprint(&self.names, event), seq);
+                    self.dedup.insert(key, seq, content::fingerprint(&self.names, event));
                 }
                 self.feed.observe(event);
                 if event.kind == EventType::AccountMerged {
@@ -129,9 +129,13 @@ impl Sequencer {
             Entry::DeadLetter(letter) => {
                 if !is_known {
                     let key = self.dead_letter_key(letter.source, &letter.original);
-                    self.known.insert(key, DEAD_LETTER_FINGERPRINT, seq);
+                    self.dedup.insert(key, seq, DEAD_LETTER_FINGERPRINT);
                 }
             }
+        }
+        if !is_known && seq.is_multiple_of(TEND_EVERY) {
+            // What comes from the log is durable.
+            self.tend(seq)?;
         }
         Ok(())
     }
@@ -172,9 +176,12 @@ impl Sequencer {
         self.builder.next_seq()
     }
 
-    /// The table of accepted ids, to be kept on disk between steps.
-    pub fn known(&mut self) -> &mut dyn Known {
-        self.known.as_mut()
+    /// Writes full tables of ids out, a slice at a time; ids above `durable_seq` stay in memory. To be called between steps.
+    ///
+    /// # Errors
+    /// When the disk refuses, except that it is full: then the table grows, and says so.
+    pub fn tend(&mut self, durable_seq: u64) -> Result<Tended, DedupError> {
+        self.dedup.tend(durable_seq, TEND_BYTES)
     }
 
     /// Takes one input at the time `now`.
@@ -186,7 +193,7 @@ impl Sequencer {
         input: Input,
         now: Micros,
         out: &mut Vec<Emit>,
-    ) -> Result<(), KnownError> {
+    ) -> Result<(), DedupError> {
         self.recorded_at = self.recorded_at.max(now);
         match input {
             Input::Batch { ticket, generation, batch } => self.take_batch(ticket, generation, &batch, out)?,
@@ -212,7 +219,7 @@ impl Sequencer {
         generation: u32,
         batch: &Batch,
         out: &mut Vec<Emit>,
-    ) -> Result<(), KnownError> {
+    ) -> Result<(), DedupError> {
         let current = self.basis.generation(batch.source);
         if generation != current {
             let name = self.names.text(batch.source).into();
@@ -243,7 +250,7 @@ impl Sequencer {
         item: &Item,
         receipt: &mut Receipt,
         out: &mut Vec<Emit>,
-    ) -> Result<(), KnownError> {
+    ) -> Result<(), DedupError> {
         let rejection = match &item.outcome {
             Outcome::Filtered => {
                 receipt.filtered += 1;
@@ -253,7 +260,7 @@ impl Sequencer {
             Outcome::Event { event, fingerprint } => {
                 let generation = self.basis.generation(event.source);
                 let key = self.identity.event(self.names.text(event.source), generation, &event.id);
-                match self.known.check(key, *fingerprint)? {
+                match self.dedup.check(key, *fingerprint)? {
                     Verdict::Duplicate { .. } => {
                         receipt.duplicates += 1;
                         return Ok(());
@@ -305,7 +312,7 @@ impl Sequencer {
         out: &mut Vec<Emit>,
     ) -> Result<(), Unwritable> {
         let seq = self.builder.push_event(&event)?;
-        self.known.insert(key, fingerprint, seq);
+        self.dedup.insert(key, seq, fingerprint);
         let fed = self.newly_fed(&event);
         let is_merge = merge_of(&self.names, &event).is_some();
         if is_merge {
@@ -358,11 +365,11 @@ impl Sequencer {
         item: &Item,
         rejection: Rejection,
         receipt: &mut Receipt,
-    ) -> Result<(), KnownError> {
+    ) -> Result<(), DedupError> {
         let original = &batch.payload[item.bytes.clone()];
         let kept = &original[..original.len().min(ORIGINAL_BYTES_MAX)];
         let key = self.dead_letter_key(batch.source, kept);
-        if !matches!(self.known.check(key, DEAD_LETTER_FINGERPRINT)?, Verdict::New) {
+        if !matches!(self.dedup.check(key, DEAD_LETTER_FINGERPRINT)?, Verdict::New) {
             receipt.repeated_dead_letters += 1;
             return Ok(());
         }
@@ -375,7 +382,7 @@ impl Sequencer {
             at: self.recorded_at,
         };
         let seq = self.builder.push_dead_letter(&letter).expect("originals are kept far below the limit of an entry");
-        self.known.insert(key, DEAD_LETTER_FINGERPRINT, seq);
+        self.dedup.insert(key, seq, DEAD_LETTER_FINGERPRINT);
         receipt.count_rejected(letter.reason);
         self.entries.push((seq, Entry::DeadLetter(letter)));
         Ok(())
@@ -497,6 +504,22 @@ impl Sequencer {
         out.extend(self.answers.drain(..).map(Emit::Answer));
     }
 }
+
+/// Why an entry of the log could not be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// A control entry of a later version, or a damaged one.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The table of ids.
+    #[error(transparent)]
+    Dedup(#[from] DedupError),
+}
+
+/// The table of ids is tended after so many entries of the log …
+const TEND_EVERY: u64 = 1024;
+/// … and so many bytes at a time.
+const TEND_BYTES: u64 = 1 << 20;
 
 /// Dead letters have no content besides their bytes, which their key covers.
 const DEAD_LETTER_FINGERPRINT: u64 = 0;

@@ -109,6 +109,8 @@ fn sequence(
         if is_last {
             return Ok(());
         }
+        let durable_seq = *shared.durable.borrow();
+        sequencer.tend(durable_seq).map_err(|error| error.to_string())?;
     }
 }
 
