@@ -42,6 +42,10 @@ pub struct Options {
     pub workers: Option<usize>,
     /// Memory for the table of recent ids, in bytes.
     pub dedup_memory_bytes_max: u64,
+    /// Delete everything derived first, so that it is made anew from the log.
+    pub discard_derived: bool,
+    /// Make a directory that is not there.
+    pub is_new_welcome: bool,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -56,6 +60,8 @@ impl Options {
             tenant: TENANT_DEFAULT.into(),
             workers,
             dedup_memory_bytes_max: DEDUP_MEMORY_BYTES_MAX,
+            discard_derived: false,
+            is_new_welcome: true,
             clock: Arc::new(SystemClock),
         }
     }
@@ -112,7 +118,13 @@ impl Engine {
     /// # Errors
     /// When the directory is held, damaged or another tenant's; whatever the log says.
     pub fn open(root: &Path, options: Options, progress: &dyn Fn(u64, u64)) -> Result<Self, EngineError> {
-        let directory = Directory::open_or_create(root, &options.tenant)?;
+        let directory = match options.is_new_welcome {
+            true => Directory::open_or_create(root, &options.tenant)?,
+            false => Directory::open(root)?,
+        };
+        if options.discard_derived {
+            directory.discard_derived()?;
+        }
         let names = Arc::new(Names::new());
         let recovery = Recovery {
             disk: Arc::clone(directory.disk()),

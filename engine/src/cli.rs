@@ -1,1 +1,91 @@
-//! cli
+//! The command line: arguments in, tables for people or JSON for programs out.
+
+mod adopt;
+mod digest;
+mod import;
+mod log;
+mod metrics;
+mod output;
+mod rebuild;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::Options;
+
+/// Watches the health of customer accounts: events in, scores and reasons out.
+#[derive(Parser)]
+#[command(name = "tidewatch", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Read files of events into a data directory; what is there already is not counted twice.
+    Import(import::Arguments),
+    /// Answer metrics of accounts at any instants.
+    Metrics(metrics::Arguments),
+    /// Print one number for everything that is true; equal states have equal digests.
+    Digest(digest::Arguments),
+    /// Log settings that change what facts mean: the zone, closed days, the model.
+    Adopt(adopt::Arguments),
+    /// Look at the log itself.
+    #[command(subcommand)]
+    Log(log::Task),
+    /// Delete everything derived and fold the log anew.
+    Rebuild(rebuild::Arguments),
+}
+
+/// Where a command works.
+#[derive(Args)]
+struct Place {
+    /// The data directory.
+    #[arg(long, value_name = "DIR", env = "TIDEWATCH_DATA")]
+    data: PathBuf,
+}
+
+/// How many threads a command folds and evaluates with.
+#[derive(Args)]
+struct Workers {
+    /// Fold workers; answers do not depend on it. One for each processor when not given.
+    #[arg(long, value_name = "W", value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: Option<u16>,
+}
+
+impl Workers {
+    fn count(&self) -> usize {
+        match self.workers {
+            Some(workers) => workers.into(),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
+    fn options(&self) -> Options {
+        Options::new(Some(self.count()))
+    }
+}
+
+/// Runs the command line of this process: 0 when all went well, 1 when something failed, 2 when it was called wrongly.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.task {
+        Task::Import(arguments) => import::run(&arguments),
+        Task::Metrics(arguments) => metrics::run(&arguments),
+        Task::Digest(arguments) => digest::run(&arguments),
+        Task::Adopt(arguments) => adopt::run(&arguments),
+        Task::Log(task) => log::run(&task),
+        Task::Rebuild(arguments) => rebuild::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -158,6 +158,24 @@ impl Directory {
         Identity::new(&self.secret, &self.tenant)
     }
 
+    /// Deletes everything that is derived from the log.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn discard_derived(&self) -> Result<(), DirectoryError> {
+        let remove = || {
+            for name in self.disk.list(DEDUP_DIR)? {
+                self.disk.remove(&format!("{DEDUP_DIR}/{name}"))?;
+            }
+            Ok(())
+        };
+        remove().map_err(|source| DirectoryError::Io {
+            action: "delete what is derived in",
+            path: self.root.clone(),
+            source,
+        })
+    }
+
     /// How its log is opened; an empty log gets a lineage of its own.
     ///
     /// # Errors

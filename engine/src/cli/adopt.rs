@@ -1,0 +1,102 @@
+//! `tidewatch adopt`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{ArgGroup, Args};
+use tidewatch_projections::calendar::Day;
+use tidewatch_projections::settings::ClosedDays;
+
+use super::output::{self, Unit};
+use crate::app::{Engine, Options};
+use crate::basis::scope_of;
+use crate::directory::TENANT_DEFAULT;
+use crate::sequencer::Command;
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["zone", "closed_days", "model"]))]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    place: super::Place,
+    /// The reporting zone, an IANA name; everything is counted anew in it.
+    #[arg(long, value_name = "NAME")]
+    zone: Option<String>,
+    /// All closed days, in place of those before: CSV with `scope,from,to`, `to` included; scope is all, account:X, segment:X
+    /// or country:X.
+    #[arg(long, value_name = "FILE.csv")]
+    closed_days: Option<PathBuf>,
+    /// The model file.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Whose data a new directory keeps.
+    #[arg(long, value_name = "NAME", default_value = TENANT_DEFAULT)]
+    tenant: String,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let closed_days = arguments.closed_days.as_deref().map(read_closed_days).transpose()?;
+    let model = arguments.model.as_deref().map(super::metrics::read_model_text).transpose()?;
+    let bar = output::bar(Unit::Entries, "reading the log");
+    let options = Options { tenant: arguments.tenant.clone(), ..Options::new(None) };
+    let engine = Engine::open(&arguments.place.data, options, &output::reading(&bar))?;
+    bar.finish_and_clear();
+    let mut position = None;
+    if arguments.zone.is_some() || closed_days.is_some() {
+        let mut settings = engine.history().preface()?.basis.settings;
+        if let Some(zone) = &arguments.zone {
+            settings.zone = zone.as_str().into();
+        }
+        if let Some(closed_days) = closed_days {
+            settings.closed_days = closed_days;
+        }
+        position = Some(engine.submit(Command::AdoptSettings(Box::new(settings)))?);
+    }
+    if let Some(text) = model {
+        position = Some(engine.submit(Command::AdoptModel { text: text.into() })?);
+    }
+    engine.shutdown()?;
+    if let Some(position) = position {
+        writeln!(output::out(), "adopted at position {position}")?;
+    }
+    Ok(())
+}
+
+/// Reads closed days from a CSV file.
+fn read_closed_days(file: &Path) -> anyhow::Result<Vec<ClosedDays>> {
+    let named = || format!("closed days of {}", file.display());
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .from_path(file)
+        .with_context(named)?;
+    let header: Vec<String> = reader.headers().with_context(named)?.iter().map(str::to_owned).collect();
+    let column = |name: &str| {
+        let at = header.iter().position(|column| column == name);
+        at.with_context(|| format!("{}: no column {name:?}; its first line must be scope,from,to", named()))
+    };
+    let (scope, from, to) = (column("scope")?, column("from")?, column("to")?);
+    let mut closed_days = Vec::new();
+    for row in reader.records() {
+        let row = row.with_context(named)?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let field = |at: usize| row.get(at).unwrap_or("");
+        let day = |at: usize| {
+            let text = field(at);
+            Day::parse(text).with_context(|| format!("{}, line {line}: {text:?} is no date as 2024-12-24", named()))
+        };
+        let Some(scope) = scope_of(field(scope)) else {
+            bail!(
+                "{}, line {line}: {:?} is no scope; use all, account:X, segment:X or country:X",
+                named(),
+                field(scope)
+            );
+        };
+        let closed = ClosedDays { scope, from: day(from)?, to: day(to)? };
+        if closed.from > closed.to {
+            bail!("{}, line {line}: it ends on {} before it begins on {}", named(), closed.to, closed.from);
+        }
+        closed_days.push(closed);
+    }
+    Ok(closed_days)
+}

@@ -1,0 +1,42 @@
+//! `tidewatch rebuild`.
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::output::{self, Unit};
+use crate::app::{Engine, Options};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    place: super::Place,
+    #[command(flatten)]
+    workers: super::Workers,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let bar = output::bar(Unit::Entries, "folding the log");
+    let started = monotonic();
+    let options = Options { discard_derived: true, is_new_welcome: false, ..arguments.workers.options() };
+    let engine = Engine::open(&arguments.place.data, options, &output::reading(&bar))?;
+    bar.finish_and_clear();
+    let elapsed = started.elapsed();
+    let (accounts, events) =
+        engine.view().map_or((0, 0), |view| (view.accounts_count(), view.tenant.events));
+    let last_seq = engine.opened().last_seq;
+    engine.shutdown()?;
+    let per_second = (last_seq as f64 / elapsed.as_secs_f64().max(1e-9)).round() as u64;
+    writeln!(
+        output::out(),
+        "{accounts} accounts, {events} events, {last_seq} entries in {:.1} s, {per_second} entries/s",
+        elapsed.as_secs_f64()
+    )?;
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "only the duration of the rebuild is measured, for the summary")]
+fn monotonic() -> Instant {
+    Instant::now()
+}
