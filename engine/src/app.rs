@@ -83,7 +83,9 @@ pub enum EngineError {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The shard stopped because of a failure. Everything acknowledged is kept.
-    #[error("the engine has stopped: {0}; everything acknowledged is kept, restart it once the cause is gone")]
+    #[error(
+        "the engine has stopped: {0}; everything acknowledged is kept, restart it once the cause is gone"
+    )]
     Failed(String),
     /// The shard is shutting down.
     #[error("the engine is shutting down; try again once it runs")]

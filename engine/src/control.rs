@@ -118,10 +118,8 @@ impl Control {
     /// # Errors
     /// When the bytes are damaged or of a newer version.
     pub fn decode(bytes: &[u8]) -> Result<Self, ControlError> {
-        let message = wire::Control::decode(bytes).map_err(|error| ControlError::Damaged {
-            length_bytes: bytes.len(),
-            what: error.to_string(),
-        })?;
+        let message = wire::Control::decode(bytes)
+            .map_err(|error| ControlError::Damaged { length_bytes: bytes.len(), what: error.to_string() })?;
         message.kind.map(Self::from_wire).ok_or(ControlError::UnknownKind)
     }
 

@@ -151,7 +151,8 @@ impl Hasher<'_> {
             Waiting::Ref(system, id) => (0u8, names.text(*system), names.text(*id)),
             Waiting::User(user) => (1, "", names.text(*user)),
         };
-        let mut parked: Vec<_> = tenant.parked.iter().map(|(waiting, parked)| (key(waiting), parked)).collect();
+        let mut parked: Vec<_> =
+            tenant.parked.iter().map(|(waiting, parked)| (key(waiting), parked)).collect();
         parked.sort_unstable_by_key(|(key, _)| *key);
         for ((kind, system, id), parked) in parked {
             self.inner.update(&[kind]);

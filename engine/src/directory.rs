@@ -4,9 +4,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::disk::Disk;
 use crate::disk::lock::{DirectoryLock, LockError};
 use crate::disk::real::RealDisk;
-use crate::disk::Disk;
 use crate::identity::{Identity, Secret};
 use crate::log::LogOptions;
 
@@ -223,7 +223,9 @@ fn parse_identity(text: &str) -> Result<(String, Secret), String> {
     let mut lines = text.lines();
     match lines.next() {
         Some(IDENTITY_FORMAT) => {}
-        other => return Err(format!("it starts with {:?} instead of {IDENTITY_FORMAT:?}", other.unwrap_or(""))),
+        other => {
+            return Err(format!("it starts with {:?} instead of {IDENTITY_FORMAT:?}", other.unwrap_or("")));
+        }
     }
     let hex = lines.next().unwrap_or("");
     let digit = |at: usize| hex.get(2 * at..2 * at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
@@ -236,7 +238,6 @@ fn parse_identity(text: &str) -> Result<(String, Secret), String> {
         _ => Err("its third line names no tenant".into()),
     }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -60,7 +60,11 @@ impl Recovery<'_> {
         };
         let (dedup, dedup_opened) = Dedup::open(Arc::clone(&disk), options, opened.last_seq)?;
         for discarded in &dedup_opened.discarded {
-            tracing::warn!(file = discarded.file, why = discarded.why, "a run of ids is rebuilt from the log");
+            tracing::warn!(
+                file = discarded.file,
+                why = discarded.why,
+                "a run of ids is rebuilt from the log"
+            );
         }
         let history = History::new(disk, Arc::clone(&names), opened.last_seq);
         let preface = history.preface()?;
@@ -71,7 +75,9 @@ impl Recovery<'_> {
         let mut sequencer = Sequencer::new(names, identity, dedup, opened.last_seq + 1);
         history.frames(|frame| {
             for (seq, entry) in &frame.entries {
-                sequencer.recover(*seq, entry).map_err(|source| HistoryError::Recover { seq: *seq, source })?;
+                sequencer
+                    .recover(*seq, entry)
+                    .map_err(|source| HistoryError::Recover { seq: *seq, source })?;
             }
             progress(frame.header.next_seq() - 1, opened.last_seq);
             if let Some(fold) = &mut fold {

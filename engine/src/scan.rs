@@ -142,7 +142,9 @@ pub fn evaluate_all(view: &View, accounts: &[Symbol], as_of: Micros, workers: us
     thread::scope(|scope| {
         let shares: Vec<_> = accounts
             .chunks(share)
-            .map(|share| scope.spawn(move || share.iter().map(|account| row(view, *account, as_of)).collect()))
+            .map(|share| {
+                scope.spawn(move || share.iter().map(|account| row(view, *account, as_of)).collect())
+            })
             .collect();
         let rows = |share: thread::ScopedJoinHandle<'_, Vec<Row>>| share.join().expect("evaluation is total");
         shares.into_iter().flat_map(rows).collect()

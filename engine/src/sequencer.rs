@@ -188,12 +188,7 @@ impl Sequencer {
     ///
     /// # Errors
     /// When the table of ids cannot be read: nothing can be accepted then.
-    pub fn step(
-        &mut self,
-        input: Input,
-        now: Micros,
-        out: &mut Vec<Emit>,
-    ) -> Result<(), DedupError> {
+    pub fn step(&mut self, input: Input, now: Micros, out: &mut Vec<Emit>) -> Result<(), DedupError> {
         self.recorded_at = self.recorded_at.max(now);
         match input {
             Input::Batch { ticket, generation, batch } => self.take_batch(ticket, generation, &batch, out)?,
@@ -290,8 +285,10 @@ impl Sequencer {
         let skew_us = self.basis.settings.skew_us;
         if event.occurred_at > self.recorded_at.saturating_add(skew_us) {
             let ahead_s = (event.occurred_at - self.recorded_at) / 1_000_000;
-            let detail =
-                format!("occurred_at is {ahead_s} s after the time of recording; at most {} s are allowed", skew_us / 1_000_000);
+            let detail = format!(
+                "occurred_at is {ahead_s} s after the time of recording; at most {} s are allowed",
+                skew_us / 1_000_000
+            );
             return Err(Rejection::new(Reason::FromTheFuture, detail));
         }
         if let Some((from, into)) = merge_of(&self.names, event)
@@ -381,7 +378,10 @@ impl Sequencer {
             original: kept.into(),
             at: self.recorded_at,
         };
-        let seq = self.builder.push_dead_letter(&letter).expect("originals are kept far below the limit of an entry");
+        let seq = self
+            .builder
+            .push_dead_letter(&letter)
+            .expect("originals are kept far below the limit of an entry");
         self.dedup.insert(key, seq, DEAD_LETTER_FINGERPRINT);
         receipt.count_rejected(letter.reason);
         self.entries.push((seq, Entry::DeadLetter(letter)));

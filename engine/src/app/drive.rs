@@ -58,7 +58,9 @@ pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, Engin
     let opened = match shared.ask(Command::OpenSource { source: name, mapping_digest })? {
         Reply::Opened(opened) => *opened,
         Reply::Refused(refused) => return Err(refused.into()),
-        Reply::Done { .. } | Reply::Taken(_) => unreachable!("opening a source is answered by its checkpoints"),
+        Reply::Done { .. } | Reply::Taken(_) => {
+            unreachable!("opening a source is answered by its checkpoints")
+        }
     };
     let lane = if source.streams() { Lane::Live } else { Lane::Bulk };
     let (to, answers) = channel();

@@ -60,7 +60,9 @@ pub(super) fn start(shared: &Arc<Shared>, parts: Parts) -> Vec<JoinHandle<()>> {
         threads.push(spawn("fold", shared, move |shared| folding.run(shared, &frames)));
         to_fold
     });
-    threads.push(spawn("writer", shared, move |shared| write(shared, Writer::new(log), &emits, to_fold.as_ref())));
+    threads.push(spawn("writer", shared, move |shared| {
+        write(shared, Writer::new(log), &emits, to_fold.as_ref())
+    }));
     threads
 }
 
@@ -213,9 +215,8 @@ impl FoldThread {
 
     fn take(&mut self, folding: Folding) -> Result<(), HistoryError> {
         let Folding { last_seq, entries, control } = folding;
-        let effect = control.as_ref().map_or(Effect::None, |control| {
-            self.basis.learn(self.history.names(), control)
-        });
+        let effect =
+            control.as_ref().map_or(Effect::None, |control| self.basis.learn(self.history.names(), control));
         match effect {
             Effect::Refold => {
                 // Beside the state that is being served; the new one replaces it in one step.
@@ -240,7 +241,10 @@ impl FoldThread {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "only the time between two publications is measured; nothing depends on it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only the time between two publications is measured; nothing depends on it"
+)]
 fn monotonic() -> Instant {
     Instant::now()
 }

@@ -83,7 +83,8 @@ fn read_closed_days(file: &Path) -> anyhow::Result<Vec<ClosedDays>> {
         let field = |at: usize| row.get(at).unwrap_or("");
         let day = |at: usize| {
             let text = field(at);
-            Day::parse(text).with_context(|| format!("{}, line {line}: {text:?} is no date as 2024-12-24", named()))
+            Day::parse(text)
+                .with_context(|| format!("{}, line {line}: {text:?} is no date as 2024-12-24", named()))
         };
         let Some(scope) = scope_of(field(scope)) else {
             bail!(

@@ -105,7 +105,10 @@ pub(super) fn read_mapping(file: &Path) -> anyhow::Result<Mapping> {
 
 fn print(arguments: &Arguments, ingested: &Ingested, elapsed: Duration) -> anyhow::Result<()> {
     let receipt = &ingested.receipt;
-    let records = receipt.accepted + receipt.duplicates + receipt.filtered + receipt.rejected_count()
+    let records = receipt.accepted
+        + receipt.duplicates
+        + receipt.filtered
+        + receipt.rejected_count()
         + receipt.repeated_dead_letters;
     let per_second = (records as f64 / elapsed.as_secs_f64().max(1e-9)).round() as u64;
     let mut out = output::out();

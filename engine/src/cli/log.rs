@@ -158,7 +158,12 @@ fn dump(arguments: &DumpArguments) -> anyhow::Result<()> {
                 Entry::Event(event) => {
                     let mut line = Vec::new();
                     native::write(&names, event, &mut line);
-                    writeln!(out, "\"generation\":{},\"event\":{}}}", event.generation, String::from_utf8_lossy(&line))?;
+                    writeln!(
+                        out,
+                        "\"generation\":{},\"event\":{}}}",
+                        event.generation,
+                        String::from_utf8_lossy(&line)
+                    )?;
                 }
                 Entry::DeadLetter(letter) => {
                     let letter = serde_json::json!({

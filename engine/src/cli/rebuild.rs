@@ -23,8 +23,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let engine = Engine::open(&arguments.place.data, options, &output::reading(&bar))?;
     bar.finish_and_clear();
     let elapsed = started.elapsed();
-    let (accounts, events) =
-        engine.view().map_or((0, 0), |view| (view.accounts_count(), view.tenant.events));
+    let (accounts, events) = engine.view().map_or((0, 0), |view| (view.accounts_count(), view.tenant.events));
     let last_seq = engine.opened().last_seq;
     engine.shutdown()?;
     let per_second = (last_seq as f64 / elapsed.as_secs_f64().max(1e-9)).round() as u64;
@@ -36,7 +35,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "only the duration of the rebuild is measured, for the summary")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only the duration of the rebuild is measured, for the summary"
+)]
 fn monotonic() -> Instant {
     Instant::now()
 }

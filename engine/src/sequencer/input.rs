@@ -88,7 +88,8 @@ pub enum Refused {
     #[error(
         "source {name:?} was read so far by {}, and is now given {}: mixing both would count things twice; \
          go on with the old mapping, or run `tidewatch source reset {name}` to take back what it brought and read it again",
-        mapping_name(known), mapping_name(given)
+        mapping_name(known),
+        mapping_name(given)
     )]
     MappingChanged {
         /// The source.
