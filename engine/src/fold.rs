@@ -28,10 +28,13 @@ enum Job {
     HandOver(Arc<HandOver>),
 }
 
+/// What becomes of all workers' accounts.
+type Done = Box<dyn FnOnce(Vec<Part>) + Send>;
+
 struct HandOver {
     waiting: AtomicUsize,
     parts: Mutex<Vec<Part>>,
-    done: Mutex<Option<Box<dyn FnOnce(Vec<Part>) + Send>>>,
+    done: Mutex<Option<Done>>,
 }
 
 impl HandOver {

@@ -71,7 +71,7 @@ impl Lanes {
     }
 
     /// The input whose turn it is.
-    pub fn next(&mut self) -> Option<Input> {
+    pub fn take(&mut self) -> Option<Input> {
         if let Some(command) = self.commands.pop_front() {
             return Some(command);
         }
@@ -156,7 +156,7 @@ impl Inbox {
                 state.is_writer_free = false;
                 return Next::WriterFree;
             }
-            if let Some(input) = state.lanes.next() {
+            if let Some(input) = state.lanes.take() {
                 self.room.notify_all();
                 return Next::Input(input);
             }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn order(lanes: &mut Lanes) -> Vec<u64> {
-        std::iter::from_fn(|| lanes.next())
+        std::iter::from_fn(|| lanes.take())
             .map(|input| match input {
                 Input::Command { ticket, .. } => ticket,
                 other => panic!("only marked inputs were queued, not {other:?}"),
