@@ -1,5 +1,8 @@
 //! Every count that the public data sets state about themselves, through the mappings the project keeps.
-#![expect(clippy::disallowed_methods, reason = "tests find and read the files of the sets and of the project")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests find and read the files of the sets and of the project"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

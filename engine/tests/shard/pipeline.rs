@@ -96,7 +96,8 @@ fn a_running_engine_shows_what_a_rebuild_shows() {
         std::thread::yield_now();
     }
     let view = engine.view().unwrap();
-    let live = tidewatch_engine::digest::of_view(&view, &engine.history(), AsOf::Last, 2).unwrap().to_string();
+    let live =
+        tidewatch_engine::digest::of_view(&view, &engine.history(), AsOf::Last, 2).unwrap().to_string();
     engine.shutdown().unwrap();
     assert_eq!(shard.digest(2), live);
 }
@@ -132,7 +133,8 @@ fn refused_lines_become_dead_letters_once() {
     let rejected: Vec<(Reason, u64)> = receipt.rejected.into_iter().collect();
     let once = [Reason::NotJson, Reason::FromTheFuture, Reason::IdConflict, Reason::MergeCycle];
     assert_eq!(rejected, once.map(|reason| (reason, 1)));
-    let receipt = shard.import_lines("app", &[&lines[..], &["".to_owned(), good.to_owned()]].concat()).receipt;
+    let receipt =
+        shard.import_lines("app", &[&lines[..], &["".to_owned(), good.to_owned()]].concat()).receipt;
     assert_eq!((receipt.rejected_count(), receipt.repeated_dead_letters), (0, 5), "after a restart as well");
 }
 
@@ -174,7 +176,8 @@ fn a_live_engine_folds_anew_under_another_zone() {
     }
     let view = engine.view().unwrap();
     assert_eq!(&*view.basis.settings.zone, "America/New_York");
-    let live = tidewatch_engine::digest::of_view(&view, &engine.history(), AsOf::Last, 1).unwrap().to_string();
+    let live =
+        tidewatch_engine::digest::of_view(&view, &engine.history(), AsOf::Last, 1).unwrap().to_string();
     engine.shutdown().unwrap();
     assert_eq!(shard.digest(2), live);
 }
@@ -200,7 +203,8 @@ fn another_mapping_is_refused_once_and_loudly() {
     let lines = [r#"{"kind":"usage","who":"acme","when":"2024-02-01T00:00:00Z","n":"1"}"#.to_owned()];
     let file = shard.file(&lines);
     shard.import_lines("app", &company_lines());
-    let mapping = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/mappings/nab-activity.toml");
+    let mapping =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/mappings/nab-activity.toml");
     let mapping = std::fs::read_to_string(mapping).unwrap();
     let engine = shard.open(1);
     let refused = import(&engine, "app", Some(&mapping), &[file]).unwrap_err();
