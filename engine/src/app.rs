@@ -8,6 +8,7 @@
 //! Nothing of the logic is here: every thread steps a part that knows no threads.
 
 mod drive;
+mod replay;
 mod threads;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use tidewatch_ingest::decode::Decoder;
 use tidewatch_projections::model::{Model, ModelError};
 use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::{Bounds, Plan};
@@ -26,12 +28,13 @@ use crate::clock::{Clock, SystemClock};
 use crate::directory::{Directory, DirectoryError, SHARD, TENANT_DEFAULT};
 use crate::history::{History, HistoryError};
 use crate::lanes::{Inbox, Lane};
-use crate::log::Opened;
+use crate::log::{DeadLetter, Opened};
 use crate::position::Position;
 use crate::recovery::{Recovered, Recovery};
 use crate::sequencer::{Command, Input, Refused, Reply, Ticket};
 use crate::view::{Published, View};
 pub use drive::{Ingested, Reading};
+pub use replay::{ReplayMapping, Replayed};
 
 /// How a shard is run. None of it changes state.
 #[derive(Clone)]
@@ -229,6 +232,21 @@ impl Engine {
     /// When the source is refused, or the engine stops first. What stopped the source itself is in [`Ingested`].
     pub fn ingest(&self, reading: Reading) -> Result<Ingested, EngineError> {
         drive::drive(&self.shared, reading)
+    }
+
+    /// Decodes dead letters of one source again, as after a fix of its mapping or of a setting, and settles those of which
+    /// nothing is refused any more.
+    ///
+    /// # Errors
+    /// When the source was read by another mapping and that is not welcome; when the engine stops first.
+    pub fn replay(
+        &self,
+        source: &str,
+        letters: Vec<(u64, DeadLetter)>,
+        decoder: &Decoder,
+        mapping: ReplayMapping,
+    ) -> Result<Replayed, EngineError> {
+        replay::replay(&self.shared, source, letters, decoder, mapping)
     }
 
     /// Takes nothing more, makes durable and folds what was taken, and ends the log in order.

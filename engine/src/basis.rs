@@ -52,7 +52,7 @@ impl Basis {
         match control {
             Control::ClockAdvanced { at } => self.clock_at = self.clock_at.max(Some(*at)),
             Control::WallAdvanced { at } => self.wall_at = self.wall_at.max(Some(*at)),
-            Control::TypeFed { .. } | Control::DeadLetterResolved { .. } => {}
+            Control::TypeFed { .. } | Control::DeadLettersResolved { .. } => {}
             Control::SettingsAdopted(adopted) => {
                 let settings = settings_of(adopted);
                 let is_zone_new = settings.zone != self.settings.zone;

@@ -1,12 +1,15 @@
 //! The command line: arguments in, tables for people or JSON for programs out.
 
 mod adopt;
+mod deadletters;
 mod digest;
 mod import;
 mod log;
+mod mapping;
 mod metrics;
 mod output;
 mod rebuild;
+mod source;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,6 +36,15 @@ enum Task {
     Digest(digest::Arguments),
     /// Log settings that change what facts mean: the zone, closed days, the model.
     Adopt(adopt::Arguments),
+    /// Look at what was refused, and decode it again after a fix.
+    #[command(subcommand, name = "deadletters")]
+    DeadLetters(deadletters::Task),
+    /// Work with mappings.
+    #[command(subcommand)]
+    Mapping(mapping::Task),
+    /// Take back what a source brought.
+    #[command(subcommand)]
+    Source(source::Task),
     /// Look at the log itself.
     #[command(subcommand)]
     Log(log::Task),
@@ -77,6 +89,9 @@ pub fn run() -> ExitCode {
         Task::Metrics(arguments) => metrics::run(&arguments),
         Task::Digest(arguments) => digest::run(&arguments),
         Task::Adopt(arguments) => adopt::run(&arguments),
+        Task::DeadLetters(task) => deadletters::run(&task),
+        Task::Mapping(task) => mapping::run(&task),
+        Task::Source(task) => source::run(&task),
         Task::Log(task) => log::run(&task),
         Task::Rebuild(arguments) => rebuild::run(&arguments),
     };

@@ -54,10 +54,10 @@ pub enum Control {
         /// Digest of the mapping it is read by from here on; empty for native JSON.
         mapping_digest: Box<str>,
     },
-    /// A dead letter was decoded again and nothing of it was refused any more.
-    DeadLetterResolved {
-        /// The dead letter's sequence.
-        seq: u64,
+    /// Dead letters were decoded again and nothing of them was refused any more.
+    DeadLettersResolved {
+        /// Their sequences.
+        seqs: Vec<u64>,
     },
 }
 
@@ -141,7 +141,7 @@ impl Control {
             Self::ModelAdopted { .. } => "model_adopted",
             Self::SourceOpened { .. } => "source_opened",
             Self::SourceReset { .. } => "source_reset",
-            Self::DeadLetterResolved { .. } => "dead_letter_resolved",
+            Self::DeadLettersResolved { .. } => "dead_letters_resolved",
         }
     }
 
@@ -155,7 +155,7 @@ impl Control {
             Self::ModelAdopted { .. } => 5,
             Self::SourceOpened { .. } => 6,
             Self::SourceReset { .. } => 7,
-            Self::DeadLetterResolved { .. } => 16,
+            Self::DeadLettersResolved { .. } => 16,
         }
     }
 
@@ -196,8 +196,8 @@ impl Control {
                     mapping_digest: mapping_digest.to_string(),
                 })
             }
-            Self::DeadLetterResolved { seq } => {
-                Kind::DeadLetterResolved(wire::DeadLetterResolved { seq: *seq })
+            Self::DeadLettersResolved { seqs } => {
+                Kind::DeadLettersResolved(wire::DeadLettersResolved { seqs: seqs.clone() })
             }
         }
     }
@@ -237,7 +237,7 @@ impl Control {
                 generation: reset.generation,
                 mapping_digest: reset.mapping_digest.into(),
             },
-            Kind::DeadLetterResolved(resolved) => Self::DeadLetterResolved { seq: resolved.seq },
+            Kind::DeadLettersResolved(resolved) => Self::DeadLettersResolved { seqs: resolved.seqs },
         }
     }
 }
@@ -266,7 +266,7 @@ mod tests {
             Control::ModelAdopted { text: "[metrics]\n".into() },
             Control::SourceOpened { source: "crm".into(), mapping_digest: "".into() },
             Control::SourceReset { source: "crm".into(), generation: 3, mapping_digest: "ab".into() },
-            Control::DeadLetterResolved { seq: 77 },
+            Control::DeadLettersResolved { seqs: vec![77, 5] },
         ];
         for kind in kinds {
             let mut bytes = Vec::new();

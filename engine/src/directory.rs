@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::books::Books;
 use crate::disk::Disk;
 use crate::disk::lock::{DirectoryLock, LockError};
 use crate::disk::real::RealDisk;
@@ -167,7 +168,7 @@ impl Directory {
             for name in self.disk.list(DEDUP_DIR)? {
                 self.disk.remove(&format!("{DEDUP_DIR}/{name}"))?;
             }
-            Ok(())
+            Books::discard(&self.root)
         };
         remove().map_err(|source| DirectoryError::Io {
             action: "delete what is derived in",

@@ -62,6 +62,15 @@ pub struct Preface {
     pub last_seq: u64,
 }
 
+/// The end of a log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End {
+    /// The log's lineage; 0 of an empty log.
+    pub lineage: u128,
+    /// The last sequence, 0 of an empty log.
+    pub last_seq: u64,
+}
+
 /// A whole log on a disk, up to a sequence.
 #[derive(Clone)]
 pub struct History {
@@ -139,6 +148,53 @@ impl History {
             each(frame)?;
         }
         Ok(())
+    }
+
+    /// Calls `each` with every entry from a sequence on; `false` ends the reading.
+    ///
+    /// # Errors
+    /// Whatever the log or `each` says.
+    pub fn entries_from<E: From<LogError>>(
+        &self,
+        from_seq: u64,
+        mut each: impl FnMut(u64, Entry) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let (disk, names) = (Arc::clone(&self.disk), Arc::clone(&self.names));
+        let mut reader = LogReader::new(disk, LOG_DIR, names, from_seq).until(self.until_seq);
+        while let Some(frame) = reader.next_frame()? {
+            for (seq, entry) in frame.entries {
+                if !each(seq, entry)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The entry with this sequence.
+    ///
+    /// # Errors
+    /// Whatever the log says.
+    pub fn entry(&self, seq: u64) -> Result<Option<Entry>, HistoryError> {
+        let mut found = None;
+        self.entries_from(seq, |at, entry| {
+            found = Some(entry).filter(|_| at == seq);
+            Ok::<bool, HistoryError>(false)
+        })?;
+        Ok(found)
+    }
+
+    /// Where the log ends.
+    ///
+    /// # Errors
+    /// Whatever the log says.
+    pub fn end(&self) -> Result<End, HistoryError> {
+        let mut reader = self.reader();
+        let mut end = End { lineage: 0, last_seq: 0 };
+        while let Some(raw) = reader.next_raw()? {
+            end = End { lineage: raw.header.lineage, last_seq: raw.header.next_seq() - 1 };
+        }
+        Ok(end)
     }
 
     /// Folds every frame.

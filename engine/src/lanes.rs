@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     fn marked(ticket: u64) -> Input {
-        let command = crate::sequencer::Command::ResolveDeadLetter { seq: ticket };
+        let command = crate::sequencer::Command::ResolveDeadLetters { seqs: vec![ticket] };
         Input::Command { ticket, command }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod basis;
+pub mod books;
 pub mod cli;
 pub mod clock;
 pub mod control;

@@ -415,16 +415,16 @@ impl Sequencer {
     /// The entry that carries a command out; `None` where all is as asked already.
     fn control_of(&mut self, command: Command) -> Result<Option<Control>, Refused> {
         match command {
-            Command::OpenSource { source, mapping_digest } => {
+            Command::OpenSource { source, mapping_digest, is_new_mapping_welcome } => {
                 let state = self.basis.sources.get(&self.names.intern(&source));
                 match state.and_then(|state| state.mapping_digest.as_ref()) {
                     Some(known) if *known == mapping_digest => Ok(None),
-                    Some(known) => Err(Refused::MappingChanged {
+                    Some(known) if !is_new_mapping_welcome => Err(Refused::MappingChanged {
                         name: source,
                         known: known.clone(),
                         given: mapping_digest,
                     }),
-                    None => Ok(Some(Control::SourceOpened { source, mapping_digest })),
+                    _ => Ok(Some(Control::SourceOpened { source, mapping_digest })),
                 }
             }
             Command::ResetSource { source, mapping_digest } => {
@@ -441,7 +441,9 @@ impl Sequencer {
                 let is_new = *self.basis.model_text() != *text;
                 Ok(is_new.then_some(Control::ModelAdopted { text }))
             }
-            Command::ResolveDeadLetter { seq } => Ok(Some(Control::DeadLetterResolved { seq })),
+            Command::ResolveDeadLetters { seqs } => {
+                Ok((!seqs.is_empty()).then_some(Control::DeadLettersResolved { seqs }))
+            }
         }
     }
 

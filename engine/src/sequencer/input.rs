@@ -59,6 +59,9 @@ pub enum Command {
         source: Box<str>,
         /// Digest of its mapping, empty for native JSON.
         mapping_digest: Box<str>,
+        /// Go on under this mapping even if the source was read by another one so far: somebody says that the records
+        /// accepted before mean the same under both.
+        is_new_mapping_welcome: bool,
     },
     /// A source starts over: what it brought so far counts no more.
     ResetSource {
@@ -74,10 +77,10 @@ pub enum Command {
         /// Its text.
         text: Box<str>,
     },
-    /// A dead letter was replayed and is settled.
-    ResolveDeadLetter {
-        /// Its sequence.
-        seq: u64,
+    /// Dead letters were replayed and are settled.
+    ResolveDeadLetters {
+        /// Their sequences.
+        seqs: Vec<u64>,
     },
 }
 

@@ -1,0 +1,102 @@
+//! Decoding dead letters again after a fix.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use tidewatch_ingest::batch::{Batch, RawBatch, RawRecord};
+use tidewatch_ingest::decode::Decoder;
+
+use super::{EngineError, Shared};
+use crate::lanes::Lane;
+use crate::log::DeadLetter;
+use crate::sequencer::{Command, Input, Reply};
+
+/// Dead letters settled by one entry of the log.
+const RESOLVED_MAX: usize = 1000;
+/// How long an answer may take before the engine is asked whether it still runs.
+const ANSWER_WAIT: Duration = Duration::from_millis(100);
+
+/// The mapping that dead letters are decoded by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplayMapping {
+    /// Its digest, empty for native JSON.
+    pub digest: Box<str>,
+    /// Whether the source goes on under it if it was read by another one so far.
+    pub is_new_welcome: bool,
+}
+
+/// What became of replayed dead letters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Replayed {
+    /// Nothing of them is refused any more.
+    pub resolved: u64,
+    /// Refused again; they stay.
+    pub refused: u64,
+    /// New events they gave.
+    pub accepted: u64,
+}
+
+/// Replays dead letters of one source; each is its own batch, so that it is known what became of it.
+pub(super) fn replay(
+    shared: &Shared,
+    source: &str,
+    letters: Vec<(u64, DeadLetter)>,
+    decoder: &Decoder,
+    mapping: ReplayMapping,
+) -> Result<Replayed, EngineError> {
+    let open = Command::OpenSource {
+        source: source.into(),
+        mapping_digest: mapping.digest,
+        is_new_mapping_welcome: mapping.is_new_welcome,
+    };
+    let opened = match shared.ask(open)? {
+        Reply::Opened(opened) => *opened,
+        Reply::Refused(refused) => return Err(refused.into()),
+        Reply::Done { .. } | Reply::Taken(_) => unreachable!("opening a source is answered by its checkpoints"),
+    };
+    let (to, answers) = channel();
+    let mut waiting = HashMap::new();
+    for (seq, letter) in letters {
+        let batch = decode(decoder, &letter);
+        let generation = opened.generation;
+        let bytes = letter.original.len();
+        let ticket = shared.push(Lane::Bulk, bytes, &to, |ticket| Input::Batch { ticket, generation, batch })?;
+        waiting.insert(ticket, seq);
+    }
+    drop(to);
+    let mut replayed = Replayed::default();
+    let mut resolved = Vec::new();
+    while !waiting.is_empty() {
+        let (ticket, reply) = match answers.recv_timeout(ANSWER_WAIT) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return Err(shared.closed()),
+        };
+        let seq = waiting.remove(&ticket);
+        match reply {
+            Reply::Taken(receipt) => {
+                replayed.accepted += receipt.accepted;
+                match receipt.rejected_count() + receipt.repeated_dead_letters {
+                    0 => resolved.extend(seq),
+                    _ => replayed.refused += 1,
+                }
+            }
+            Reply::Refused(refused) => return Err(refused.into()),
+            Reply::Done { .. } | Reply::Opened(_) => unreachable!("a batch is taken or refused"),
+        }
+    }
+    resolved.sort_unstable();
+    replayed.resolved = resolved.len() as u64;
+    for seqs in resolved.chunks(RESOLVED_MAX) {
+        if let Reply::Refused(refused) = shared.ask(Command::ResolveDeadLetters { seqs: seqs.to_vec() })? {
+            return Err(refused.into());
+        }
+    }
+    Ok(replayed)
+}
+
+fn decode(decoder: &Decoder, letter: &DeadLetter) -> Batch {
+    let record = RawRecord { bytes: 0..letter.original.len(), origin: letter.origin.clone() };
+    decoder.decode(RawBatch { payload: letter.original.to_vec(), records: vec![record], progress: Vec::new() })
+}

@@ -1,0 +1,90 @@
+//! What was refused is kept, found again, and settled after a fix.
+#![expect(clippy::disallowed_methods, reason = "the test deletes the books as an operator would")]
+
+use std::sync::Arc;
+
+use tidewatch_engine::app::ReplayMapping;
+use tidewatch_engine::books::{BOOKS_DIR, Books, DeadLetterFilter, DeadLetterNote};
+use tidewatch_engine::directory::Directory;
+use tidewatch_engine::history::History;
+use tidewatch_engine::log::Entry;
+use tidewatch_engine::sequencer::Command;
+use tidewatch_ingest::decode::{Decoder, Format};
+use tidewatch_ingest::limits::Limits;
+use tidewatch_ingest::reject::Reason;
+use tidewatch_projections::names::Names;
+use tidewatch_projections::settings::Settings;
+
+use crate::support::Shard;
+
+const FAR_SKEW_US: i64 = 2_000 * 365 * 86_400_000_000;
+
+fn lines() -> Vec<String> {
+    let usage = |id: &str, at: &str| {
+        format!(r#"{{"id":"{id}","account":"acme","type":"usage","occurred_at":"{at}","properties":{{"feature":"a"}}}}"#)
+    };
+    vec![
+        usage("1", "2024-02-01T00:00:00Z"),
+        usage("2", "2999-02-01T00:00:00Z"),
+        "{".to_owned(),
+        usage("3", "2999-02-02T00:00:00Z"),
+        usage("1", "2024-02-02T00:00:00Z"),
+    ]
+}
+
+/// What the books say of a stopped directory.
+fn notes(shard: &Shard, filter: &DeadLetterFilter) -> (Vec<DeadLetterNote>, Option<u64>) {
+    let directory = Directory::open(&shard.path()).unwrap();
+    let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
+    let end = history.end().unwrap();
+    let books = Books::open(directory.root()).unwrap();
+    books.catch_up(&history, end.lineage, end.last_seq).unwrap();
+    (books.dead_letters(filter, 0, usize::MAX).unwrap(), books.first_seq("acme").unwrap())
+}
+
+#[test]
+fn deleting_the_books_changes_no_answer() {
+    let shard = Shard::new();
+    shard.import_lines("app", &lines());
+    let all = DeadLetterFilter { with_resolved: true, ..DeadLetterFilter::default() };
+    let before = notes(&shard, &all);
+    let reasons: Vec<Reason> = before.0.iter().map(|note| note.reason).collect();
+    assert_eq!(reasons, [Reason::FromTheFuture, Reason::NotJson, Reason::FromTheFuture, Reason::IdConflict]);
+    assert!(before.1.is_some());
+    let digest = shard.digest(1);
+    std::fs::remove_dir_all(shard.path().join(BOOKS_DIR)).unwrap();
+    assert_eq!(notes(&shard, &all), before);
+    assert_eq!(shard.digest(1), digest);
+    shard.import_lines("app", &["[]".to_owned()]);
+    assert_eq!(notes(&shard, &all).0.len(), before.0.len() + 1, "books catch up with the log");
+}
+
+#[test]
+fn a_fix_and_a_replay_settle_what_is_not_refused_any_more() {
+    let shard = Shard::new();
+    shard.import_lines("app", &lines());
+    let future = DeadLetterFilter { reason: Some(Reason::FromTheFuture), ..DeadLetterFilter::default() };
+    let settings = Settings { skew_us: FAR_SKEW_US, ..Settings::default() };
+    shard.submit(Command::AdoptSettings(Box::new(settings)));
+    let open = notes(&shard, &DeadLetterFilter::default()).0;
+
+    let engine = shard.open(1);
+    let letters = open
+        .iter()
+        .map(|note| match engine.history().entry(note.seq).unwrap() {
+            Some(Entry::DeadLetter(letter)) => (note.seq, letter),
+            other => panic!("{} is a dead letter, not {other:?}", note.seq),
+        })
+        .collect();
+    let decoder =
+        Decoder::new(Arc::clone(engine.names()), "main", "app", Limits::default(), Format::Native);
+    let mapping = ReplayMapping { digest: "".into(), is_new_welcome: false };
+    let replayed = engine.replay("app", letters, &decoder, mapping).unwrap();
+    assert_eq!((replayed.resolved, replayed.refused, replayed.accepted), (2, 2, 2));
+    engine.shutdown().unwrap();
+
+    assert_eq!(notes(&shard, &future).0, []);
+    let left: Vec<Reason> =
+        notes(&shard, &DeadLetterFilter::default()).0.iter().map(|note| note.reason).collect();
+    assert_eq!(left, [Reason::NotJson, Reason::IdConflict]);
+}
