@@ -97,11 +97,8 @@ impl Books {
     /// Whatever the store says.
     pub fn open(root: &Path) -> Result<Self, BooksError> {
         let path = root.join(BOOKS_DIR);
-        let opened = sled::Config::new()
-            .path(&path)
-            .cache_capacity(CACHE_BYTES)
-            .mode(sled::Mode::LowSpace)
-            .open();
+        let opened =
+            sled::Config::new().path(&path).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace).open();
         let tree = opened.map_err(|source| BooksError::Store { path: path.clone(), source })?;
         Ok(Self { path, tree, writing: Mutex::new(()) })
     }
@@ -185,7 +182,8 @@ impl Books {
         limit: usize,
     ) -> Result<Vec<DeadLetterNote>, BooksError> {
         let mut notes = Vec::new();
-        for found in self.tree.range(dead_letter_key(after_seq.saturating_add(1))..=dead_letter_key(u64::MAX)) {
+        for found in self.tree.range(dead_letter_key(after_seq.saturating_add(1))..=dead_letter_key(u64::MAX))
+        {
             if notes.len() >= limit {
                 break;
             }

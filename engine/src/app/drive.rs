@@ -55,7 +55,11 @@ pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, Engin
     let Reading { mut source, decoder, mapping_digest, stop } = reading;
     let name: Box<str> = source.name().into();
     let symbol = shared.names.intern(&name);
-    let opened = match shared.ask(Command::OpenSource { source: name, mapping_digest, is_new_mapping_welcome: false })? {
+    let opened = match shared.ask(Command::OpenSource {
+        source: name,
+        mapping_digest,
+        is_new_mapping_welcome: false,
+    })? {
         Reply::Opened(opened) => *opened,
         Reply::Refused(refused) => return Err(refused.into()),
         Reply::Done { .. } | Reply::Taken(_) => {

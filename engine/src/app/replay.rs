@@ -53,7 +53,9 @@ pub(super) fn replay(
     let opened = match shared.ask(open)? {
         Reply::Opened(opened) => *opened,
         Reply::Refused(refused) => return Err(refused.into()),
-        Reply::Done { .. } | Reply::Taken(_) => unreachable!("opening a source is answered by its checkpoints"),
+        Reply::Done { .. } | Reply::Taken(_) => {
+            unreachable!("opening a source is answered by its checkpoints")
+        }
     };
     let (to, answers) = channel();
     let mut waiting = HashMap::new();
@@ -61,7 +63,8 @@ pub(super) fn replay(
         let batch = decode(decoder, &letter);
         let generation = opened.generation;
         let bytes = letter.original.len();
-        let ticket = shared.push(Lane::Bulk, bytes, &to, |ticket| Input::Batch { ticket, generation, batch })?;
+        let ticket =
+            shared.push(Lane::Bulk, bytes, &to, |ticket| Input::Batch { ticket, generation, batch })?;
         waiting.insert(ticket, seq);
     }
     drop(to);
@@ -98,5 +101,9 @@ pub(super) fn replay(
 
 fn decode(decoder: &Decoder, letter: &DeadLetter) -> Batch {
     let record = RawRecord { bytes: 0..letter.original.len(), origin: letter.origin.clone() };
-    decoder.decode(RawBatch { payload: letter.original.to_vec(), records: vec![record], progress: Vec::new() })
+    decoder.decode(RawBatch {
+        payload: letter.original.to_vec(),
+        records: vec![record],
+        progress: Vec::new(),
+    })
 }

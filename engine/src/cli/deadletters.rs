@@ -188,7 +188,8 @@ fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
         1,
     )?;
     let note = notes.into_iter().find(|note| note.seq == seq);
-    let note = note.with_context(|| format!("position {seq} holds no dead letter; `list` shows those there are"))?;
+    let note =
+        note.with_context(|| format!("position {seq} holds no dead letter; `list` shows those there are"))?;
     let Some(Entry::DeadLetter(letter)) = shelf.history.entry(seq)? else {
         bail!("position {seq} is no dead letter in the log; delete the folder books and ask again");
     };

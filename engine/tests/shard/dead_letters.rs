@@ -21,7 +21,9 @@ const FAR_SKEW_US: i64 = 2_000 * 365 * 86_400_000_000;
 
 fn lines() -> Vec<String> {
     let usage = |id: &str, at: &str| {
-        format!(r#"{{"id":"{id}","account":"acme","type":"usage","occurred_at":"{at}","properties":{{"feature":"a"}}}}"#)
+        format!(
+            r#"{{"id":"{id}","account":"acme","type":"usage","occurred_at":"{at}","properties":{{"feature":"a"}}}}"#
+        )
     };
     vec![
         usage("1", "2024-02-01T00:00:00Z"),
@@ -76,8 +78,7 @@ fn a_fix_and_a_replay_settle_what_is_not_refused_any_more() {
             other => panic!("{} is a dead letter, not {other:?}", note.seq),
         })
         .collect();
-    let decoder =
-        Decoder::new(Arc::clone(engine.names()), "main", "app", Limits::default(), Format::Native);
+    let decoder = Decoder::new(Arc::clone(engine.names()), "main", "app", Limits::default(), Format::Native);
     let mapping = ReplayMapping { digest: "".into(), is_new_welcome: false };
     let replayed = engine.replay("app", letters, &decoder, mapping).unwrap();
     assert_eq!((replayed.resolved, replayed.refused, replayed.accepted), (2, 2, 2));
