@@ -9,9 +9,10 @@
 
 mod drive;
 mod replay;
+mod status;
 mod threads;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tidewatch_ingest::decode::Decoder;
+use tidewatch_projections::event::Micros;
 use tidewatch_projections::model::{Model, ModelError};
 use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::{Bounds, Plan};
@@ -35,6 +37,7 @@ use crate::sequencer::{Command, Input, Refused, Reply, Ticket};
 use crate::view::{Published, View};
 pub use drive::{Ingested, Reading};
 pub use replay::{ReplayMapping, Replayed};
+pub use status::{Condition, SourceStatus};
 
 /// How a shard is run. None of it changes state.
 #[derive(Clone)]
@@ -113,6 +116,7 @@ struct Shared {
     durable: watch::Sender<u64>,
     lineage: u128,
     failure: Mutex<Option<String>>,
+    sources: Mutex<BTreeMap<String, SourceStatus>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -152,6 +156,7 @@ impl Engine {
             durable: watch::Sender::new(opened.last_seq),
             lineage: opened.lineage,
             failure: Mutex::new(None),
+            sources: Mutex::default(),
             clock: options.clock,
         });
         let parts = threads::Parts { sequencer, log, history, fold, workers: options.workers };
@@ -203,6 +208,16 @@ impl Engine {
     /// Why the engine stopped, if it failed.
     pub fn failure(&self) -> Option<String> {
         self.shared.failure().clone()
+    }
+
+    /// How the sources do that were read since the start, by name.
+    pub fn sources(&self) -> Vec<SourceStatus> {
+        self.shared.sources().values().cloned().collect()
+    }
+
+    /// What time the engine's clock shows.
+    pub fn now(&self) -> Micros {
+        self.shared.clock.now()
     }
 
     /// Carries a command out and waits until that is durable.
@@ -285,6 +300,15 @@ impl Shared {
 
     fn failure(&self) -> MutexGuard<'_, Option<String>> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sources(&self) -> MutexGuard<'_, BTreeMap<String, SourceStatus>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_status(&self, name: &str, set: impl FnOnce(&mut SourceStatus)) {
+        let mut sources = self.sources();
+        set(sources.entry(name.to_owned()).or_insert_with(|| SourceStatus::starting(name)));
     }
 
     /// Stops the shard: nothing more is taken, and nobody waits in vain.

@@ -1,6 +1,7 @@
 //! The command line: arguments in, tables for people or JSON for programs out.
 
 mod adopt;
+mod check_config;
 mod deadletters;
 mod digest;
 mod import;
@@ -9,6 +10,7 @@ mod mapping;
 mod metrics;
 mod output;
 mod rebuild;
+mod serve;
 mod source;
 
 use std::path::PathBuf;
@@ -28,6 +30,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Run: read all sources, keep, fold and serve.
+    Serve(serve::Arguments),
+    /// Print every setting with its value and where it came from.
+    CheckConfig(check_config::Arguments),
     /// Read files of events into a data directory; what is there already is not counted twice.
     Import(import::Arguments),
     /// Answer metrics of accounts at any instants.
@@ -85,6 +91,8 @@ impl Workers {
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.task {
+        Task::Serve(arguments) => serve::run(&arguments),
+        Task::CheckConfig(arguments) => check_config::run(&arguments),
         Task::Import(arguments) => import::run(&arguments),
         Task::Metrics(arguments) => metrics::run(&arguments),
         Task::Digest(arguments) => digest::run(&arguments),

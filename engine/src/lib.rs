@@ -5,6 +5,7 @@ pub mod basis;
 pub mod books;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod control;
 pub mod dedup;
 pub mod digest;

@@ -12,6 +12,7 @@ use tidewatch_ingest::decode::Decoder;
 use tidewatch_ingest::source::{Polled, Source, Stopped};
 use tidewatch_projections::event::{Event, Micros};
 
+use super::status::{Condition, SourceStatus};
 use super::{EngineError, Shared};
 use crate::lanes::Lane;
 use crate::sequencer::{Command, Input, Opened, Receipt, Reply, Ticket};
@@ -29,6 +30,8 @@ pub struct Reading {
     pub mapping_digest: Box<str>,
     /// Set to stop reading after the batch in hand.
     pub stop: Arc<AtomicBool>,
+    /// Stop once everything is read that was there at the start; a part of the source that stops ends it too.
+    pub until_caught_up: bool,
 }
 
 /// What a source brought.
@@ -44,6 +47,7 @@ pub struct Ingested {
 struct Drive<'a> {
     shared: &'a Shared,
     lane: Lane,
+    until_caught_up: bool,
     to: Sender<(Ticket, Reply)>,
     answers: Receiver<(Ticket, Reply)>,
     /// Batches that are not durable yet, with the progress they make.
@@ -52,23 +56,26 @@ struct Drive<'a> {
 }
 
 pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, EngineError> {
-    let Reading { mut source, decoder, mapping_digest, stop } = reading;
+    let Reading { mut source, decoder, mapping_digest, stop, until_caught_up } = reading;
     let name: Box<str> = source.name().into();
+    shared.set_status(&name, |status| *status = SourceStatus::starting(&status.name));
     let symbol = shared.names.intern(&name);
-    let opened = match shared.ask(Command::OpenSource {
-        source: name,
-        mapping_digest,
-        is_new_mapping_welcome: false,
-    })? {
+    let open = Command::OpenSource { source: name.clone(), mapping_digest, is_new_mapping_welcome: false };
+    let opened = match shared.ask(open)? {
         Reply::Opened(opened) => *opened,
-        Reply::Refused(refused) => return Err(refused.into()),
-        Reply::Done { .. } | Reply::Taken(_) => {
-            unreachable!("opening a source is answered by its checkpoints")
+        Reply::Refused(refused) => {
+            let error = EngineError::from(refused);
+            shared.set_status(&name, |status| {
+                status.condition = Condition::Stopped;
+                status.problem = error.to_string();
+            });
+            return Err(error);
         }
+        Reply::Done { .. } | Reply::Taken(_) => unreachable!("opening a source is answered by its checkpoints"),
     };
     let lane = if source.streams() { Lane::Live } else { Lane::Bulk };
     let (to, answers) = channel();
-    let drive = Drive { shared, lane, to, answers, waiting: HashMap::new(), ingested: Ingested::default() };
+    let drive = Drive { shared, lane, until_caught_up, to, answers, waiting: HashMap::new(), ingested: Ingested::default() };
     if source.streams() {
         drive.tell(Input::Streams { source: symbol })?;
     }
@@ -77,6 +84,14 @@ pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, Engin
         // A shard that shuts down has no use for it.
         let _told = shared.inbox.push(lane, Input::StreamEnded { source: symbol }, 0);
     }
+    shared.set_status(&name, |status| match &result {
+        Ok(_) if status.condition == Condition::Running => status.condition = Condition::Ended,
+        Ok(_) => status.condition = Condition::Stopped,
+        Err(error) => {
+            status.condition = Condition::Stopped;
+            status.problem = error.to_string();
+        }
+    });
     result
 }
 
@@ -89,7 +104,7 @@ impl Drive<'_> {
         stop: &AtomicBool,
     ) -> Result<Ingested, EngineError> {
         if let Err(stopped) = source.resume(&opened.checkpoints) {
-            self.ingested.stops.push(stopped);
+            self.note_stop(source.name(), stopped);
             return Ok(self.ingested);
         }
         let symbol = self.shared.names.intern(source.name());
@@ -100,13 +115,14 @@ impl Drive<'_> {
                 Ok(polled) => polled,
                 Err(stopped) if self.ingested.stops.last() == Some(&stopped) => break,
                 Err(stopped) => {
-                    tracing::error!(%stopped, "a part of a source stopped");
-                    self.ingested.stops.push(stopped);
+                    self.note_stop(source.name(), stopped);
                     Polled::Open
                 }
             };
             if !raw.records.is_empty() || !raw.progress.is_empty() {
                 self.hand_over(decoder.decode(raw), opened.generation)?;
+                let now = self.shared.clock.now();
+                self.shared.set_status(source.name(), |status| status.taken_at = Some(now));
             }
             let through = source.complete_through();
             if through > complete_through
@@ -114,11 +130,13 @@ impl Drive<'_> {
             {
                 complete_through = through;
                 self.tell(Input::CompleteThrough { source: symbol, at })?;
+                self.shared.set_status(source.name(), |status| status.complete_through = Some(at));
             }
             while let Ok((ticket, reply)) = self.answers.try_recv() {
                 self.hear(source, ticket, reply)?;
             }
-            if polled == Polled::Ended {
+            let is_done = self.until_caught_up && (source.caught_up() || !self.ingested.stops.is_empty());
+            if polled == Polled::Ended || is_done {
                 break;
             }
         }
@@ -133,6 +151,15 @@ impl Drive<'_> {
             }
         }
         Ok(self.ingested)
+    }
+
+    fn note_stop(&mut self, name: &str, stopped: Stopped) {
+        tracing::error!(%stopped, "a part of a source stopped");
+        self.shared.set_status(name, |status| {
+            status.condition = Condition::Impaired;
+            status.problem = stopped.to_string();
+        });
+        self.ingested.stops.push(stopped);
     }
 
     /// Whether nobody will answer what still waits, unless the answer is on its way.

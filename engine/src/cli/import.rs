@@ -62,8 +62,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .with_batch_bytes_max(BATCH_BYTES_MAX);
     let progress = source.progress();
     let decoder = Decoder::new(names, &arguments.tenant, &arguments.source, limits, format);
-    let reading =
-        Reading { source: Box::new(source), decoder, mapping_digest, stop: Arc::new(AtomicBool::new(false)) };
+    let reading = Reading {
+        source: Box::new(source),
+        decoder,
+        mapping_digest,
+        stop: Arc::new(AtomicBool::new(false)),
+        until_caught_up: false,
+    };
 
     let started = monotonic();
     let bar = output::bar(Unit::Bytes, "importing");

@@ -1,24 +1,23 @@
 //! `tidewatch log verify | stat | dump`.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
-use tidewatch_ingest::native;
-use tidewatch_ingest::time::write_rfc3339;
-use tidewatch_projections::names::Names;
 
-use super::output;
+use super::output::{self, Unit};
 use crate::control::Control;
-use crate::directory::{Directory, LOG_DIR};
-use crate::log::{Entry, Frame, LogError, LogReader};
+use crate::directory::{DirectoryError, LOG_DIR};
+use crate::disk::Disk;
+use crate::disk::real::RealDisk;
+use crate::log::{ControlRecord, SegmentStat, dump, stat, verify};
 
 #[derive(Subcommand)]
 pub(super) enum Task {
-    /// Read every frame and check every checksum and every entry.
+    /// Read every frame and check every checksum and every entry; works beside a running engine.
     Verify(Arguments),
-    /// Count what is in it.
+    /// Count what is in it, by segment.
     Stat(Arguments),
     /// Print entries as JSON, one a line.
     Dump(DumpArguments),
@@ -37,152 +36,107 @@ pub(super) struct DumpArguments {
     /// The first sequence.
     #[arg(long, value_name = "SEQ", default_value_t = 1)]
     from: u64,
-    /// At most so many entries.
-    #[arg(long, value_name = "N")]
-    limit: Option<u64>,
+    /// The last sequence.
+    #[arg(long, value_name = "SEQ")]
+    to: Option<u64>,
 }
 
 pub(super) fn run(task: &Task) -> anyhow::Result<()> {
     match task {
-        Task::Verify(arguments) => verify(arguments),
-        Task::Stat(arguments) => stat(arguments),
-        Task::Dump(arguments) => dump(arguments),
+        Task::Verify(arguments) => check(arguments),
+        Task::Stat(arguments) => count(arguments),
+        Task::Dump(arguments) => print(arguments),
     }
 }
 
-/// Counts of a log.
-#[derive(Default)]
-struct Counts {
-    frames: u64,
-    bytes: u64,
-    events: u64,
-    dead_letters: BTreeMap<&'static str, u64>,
-    controls: BTreeMap<&'static str, u64>,
-    last_seq: u64,
-    event_span: Option<(i64, i64)>,
-}
-
-impl Counts {
-    fn take(&mut self, frame: &Frame) -> anyhow::Result<()> {
-        self.frames += 1;
-        self.bytes += frame.header.frame_bytes();
-        self.last_seq = frame.header.next_seq() - 1;
-        self.event_span = match (self.event_span, frame.header.event_span) {
-            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
-            (a, b) => a.or(b),
-        };
-        for (_, entry) in &frame.entries {
-            match entry {
-                Entry::Event(_) => self.events += 1,
-                Entry::DeadLetter(letter) => *self.dead_letters.entry(letter.reason.name()).or_default() += 1,
-                Entry::Control(record) => {
-                    *self.controls.entry(Control::of_record(record)?.name()).or_default() += 1;
-                }
-            }
-        }
-        Ok(())
+/// The disk of a directory, which another process may hold: the log can be read beside its writer.
+fn disk(place: &super::Place) -> anyhow::Result<Arc<dyn Disk>> {
+    if !place.data.join(LOG_DIR).is_dir() {
+        return Err(DirectoryError::Missing { path: place.data.clone() }.into());
     }
+    Ok(Arc::new(RealDisk::new(&place.data)?))
 }
 
-fn frames(
-    place: &super::Place,
-    names: &Arc<Names>,
-    from_seq: u64,
-    mut each: impl FnMut(Frame) -> anyhow::Result<bool>,
-) -> anyhow::Result<()> {
-    let directory = Directory::open(&place.data)?;
-    let mut reader = LogReader::new(Arc::clone(directory.disk()), LOG_DIR, Arc::clone(names), from_seq);
-    while let Some(frame) = reader.next_frame().map_err(|error: LogError| anyhow::Error::from(error))? {
-        if !each(frame)? {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn count(place: &super::Place) -> anyhow::Result<Counts> {
-    let mut counts = Counts::default();
-    frames(place, &Arc::new(Names::new()), 1, |frame| counts.take(&frame).map(|()| true))?;
-    Ok(counts)
-}
-
-fn verify(arguments: &Arguments) -> anyhow::Result<()> {
-    let counts = count(&arguments.place)?;
+fn check(arguments: &Arguments) -> anyhow::Result<()> {
+    let disk = disk(&arguments.place)?;
+    let bar = output::bar(Unit::Bytes, "checking");
+    let verified = verify(disk.as_ref(), LOG_DIR, |bytes| bar.inc(bytes))?;
+    bar.finish_and_clear();
+    let mut out = output::out();
     writeln!(
-        output::out(),
-        "the log is whole: {} entries in {} frames, {} bytes, every checksum holds",
-        counts.last_seq,
-        counts.frames,
-        counts.bytes
+        out,
+        "{} entries in {} frames of {} segments, {} bytes, up to position {}",
+        verified.entries, verified.frames, verified.segments, verified.bytes, verified.last_seq
     )?;
-    Ok(())
+    if let Some(tail) = &verified.tail {
+        writeln!(
+            out,
+            "{}: {} bytes after offset {} were never durable ({}); opening cuts them",
+            tail.file, tail.bytes, tail.offset, tail.what
+        )?;
+    }
+    for damage in &verified.damage {
+        writeln!(out, "DAMAGE {damage}")?;
+    }
+    out.flush()?;
+    match verified.damage.len() {
+        0 => Ok(()),
+        count => bail!("the log is damaged in {count} places; restore the named files from a backup"),
+    }
 }
 
-fn stat(arguments: &Arguments) -> anyhow::Result<()> {
-    let counts = count(&arguments.place)?;
+fn count(arguments: &Arguments) -> anyhow::Result<()> {
+    let disk = disk(&arguments.place)?;
+    let bar = output::bar(Unit::Bytes, "counting");
+    let segments = stat(disk.as_ref(), LOG_DIR, |bytes| bar.inc(bytes))?;
+    bar.finish_and_clear();
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(["segment", "sealed", "frames", "events", "dead letters", "control", "bytes", "bytes/event"]);
+    for segment in &segments {
+        table.add_row(row(&segment.file, segment));
+    }
+    if segments.len() > 1 {
+        let total = segments.iter().fold(SegmentStat::default(), |mut total, segment| {
+            total.frames += segment.frames;
+            total.events += segment.events;
+            total.dead_letters += segment.dead_letters;
+            total.controls += segment.controls;
+            total.frame_bytes += segment.frame_bytes;
+            total
+        });
+        table.add_row(row("all", &total));
+    }
     let mut out = output::out();
-    writeln!(out, "entries       {:>14}", counts.last_seq)?;
-    writeln!(out, "events        {:>14}", counts.events)?;
-    for (what, of) in [("dead letters", &counts.dead_letters), ("control", &counts.controls)] {
-        writeln!(out, "{what:<14}{:>14}", of.values().sum::<u64>())?;
-        for (name, count) in of {
-            writeln!(out, "  {name:<22}{count:>4}")?;
-        }
-    }
-    writeln!(out, "frames        {:>14}", counts.frames)?;
-    writeln!(out, "bytes         {:>14}", counts.bytes)?;
-    if counts.events > 0 {
-        writeln!(out, "bytes/event   {:>14.1}", counts.bytes as f64 / counts.events as f64)?;
-    }
-    if let Some((first, last)) = counts.event_span {
-        writeln!(out, "first event   {}", write_rfc3339(first))?;
-        writeln!(out, "last event    {}", write_rfc3339(last))?;
-    }
+    writeln!(out, "{table}")?;
     out.flush()?;
     Ok(())
 }
 
-fn dump(arguments: &DumpArguments) -> anyhow::Result<()> {
-    let names = Arc::new(Names::new());
+fn row(name: &str, segment: &SegmentStat) -> [String; 8] {
+    let per_event = segment.frame_bytes as f64 / segment.events.max(1) as f64;
+    [
+        name.to_owned(),
+        if segment.is_sealed { "yes" } else { "no" }.to_owned(),
+        segment.frames.to_string(),
+        segment.events.to_string(),
+        segment.dead_letters.to_string(),
+        segment.controls.to_string(),
+        segment.frame_bytes.to_string(),
+        format!("{per_event:.1}"),
+    ]
+}
+
+fn print(arguments: &DumpArguments) -> anyhow::Result<()> {
     let mut out = output::out();
-    let mut left = arguments.limit.unwrap_or(u64::MAX);
-    frames(&arguments.place, &names, arguments.from, |frame| {
-        let recorded_at = write_rfc3339(frame.header.recorded_at);
-        for (seq, entry) in &frame.entries {
-            if left == 0 {
-                return Ok(false);
-            }
-            left -= 1;
-            write!(out, "{{\"seq\":{seq},\"recorded_at\":\"{recorded_at}\",")?;
-            match entry {
-                Entry::Event(event) => {
-                    let mut line = Vec::new();
-                    native::write(&names, event, &mut line);
-                    writeln!(
-                        out,
-                        "\"generation\":{},\"event\":{}}}",
-                        event.generation,
-                        String::from_utf8_lossy(&line)
-                    )?;
-                }
-                Entry::DeadLetter(letter) => {
-                    let letter = serde_json::json!({
-                        "source": names.text(letter.source),
-                        "reason": letter.reason.name(),
-                        "detail": &*letter.detail,
-                        "original": String::from_utf8_lossy(&letter.original),
-                    });
-                    writeln!(out, "\"dead_letter\":{letter}}}")?;
-                }
-                Entry::Control(record) => {
-                    let control = Control::of_record(record)?;
-                    let what = output::json_text(&format!("{control:?}"));
-                    writeln!(out, "\"control\":\"{}\",\"what\":{what}}}", control.name())?;
-                }
-            }
-        }
-        Ok(true)
-    })?;
+    let range = (arguments.from, arguments.to.unwrap_or(u64::MAX));
+    dump(disk(&arguments.place)?, LOG_DIR, range, &control, &mut out)?;
     out.flush()?;
     Ok(())
+}
+
+/// What a control entry means, for people.
+fn control(record: &ControlRecord) -> Option<serde_json::Value> {
+    let control = Control::of_record(record).ok()?;
+    Some(serde_json::json!({ "kind": control.name(), "content": format!("{control:?}") }))
 }

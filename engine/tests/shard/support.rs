@@ -113,5 +113,6 @@ pub fn import(
     let files = FileSource::new(source, Arc::clone(&names), inputs, limits.record_bytes_max);
     let decoder = Decoder::new(names, "main", source, limits, format);
     let stop = Arc::new(AtomicBool::new(false));
-    engine.ingest(Reading { source: Box::new(files), decoder, mapping_digest, stop })
+    let source = Box::new(files);
+    engine.ingest(Reading { source, decoder, mapping_digest, stop, until_caught_up: false })
 }

@@ -1,0 +1,386 @@
+//! The configuration: an annotated file that is its own default, a file of the user's, and the environment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tidewatch_ingest::kafka::KafkaConfig;
+use tidewatch_ingest::limits::{LimitOutOfRange, Limits};
+use tidewatch_projections::model_error::nearest;
+use toml::{Table, Value};
+
+use crate::telemetry::Format;
+
+/// The annotated default.
+pub const DEFAULT: &str = include_str!("../../deploy/tidewatch.toml");
+/// Every variable starts so.
+pub const VARIABLE_PREFIX: &str = "TIDEWATCH_";
+/// The one list of tables.
+const SOURCES: &str = "sources";
+
+/// All settings of a process.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whose data it is.
+    pub tenant: String,
+    /// Fold workers; 0 is one for each processor.
+    pub workers: u16,
+    /// Deduplication.
+    pub dedup: DedupConfig,
+    /// Limits on one record.
+    pub limits: Limits,
+    /// Where it is served.
+    pub serve: ServeConfig,
+    /// The log of the process.
+    pub log: LogConfig,
+    /// Where events come from.
+    #[serde(default)]
+    pub sources: Vec<SourceConfig>,
+}
+
+/// `[dedup]`
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DedupConfig {
+    /// Memory for the table of recent ids, in bytes.
+    pub memory_bytes_max: u64,
+}
+
+/// `[serve]`
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServeConfig {
+    /// gRPC.
+    pub grpc: SocketAddr,
+    /// The pages for operators.
+    pub http: SocketAddr,
+}
+
+/// `[log]`
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// What is written.
+    pub level: String,
+    /// How it is written.
+    pub format: LogFormat,
+}
+
+/// How lines of the log of the process are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl From<LogFormat> for Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+/// One of `[[sources]]`, by its `kind`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SourceConfig {
+    /// Topics of a broker.
+    Kafka(Box<KafkaConfig>),
+}
+
+/// Where a value came from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// The annotated default.
+    Default,
+    /// The user's file.
+    File,
+    /// This variable.
+    Environment(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File => f.write_str("file"),
+            Self::Environment(variable) => variable.fmt(f),
+        }
+    }
+}
+
+/// A setting as `check-config` prints it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Effective {
+    /// Its path, as `serve.grpc`.
+    pub key: String,
+    /// Its value, as TOML.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not TOML, or a value of the wrong type.
+    #[error("the configuration is not valid: {0}")]
+    Invalid(String),
+    /// A key that no setting has.
+    #[error("the configuration has an unknown key {key:?}; the nearest known one is {nearest:?}")]
+    UnknownKey {
+        /// Its path.
+        key: String,
+        /// The path of the known key most like it.
+        nearest: String,
+    },
+    /// A variable that no setting has.
+    #[error("the environment sets {variable}, which no setting has; the nearest is {nearest}")]
+    UnknownVariable {
+        /// The variable.
+        variable: String,
+        /// The known variable most like it.
+        nearest: String,
+    },
+    /// A variable whose value is not of its setting's type.
+    #[error("{variable} = {value:?} is no {expected}")]
+    Variable {
+        /// The variable.
+        variable: String,
+        /// Its value.
+        value: String,
+        /// What the setting takes.
+        expected: &'static str,
+    },
+    /// A limit outside its range.
+    #[error(transparent)]
+    Limit(#[from] LimitOutOfRange),
+    /// Two sources of one name would share their dead letters, counters and generation.
+    #[error("two sources are named {name:?}; names are part of every event's identity, give each its own")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+}
+
+/// Variables that are read elsewhere, by the command line.
+const OTHER_VARIABLES: [&str; 2] = ["TIDEWATCH_DATA", "TIDEWATCH_DATASETS"];
+
+/// A configuration with the origin of every setting.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// Every setting outside lists, by key.
+    pub effective: Vec<Effective>,
+}
+
+/// Puts a configuration together from the default, a file's text and the environment.
+///
+/// # Errors
+/// The first thing that is wrong, with its key.
+pub fn load(
+    file: Option<&str>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, ConfigError> {
+    let invalid = |error: toml::de::Error| ConfigError::Invalid(error.to_string());
+    let mut settings = BTreeMap::new();
+    let mut table: Table = DEFAULT.parse().map_err(invalid)?;
+    flatten("", &table, &mut |key, _| settings.insert(key, Origin::Default).map_or((), |_| ()));
+    if let Some(text) = file {
+        let given: Table = text.parse().map_err(invalid)?;
+        overlay("", &mut table, given, &mut settings)?;
+    }
+    overlay_environment(&mut table, environment, &mut settings)?;
+    let mut effective = Vec::new();
+    flatten("", &table, &mut |key, value| {
+        if let Some(origin) = settings.get(&key) {
+            effective.push(Effective { key, value: value.to_string(), origin: origin.clone() });
+        }
+    });
+    let config: Config = Value::Table(table).try_into().map_err(invalid)?;
+    config.limits.check()?;
+    let mut names = Vec::new();
+    for SourceConfig::Kafka(source) in &config.sources {
+        if names.contains(&&source.name) {
+            return Err(ConfigError::SameName { name: source.name.clone() });
+        }
+        names.push(&source.name);
+    }
+    Ok(Loaded { config, effective })
+}
+
+/// Reads a configuration file, if one is given, and the process's environment.
+///
+/// # Errors
+/// When the file cannot be read; those of [`load`].
+#[expect(clippy::disallowed_methods, reason = "this is the one way of settings into the process")]
+pub fn read(path: Option<&Path>) -> Result<Loaded, ConfigError> {
+    let text = match path {
+        None => None,
+        Some(path) => Some(
+            std::fs::read_to_string(path)
+                .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?,
+        ),
+    };
+    load(text.as_deref(), std::env::vars())
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// Calls `each` with every value that is no table.
+fn flatten(path: &str, table: &Table, each: &mut dyn FnMut(String, &Value)) {
+    for (key, value) in table {
+        match value {
+            Value::Table(table) => flatten(&join(path, key), table, each),
+            value => each(join(path, key), value),
+        }
+    }
+}
+
+fn overlay(
+    path: &str,
+    table: &mut Table,
+    given: Table,
+    settings: &mut BTreeMap<String, Origin>,
+) -> Result<(), ConfigError> {
+    for (key, value) in given {
+        let full = join(path, &key);
+        if full == SOURCES {
+            table.insert(key, value);
+            continue;
+        }
+        match (table.get_mut(&key), value) {
+            (None, _) => {
+                let known = settings.keys().map(String::as_str).chain([SOURCES]);
+                let nearest = nearest(&full, known).to_owned();
+                return Err(ConfigError::UnknownKey { key: full, nearest });
+            }
+            (Some(Value::Table(inner)), Value::Table(given)) => overlay(&full, inner, given, settings)?,
+            (Some(known), value) => {
+                *known = value;
+                settings.insert(full, Origin::File);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn variable_of(key: &str) -> String {
+    format!("{VARIABLE_PREFIX}{}", key.replace('.', "_").to_uppercase())
+}
+
+fn overlay_environment(
+    table: &mut Table,
+    environment: impl IntoIterator<Item = (String, String)>,
+    settings: &mut BTreeMap<String, Origin>,
+) -> Result<(), ConfigError> {
+    let known: BTreeMap<String, String> =
+        settings.keys().map(|key| (variable_of(key), key.clone())).collect();
+    for (variable, text) in environment {
+        let is_ours = variable.starts_with(VARIABLE_PREFIX) && !OTHER_VARIABLES.contains(&variable.as_str());
+        if !is_ours {
+            continue;
+        }
+        let Some(key) = known.get(&variable) else {
+            let nearest = nearest(&variable, known.keys().map(String::as_str)).to_owned();
+            return Err(ConfigError::UnknownVariable { variable, nearest });
+        };
+        let place = find(table, key).expect("every known key has a value");
+        let wrong = |expected| ConfigError::Variable {
+            variable: variable.clone(),
+            value: text.clone(),
+            expected,
+        };
+        *place = match place {
+            Value::Integer(_) => {
+                Value::Integer(text.replace('_', "").parse().map_err(|_| wrong("whole number"))?)
+            }
+            Value::Boolean(_) => Value::Boolean(text.parse().map_err(|_| wrong("true or false"))?),
+            _ => Value::String(text),
+        };
+        settings.insert(key.clone(), Origin::Environment(variable));
+    }
+    Ok(())
+}
+
+fn find<'t>(table: &'t mut Table, key: &str) -> Option<&'t mut Value> {
+    match key.split_once('.') {
+        None => table.get_mut(key),
+        Some((first, rest)) => find(table.get_mut(first)?.as_table_mut()?, rest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, environment: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+        let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        super::load(Some(file), environment)
+    }
+
+    #[test]
+    fn the_annotated_file_is_a_whole_configuration() {
+        let loaded = load("", &[]).unwrap();
+        assert_eq!(loaded.config.limits, Limits::default());
+        assert!(loaded.effective.iter().all(|setting| setting.origin == Origin::Default));
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_both_are_named() {
+        let loaded = load(
+            "workers = 3\n[serve]\nhttp = '127.0.0.1:1'\ngrpc = '127.0.0.1:2'",
+            &[("TIDEWATCH_SERVE_GRPC", "127.0.0.1:3"), ("HOME", "/"), ("TIDEWATCH_DATA", "x")],
+        )
+        .unwrap();
+        assert_eq!((loaded.config.workers, loaded.config.serve.grpc.port()), (3, 3));
+        let origin = |key: &str| loaded.effective.iter().find(|s| s.key == key).unwrap().origin.to_string();
+        assert_eq!(origin("serve.grpc"), "TIDEWATCH_SERVE_GRPC");
+        assert_eq!((origin("serve.http"), origin("tenant")), ("file".into(), "default".into()));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_refused_with_the_nearest() {
+        let refused = |file: &str, environment: &[(&str, &str)]| load(file, environment).unwrap_err().to_string();
+        assert!(refused("[serve]\ngprc = 'x'", &[]).contains("\"serve.grpc\""));
+        assert!(refused("", &[("TIDEWATCH_WORKER", "2")]).contains("TIDEWATCH_WORKERS"));
+        assert!(refused("", &[("TIDEWATCH_WORKERS", "two")]).contains("whole number"));
+        assert!(refused("[limits]\ndepth_max = 1000", &[]).contains("depth_max = 1000"));
+    }
+
+    #[test]
+    fn sources_are_read_by_their_kind() {
+        let file = "
+            [[sources]]
+            name = 'app'
+            kind = 'kafka'
+            brokers = 'localhost:9092'
+            topics = ['events']
+        ";
+        let loaded = load(file, &[]).unwrap();
+        let [SourceConfig::Kafka(source)] = loaded.config.sources.as_slice() else { panic!("one source") };
+        assert_eq!(source.topics, ["events"]);
+        let twice = format!("{file}{file}");
+        assert!(load(&twice, &[]).unwrap_err().to_string().contains("\"app\""));
+        assert!(load(&file.replace("topics", "topic"), &[]).is_err());
+    }
+}
