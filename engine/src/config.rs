@@ -305,11 +305,8 @@ fn overlay_environment(
             return Err(ConfigError::UnknownVariable { variable, nearest });
         };
         let place = find(table, key).expect("every known key has a value");
-        let wrong = |expected| ConfigError::Variable {
-            variable: variable.clone(),
-            value: text.clone(),
-            expected,
-        };
+        let wrong =
+            |expected| ConfigError::Variable { variable: variable.clone(), value: text.clone(), expected };
         *place = match place {
             Value::Integer(_) => {
                 Value::Integer(text.replace('_', "").parse().map_err(|_| wrong("whole number"))?)
@@ -360,7 +357,8 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_refused_with_the_nearest() {
-        let refused = |file: &str, environment: &[(&str, &str)]| load(file, environment).unwrap_err().to_string();
+        let refused =
+            |file: &str, environment: &[(&str, &str)]| load(file, environment).unwrap_err().to_string();
         assert!(refused("[serve]\ngprc = 'x'", &[]).contains("\"serve.grpc\""));
         assert!(refused("", &[("TIDEWATCH_WORKER", "2")]).contains("TIDEWATCH_WORKERS"));
         assert!(refused("", &[("TIDEWATCH_WORKERS", "two")]).contains("whole number"));

@@ -71,11 +71,21 @@ pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, Engin
             });
             return Err(error);
         }
-        Reply::Done { .. } | Reply::Taken(_) => unreachable!("opening a source is answered by its checkpoints"),
+        Reply::Done { .. } | Reply::Taken(_) => {
+            unreachable!("opening a source is answered by its checkpoints")
+        }
     };
     let lane = if source.streams() { Lane::Live } else { Lane::Bulk };
     let (to, answers) = channel();
-    let drive = Drive { shared, lane, until_caught_up, to, answers, waiting: HashMap::new(), ingested: Ingested::default() };
+    let drive = Drive {
+        shared,
+        lane,
+        until_caught_up,
+        to,
+        answers,
+        waiting: HashMap::new(),
+        ingested: Ingested::default(),
+    };
     if source.streams() {
         drive.tell(Input::Streams { source: symbol })?;
     }

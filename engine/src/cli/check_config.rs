@@ -25,7 +25,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         match source {
             SourceConfig::Kafka(source) => {
                 source.check()?;
-                writeln!(out, "source {:?}: kafka, {} at {}", source.name, source.topics.join(", "), source.brokers)?;
+                writeln!(
+                    out,
+                    "source {:?}: kafka, {} at {}",
+                    source.name,
+                    source.topics.join(", "),
+                    source.brokers
+                )?;
             }
         }
     }

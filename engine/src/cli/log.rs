@@ -92,7 +92,16 @@ fn count(arguments: &Arguments) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["segment", "sealed", "frames", "events", "dead letters", "control", "bytes", "bytes/event"]);
+    table.set_header([
+        "segment",
+        "sealed",
+        "frames",
+        "events",
+        "dead letters",
+        "control",
+        "bytes",
+        "bytes/event",
+    ]);
     for segment in &segments {
         table.add_row(row(&segment.file, segment));
     }

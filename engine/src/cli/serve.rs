@@ -86,13 +86,7 @@ fn reading(
     let decoder = Decoder::new(Arc::clone(names), &config.tenant, name, config.limits.clone(), format);
     let source = KafkaSource::open(source.as_ref().clone(), names, Arc::new(|| SystemClock.now()))
         .with_context(|| format!("source {name} cannot be opened"))?;
-    Ok(Reading {
-        source: Box::new(source),
-        decoder,
-        mapping_digest,
-        stop: Arc::clone(stop),
-        until_caught_up,
-    })
+    Ok(Reading { source: Box::new(source), decoder, mapping_digest, stop: Arc::clone(stop), until_caught_up })
 }
 
 /// Reads every source on its own thread until a signal comes, the engine fails or, if so asked, all have caught up.
@@ -125,7 +119,8 @@ fn read_all(
             anyhow::Ok(())
         });
         stop.store(true, Ordering::Relaxed);
-        let mut outcomes = sources.into_iter().map(|source| source.join().expect("a panic was shown already"));
+        let mut outcomes =
+            sources.into_iter().map(|source| source.join().expect("a panic was shown already"));
         ended.and(outcomes.try_for_each(told))
     })
 }
