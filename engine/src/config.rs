@@ -150,14 +150,6 @@ pub enum ConfigError {
         /// The path of the known key most like it.
         nearest: String,
     },
-    /// A variable that no setting has.
-    #[error("the environment sets {variable}, which no setting has; the nearest is {nearest}")]
-    UnknownVariable {
-        /// The variable.
-        variable: String,
-        /// The known variable most like it.
-        nearest: String,
-    },
     /// A variable whose value is not of its setting's type.
     #[error("{variable} = {value:?} is no {expected}")]
     Variable {
@@ -179,8 +171,24 @@ pub enum ConfigError {
     },
 }
 
-/// Variables that are read elsewhere, by the command line.
-const OTHER_VARIABLES: [&str; 2] = ["TIDEWATCH_DATA", "TIDEWATCH_DATASETS"];
+/// Variables of the command line, of the tests and of the test broker start so; they are no settings.
+const OTHER_VARIABLES: [&str; 2] = ["TIDEWATCH_DATA", "TIDEWATCH_BROKER"];
+
+/// A variable that no setting has: it changes nothing, which whoever set it should know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnknownVariable {
+    /// The variable.
+    pub variable: String,
+    /// The known variable most like it.
+    pub nearest: String,
+}
+
+impl fmt::Display for UnknownVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { variable, nearest } = self;
+        write!(f, "the environment sets {variable}, which no setting has; the nearest is {nearest}")
+    }
+}
 
 /// A configuration with the origin of every setting.
 #[derive(Clone, Debug)]
@@ -189,6 +197,8 @@ pub struct Loaded {
     pub config: Config,
     /// Every setting outside lists, by key.
     pub effective: Vec<Effective>,
+    /// Variables of the environment that look like settings and are none.
+    pub unknown_variables: Vec<UnknownVariable>,
 }
 
 /// Puts a configuration together from the default, a file's text and the environment.
@@ -207,7 +217,7 @@ pub fn load(
         let given: Table = text.parse().map_err(invalid)?;
         overlay("", &mut table, given, &mut settings)?;
     }
-    overlay_environment(&mut table, environment, &mut settings)?;
+    let unknown_variables = overlay_environment(&mut table, environment, &mut settings)?;
     let mut effective = Vec::new();
     flatten("", &table, &mut |key, value| {
         if let Some(origin) = settings.get(&key) {
@@ -223,7 +233,7 @@ pub fn load(
         }
         names.push(&source.name);
     }
-    Ok(Loaded { config, effective })
+    Ok(Loaded { config, effective, unknown_variables })
 }
 
 /// Reads a configuration file, if one is given, and the process's environment.
@@ -292,17 +302,20 @@ fn overlay_environment(
     table: &mut Table,
     environment: impl IntoIterator<Item = (String, String)>,
     settings: &mut BTreeMap<String, Origin>,
-) -> Result<(), ConfigError> {
+) -> Result<Vec<UnknownVariable>, ConfigError> {
+    let mut unknown = Vec::new();
     let known: BTreeMap<String, String> =
         settings.keys().map(|key| (variable_of(key), key.clone())).collect();
     for (variable, text) in environment {
-        let is_ours = variable.starts_with(VARIABLE_PREFIX) && !OTHER_VARIABLES.contains(&variable.as_str());
+        let is_other = OTHER_VARIABLES.iter().any(|other| variable.starts_with(other));
+        let is_ours = variable.starts_with(VARIABLE_PREFIX) && !is_other;
         if !is_ours {
             continue;
         }
         let Some(key) = known.get(&variable) else {
             let nearest = nearest(&variable, known.keys().map(String::as_str)).to_owned();
-            return Err(ConfigError::UnknownVariable { variable, nearest });
+            unknown.push(UnknownVariable { variable, nearest });
+            continue;
         };
         let place = find(table, key).expect("every known key has a value");
         let wrong =
@@ -316,7 +329,7 @@ fn overlay_environment(
         };
         settings.insert(key.clone(), Origin::Environment(variable));
     }
-    Ok(())
+    Ok(unknown)
 }
 
 fn find<'t>(table: &'t mut Table, key: &str) -> Option<&'t mut Value> {
@@ -360,7 +373,8 @@ mod tests {
         let refused =
             |file: &str, environment: &[(&str, &str)]| load(file, environment).unwrap_err().to_string();
         assert!(refused("[serve]\ngprc = 'x'", &[]).contains("\"serve.grpc\""));
-        assert!(refused("", &[("TIDEWATCH_WORKER", "2")]).contains("TIDEWATCH_WORKERS"));
+        let unknown = load("", &[("TIDEWATCH_WORKER", "2")]).unwrap().unknown_variables;
+        assert_eq!(unknown[0].nearest, "TIDEWATCH_WORKERS");
         assert!(refused("", &[("TIDEWATCH_WORKERS", "two")]).contains("whole number"));
         assert!(refused("[limits]\ndepth_max = 1000", &[]).contains("depth_max = 1000"));
     }

@@ -21,6 +21,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for setting in &loaded.effective {
         writeln!(out, "{} = {}  # {}", setting.key, setting.value, setting.origin)?;
     }
+    for unknown in &loaded.unknown_variables {
+        output::note(&unknown.to_string());
+    }
     for source in &loaded.config.sources {
         match source {
             SourceConfig::Kafka(source) => {

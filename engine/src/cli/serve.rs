@@ -31,8 +31,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let config = config::read(arguments.config.as_deref())?.config;
+    let loaded = config::read(arguments.config.as_deref())?;
+    let config = loaded.config;
     telemetry::start(config.log.format.into(), &config.log.level)?;
+    for unknown in &loaded.unknown_variables {
+        tracing::warn!("{unknown}");
+    }
     let bar = output::bar(Unit::Entries, "reading the log");
     let options = Options {
         tenant: config.tenant.clone(),
