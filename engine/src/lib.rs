@@ -13,6 +13,7 @@ pub mod directory;
 pub mod disk;
 pub mod fold;
 pub mod history;
+pub mod hot;
 pub mod identity;
 pub mod lanes;
 pub mod log;

@@ -151,7 +151,8 @@ pub fn evaluate_all(view: &View, accounts: &[Symbol], as_of: Micros, workers: us
     })
 }
 
-fn row(view: &View, account: Symbol, as_of: Micros) -> Row {
+/// Evaluates one account that answers for itself.
+pub(crate) fn row(view: &View, account: Symbol, as_of: Micros) -> Row {
     let members = view.members(account, as_of);
     let unknown;
     let values = match members.first() {

@@ -7,6 +7,8 @@
 
 mod input;
 mod receipt;
+#[cfg(test)]
+mod tests;
 mod time;
 
 use std::collections::{BTreeMap, HashMap};

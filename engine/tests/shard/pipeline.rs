@@ -231,3 +231,34 @@ fn merged_accounts_answer_together_and_are_left_out_of_all() {
     let last = shard.metrics(MODEL, &["last"], Some(&["globex"]));
     assert_eq!(last[0].1, 1_709_164_800_000_000, "one microsecond after the newest event");
 }
+
+#[test]
+fn what_memory_answers_is_what_the_log_answers() {
+    let shard = Shard::new();
+    let old = (0..3).map(|year| {
+        format!(
+            r#"{{"id":"old-{year}","account":"acme","user":"u9","type":"usage","occurred_at":"202{}-06-01T00:00:00Z","properties":{{"feature":"f1"}}}}"#,
+            year
+        )
+    });
+    let lines: Vec<String> = company_lines().into_iter().chain(old).collect();
+    shard.import_lines("app", &lines);
+    let asked = ["2022-06-01", "2023-12-31", "2024-02-01", "2024-02-14", "2024-02-20", "2024-02-28", "2024-04-01"];
+    let within_a_day = "2024-02-14T12:00:00Z";
+    let cold = shard.metrics(tidewatch_projections::model::DEFAULT, &asked, None);
+    let engine = shard.open(2);
+    let view = engine.view().unwrap();
+    let mut answered = 0;
+    for (account, as_of, values) in &cold {
+        let account = view.names.find(account).unwrap();
+        if let Some(hot) = tidewatch_engine::hot::metrics(&view, account, *as_of) {
+            assert_eq!(&hot, values, "{} at {as_of}", view.names.text(account));
+            answered += 1;
+        }
+    }
+    assert!(answered >= 12, "recent ends of days come from memory, {answered} did");
+    let acme = view.names.find("acme").unwrap();
+    let AsOf::At(within_a_day) = AsOf::parse(within_a_day).unwrap() else { panic!("an instant") };
+    assert_eq!(tidewatch_engine::hot::metrics(&view, acme, within_a_day), None);
+    engine.shutdown().unwrap();
+}

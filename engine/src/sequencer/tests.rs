@@ -1,0 +1,193 @@
+//! The sequencer alone, on a disk in memory.
+
+use std::sync::Arc;
+
+use tidewatch_ingest::batch::{Batch, Item, Origin, Outcome};
+use tidewatch_ingest::checkpoint::{Checkpoint, PartitionCheckpoint};
+use tidewatch_ingest::content;
+use tidewatch_projections::event::{Actor, Event, Micros, Subject};
+use tidewatch_projections::names::Names;
+use tidewatch_projections::vocabulary::EventType;
+
+use super::*;
+use crate::dedup::DedupOptions;
+use crate::disk::simulated::{Faults, SimulatedDisk};
+
+const HOUR_US: Micros = 3_600_000_000;
+const DAY_US: Micros = 24 * HOUR_US;
+const NOW: Micros = 20_000 * DAY_US;
+
+struct Bench {
+    names: Arc<Names>,
+    sequencer: Sequencer,
+    next_ticket: Ticket,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let names = Arc::new(Names::new());
+        let options = DedupOptions { dir: "dedup".into(), lineage: 1, memory_bytes_max: 1 << 20 };
+        let (dedup, _) = Dedup::open(Arc::new(SimulatedDisk::new(1, Faults::default())), options, 0).unwrap();
+        let identity = Identity::new(&[1; 16], "main");
+        let sequencer = Sequencer::new(Arc::clone(&names), identity, dedup, 1);
+        Self { names, sequencer, next_ticket: 1 }
+    }
+
+    fn step(&mut self, input: Input, now: Micros) -> Vec<Emit> {
+        let mut out = Vec::new();
+        self.sequencer.step(input, now, &mut out).unwrap();
+        out
+    }
+
+    fn events(&mut self, ids: &[&str], offset: i64) -> Vec<Emit> {
+        let items = ids.iter().map(|id| self.item(id, NOW - DAY_US)).collect();
+        self.batch(items, offset)
+    }
+
+    fn batch(&mut self, items: Vec<Item>, offset: i64) -> Vec<Emit> {
+        let progress = vec![Checkpoint::Kafka(PartitionCheckpoint {
+            cluster: "c".into(),
+            topic: "t".into(),
+            topic_id: "i".into(),
+            partition: 0,
+            leader_epoch: -1,
+            next_offset: offset,
+        })];
+        let batch = Batch { source: self.names.intern("app"), payload: b"raw".to_vec(), items, progress };
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.step(Input::Batch { ticket, generation: 0, batch }, NOW)
+    }
+
+    fn item(&self, id: &str, occurred_at: Micros) -> Item {
+        let event = Event {
+            source: self.names.intern("app"),
+            generation: 0,
+            id: id.into(),
+            subject: Subject::Account(self.names.intern("acme")),
+            user: None,
+            actor: Actor::Person,
+            product: None,
+            kind: EventType::Usage,
+            occurred_at,
+            quantity: None,
+            amount: None,
+            feature: Some(self.names.intern("f")),
+            metric: None,
+            properties: Vec::new(),
+            unknown: Box::default(),
+        };
+        let fingerprint = content::fingerprint(&self.names, &event);
+        let origin = Origin::Line { digest: self.names.intern("d"), line: 1 };
+        Item { outcome: Outcome::Event { event: Box::new(event), fingerprint }, bytes: 0..3, origin }
+    }
+}
+
+/// What was put out, in words: frames by their sequences and control entry, answers by their ticket.
+fn told(emits: &[Emit]) -> Vec<String> {
+    let word = |emit: &Emit| match emit {
+        Emit::Answer(answer) => format!("answer {}", answer.ticket),
+        Emit::Frame(filled) => {
+            let control = filled.control.as_ref().map_or("", Control::name);
+            format!("frame {}+{} {control}", filled.frame.first_seq, filled.frame.count).trim_end().to_owned()
+        }
+    };
+    emits.iter().map(word).collect()
+}
+
+#[test]
+fn answers_stand_behind_the_frames_they_depend_on() {
+    let mut bench = Bench::new();
+    assert_eq!(told(&bench.events(&["1", "2"], 2)), ["frame 1+2 type_fed"], "the first of its type closes a frame");
+    assert_eq!(told(&bench.step(Input::WriterFree, NOW)), ["frame 3+1", "answer 1"]);
+    assert_eq!(told(&bench.events(&["3"], 3)), [""; 0]);
+    assert_eq!(told(&bench.events(&["3"], 4)), [""; 0], "a duplicate waits for the frame of its event");
+    assert_eq!(told(&bench.step(Input::WriterFree, NOW)), ["frame 4+1", "answer 2", "answer 3"]);
+}
+
+#[test]
+fn progress_lies_in_the_frame_of_the_last_record_it_covers() {
+    let mut bench = Bench::new();
+    let first = bench.events(&["1", "2"], 2);
+    let [Emit::Frame(first)] = first.as_slice() else { panic!("one frame closed") };
+    assert_eq!(first.frame.progress.checkpoints, [], "record 2 is not in it");
+    let rest = bench.step(Input::WriterFree, NOW);
+    let [Emit::Frame(rest), Emit::Answer(_)] = rest.as_slice() else { panic!("the rest and its answer") };
+    assert_eq!(rest.frame.progress.checkpoints.len(), 1);
+}
+
+#[test]
+fn an_earlier_day_is_fed_anew_and_a_later_one_is_not() {
+    let mut bench = Bench::new();
+    bench.events(&["1"], 1);
+    let item = bench.item("2", NOW - DAY_US + 1);
+    assert_eq!(told(&bench.batch(vec![item], 2)), [""; 0]);
+    let item = bench.item("3", NOW - 3 * DAY_US);
+    let emits = bench.batch(vec![item], 3);
+    let [Emit::Frame(filled), ..] = emits.as_slice() else { panic!("the frame was closed") };
+    let fed = Control::TypeFed { kind: "usage".into(), earliest_at: Some(NOW - 3 * DAY_US), earliest_user_at: None };
+    assert_eq!(filled.control, Some(fed));
+}
+
+#[test]
+fn without_streams_the_clock_follows_the_wall_and_days_close_one_at_a_time() {
+    let mut bench = Bench::new();
+    let clocks = |emits: &[Emit]| -> Vec<Micros> {
+        let at = |emit: &Emit| match emit {
+            Emit::Frame(filled) => match filled.control {
+                Some(Control::ClockAdvanced { at }) => Some(at),
+                _ => None,
+            },
+            Emit::Answer(_) => None,
+        };
+        emits.iter().filter_map(at).collect()
+    };
+    assert_eq!(clocks(&bench.step(Input::Tick, NOW)), [NOW]);
+    assert_eq!(clocks(&bench.step(Input::Tick, NOW + 1_000_000)), [0; 0], "small steps are not logged");
+    let later = NOW + 2 * DAY_US + HOUR_US;
+    let closes = [NOW + 3 * HOUR_US, NOW + DAY_US + 3 * HOUR_US];
+    assert_eq!(clocks(&bench.step(Input::Tick, later)), [closes[0], closes[1], later]);
+}
+
+#[test]
+fn the_clock_never_passes_a_stream() {
+    let mut bench = Bench::new();
+    let source = bench.names.intern("app");
+    let slow = bench.names.intern("slow");
+    bench.step(Input::Streams { source }, NOW);
+    bench.step(Input::Streams { source: slow }, NOW);
+    bench.step(Input::CompleteThrough { source, at: NOW }, NOW);
+    bench.step(Input::Tick, NOW);
+    assert_eq!(bench.sequencer.basis().clock_at, None, "one stream is not known yet");
+    bench.step(Input::CompleteThrough { source: slow, at: NOW - DAY_US }, NOW);
+    bench.step(Input::Tick, NOW);
+    assert_eq!(bench.sequencer.basis().clock_at, Some(NOW - DAY_US));
+    bench.step(Input::StreamEnded { source: slow }, NOW);
+    bench.step(Input::Tick, NOW + HOUR_US);
+    assert_eq!(bench.sequencer.basis().clock_at, Some(NOW));
+}
+
+#[test]
+fn a_wall_clock_that_jumps_back_changes_no_order() {
+    let mut bench = Bench::new();
+    bench.step(Input::Tick, NOW);
+    let wall = bench.sequencer.basis().wall_at;
+    let emits = bench.step(Input::Tick, NOW - DAY_US);
+    assert_eq!(told(&emits), [""; 0]);
+    assert_eq!(bench.sequencer.basis().wall_at, wall);
+    bench.events(&["1", "2"], 1);
+    let emits = bench.step(Input::WriterFree, NOW - DAY_US);
+    let [Emit::Frame(filled), ..] = emits.as_slice() else { panic!("a frame") };
+    assert_eq!(filled.frame.recorded_at, NOW);
+}
+
+#[test]
+fn records_read_before_a_reset_are_not_taken_after_it() {
+    let mut bench = Bench::new();
+    bench.events(&["1"], 1);
+    let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
+    bench.step(Input::Command { ticket: 90, command }, NOW);
+    let emits = bench.events(&["2"], 2);
+    let [Emit::Answer(answer)] = emits.as_slice() else { panic!("an answer: {:?}", told(&emits)) };
+    assert!(matches!(answer.reply, Reply::Refused(Refused::SourceWasReset { opened: 0, current: 1, .. })));
+}
