@@ -98,7 +98,11 @@ fn told(emits: &[Emit]) -> Vec<String> {
 #[test]
 fn answers_stand_behind_the_frames_they_depend_on() {
     let mut bench = Bench::new();
-    assert_eq!(told(&bench.events(&["1", "2"], 2)), ["frame 1+2 type_fed"], "the first of its type closes a frame");
+    assert_eq!(
+        told(&bench.events(&["1", "2"], 2)),
+        ["frame 1+2 type_fed"],
+        "the first of its type closes a frame"
+    );
     assert_eq!(told(&bench.step(Input::WriterFree, NOW)), ["frame 3+1", "answer 1"]);
     assert_eq!(told(&bench.events(&["3"], 3)), [""; 0]);
     assert_eq!(told(&bench.events(&["3"], 4)), [""; 0], "a duplicate waits for the frame of its event");
@@ -125,7 +129,11 @@ fn an_earlier_day_is_fed_anew_and_a_later_one_is_not() {
     let item = bench.item("3", NOW - 3 * DAY_US);
     let emits = bench.batch(vec![item], 3);
     let [Emit::Frame(filled), ..] = emits.as_slice() else { panic!("the frame was closed") };
-    let fed = Control::TypeFed { kind: "usage".into(), earliest_at: Some(NOW - 3 * DAY_US), earliest_user_at: None };
+    let fed = Control::TypeFed {
+        kind: "usage".into(),
+        earliest_at: Some(NOW - 3 * DAY_US),
+        earliest_user_at: None,
+    };
     assert_eq!(filled.control, Some(fed));
 }
 

@@ -243,7 +243,8 @@ fn what_memory_answers_is_what_the_log_answers() {
     });
     let lines: Vec<String> = company_lines().into_iter().chain(old).collect();
     shard.import_lines("app", &lines);
-    let asked = ["2022-06-01", "2023-12-31", "2024-02-01", "2024-02-14", "2024-02-20", "2024-02-28", "2024-04-01"];
+    let asked =
+        ["2022-06-01", "2023-12-31", "2024-02-01", "2024-02-14", "2024-02-20", "2024-02-28", "2024-04-01"];
     let within_a_day = "2024-02-14T12:00:00Z";
     let cold = shard.metrics(tidewatch_projections::model::DEFAULT, &asked, None);
     let engine = shard.open(2);
