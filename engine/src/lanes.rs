@@ -172,6 +172,11 @@ impl Inbox {
         }
     }
 
+    /// Whether nothing more is taken.
+    pub fn is_closed(&self) -> bool {
+        self.state().is_closed
+    }
+
     /// Takes nothing more; what waits is still given out.
     pub fn close(&self) {
         self.state().is_closed = true;

@@ -14,7 +14,7 @@ mod time;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use tidewatch_ingest::batch::{Batch, Item, Outcome};
+use tidewatch_ingest::batch::{Batch, Item, Origin, Outcome};
 use tidewatch_ingest::checkpoint::{Checkpoint, Stream};
 use tidewatch_ingest::content;
 use tidewatch_ingest::reject::{Reason, Rejection};
@@ -193,7 +193,7 @@ impl Sequencer {
     pub fn step(&mut self, input: Input, now: Micros, out: &mut Vec<Emit>) -> Result<(), DedupError> {
         self.recorded_at = self.recorded_at.max(now);
         match input {
-            Input::Batch { ticket, generation, batch } => self.take_batch(ticket, generation, &batch, out)?,
+            Input::Batch { ticket, generation, batch } => self.take_batch(ticket, generation, batch, out)?,
             Input::Command { ticket, command } => self.obey(ticket, command, out),
             Input::Streams { source } => {
                 self.streaming.insert(source, None);
@@ -214,28 +214,29 @@ impl Sequencer {
         &mut self,
         ticket: Ticket,
         generation: u32,
-        batch: &Batch,
+        batch: Batch,
         out: &mut Vec<Emit>,
     ) -> Result<(), DedupError> {
-        let current = self.basis.generation(batch.source);
+        let Batch { source, payload, items, progress } = batch;
+        let current = self.basis.generation(source);
         if generation != current {
-            let name = self.names.text(batch.source).into();
+            let name = self.names.text(source).into();
             let refused = Refused::SourceWasReset { name, opened: generation, current };
             self.answer(ticket, Reply::Refused(refused), out);
             return Ok(());
         }
         if planted::active(Bug::CheckpointTooFar) {
-            self.progress(&batch.progress);
+            self.progress(&progress);
         }
         let mut receipt = Receipt::default();
-        for item in &batch.items {
-            self.take_item(batch, item, &mut receipt, out)?;
+        for item in items {
+            self.take_item(source, &payload, item, &mut receipt, out)?;
             if self.builder.bytes() >= FRAME_BYTES {
                 self.close(None, out);
             }
         }
         // Only now are all records below the checkpoints in this frame or an earlier one.
-        self.progress(&batch.progress);
+        self.progress(&progress);
         receipt.last_seq = self.builder.next_seq() - 1;
         self.answer(ticket, Reply::Taken(Box::new(receipt)), out);
         Ok(())
@@ -243,31 +244,33 @@ impl Sequencer {
 
     fn take_item(
         &mut self,
-        batch: &Batch,
-        item: &Item,
+        source: Symbol,
+        payload: &[u8],
+        item: Item,
         receipt: &mut Receipt,
         out: &mut Vec<Emit>,
     ) -> Result<(), DedupError> {
-        let rejection = match &item.outcome {
+        let Item { outcome, bytes, origin } = item;
+        let rejection = match outcome {
             Outcome::Filtered => {
                 receipt.filtered += 1;
                 return Ok(());
             }
-            Outcome::Rejected(rejection) => rejection.clone(),
+            Outcome::Rejected(rejection) => rejection,
             Outcome::Event { event, fingerprint } => {
                 let generation = self.basis.generation(event.source);
                 let key = self.identity.event(self.names.text(event.source), generation, &event.id);
-                match self.dedup.check(key, *fingerprint)? {
+                match self.dedup.check(key, fingerprint)? {
                     Verdict::Duplicate { .. } => {
                         receipt.duplicates += 1;
                         return Ok(());
                     }
-                    Verdict::Conflict { seq } => conflict(&self.names, event, seq),
-                    Verdict::New => match self.judge(event) {
+                    Verdict::Conflict { seq } => conflict(&self.names, &event, seq),
+                    Verdict::New => match self.judge(&event) {
                         Err(rejection) => rejection,
                         Ok(()) => {
-                            let event = Event { generation, ..(**event).clone() };
-                            match self.accept(event, key, *fingerprint, out) {
+                            let event = Event { generation, ..*event };
+                            match self.accept(event, key, fingerprint, out) {
                                 Ok(()) => {
                                     receipt.accepted += 1;
                                     return Ok(());
@@ -279,7 +282,7 @@ impl Sequencer {
                 }
             }
         };
-        self.refuse(batch, item, rejection, receipt)
+        self.refuse(source, &payload[bytes], origin, rejection, receipt)
     }
 
     /// What only the moment and the other events can tell about an event.
@@ -360,23 +363,23 @@ impl Sequencer {
 
     fn refuse(
         &mut self,
-        batch: &Batch,
-        item: &Item,
+        source: Symbol,
+        original: &[u8],
+        origin: Origin,
         rejection: Rejection,
         receipt: &mut Receipt,
     ) -> Result<(), DedupError> {
-        let original = &batch.payload[item.bytes.clone()];
         let kept = &original[..original.len().min(ORIGINAL_BYTES_MAX)];
-        let key = self.dead_letter_key(batch.source, kept);
+        let key = self.dead_letter_key(source, kept);
         if !matches!(self.dedup.check(key, DEAD_LETTER_FINGERPRINT)?, Verdict::New) {
             receipt.repeated_dead_letters += 1;
             return Ok(());
         }
         let letter = DeadLetter {
-            source: batch.source,
+            source,
             reason: rejection.reason,
             detail: rejection.detail,
-            origin: item.origin.clone(),
+            origin,
             original: kept.into(),
             at: self.recorded_at,
         };

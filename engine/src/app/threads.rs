@@ -1,5 +1,6 @@
 //! The threads of a shard.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -72,10 +73,14 @@ fn spawn(
     run: impl FnOnce(&Shared) -> Result<(), String> + Send + 'static,
 ) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
+    let thread_name = name.to_owned();
     thread::Builder::new()
         .name(name.into())
         .spawn(move || {
-            if let Err(cause) = run(&shared) {
+            // A thread that panics must not leave the others waiting for it.
+            let ended = catch_unwind(AssertUnwindSafe(|| run(&shared)));
+            let panicked = || Err(format!("the {thread_name} panicked; the message above says where"));
+            if let Err(cause) = ended.unwrap_or_else(|_| panicked()) {
                 shared.fail(cause);
             }
         })
@@ -133,7 +138,7 @@ fn write(
         let Some(first) = first else { break };
         writer.push(first);
         emits.try_iter().for_each(|more| writer.push(more));
-        let holding = write_when_possible(&mut writer)?;
+        let holding = write_when_possible(shared, &mut writer)?;
         shared.durable.send_if_modified(|seq| {
             let durable = writer.durable().seq;
             std::mem::replace(seq, durable) != durable
@@ -159,12 +164,12 @@ fn write(
     writer.close().map(|_| ()).map_err(|error| error.to_string())
 }
 
-/// Waits a full disk out: what was queued is neither lost nor acknowledged meanwhile.
-fn write_when_possible(writer: &mut Writer) -> Result<Vec<Emit>, String> {
+/// Waits a full disk out: what was queued is neither lost nor acknowledged meanwhile. A shard that shuts down does not wait.
+fn write_when_possible(shared: &Shared, writer: &mut Writer) -> Result<Vec<Emit>, String> {
     let mut is_reported = false;
     loop {
         match writer.write() {
-            Err(error @ LogError::DiskFull { .. }) => {
+            Err(error @ LogError::DiskFull { .. }) if !shared.inbox.is_closed() => {
                 if !is_reported {
                     tracing::error!(%error, "writing waits");
                     is_reported = true;
