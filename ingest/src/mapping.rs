@@ -3,9 +3,11 @@
 //! The first rule that matches is the record's own and its event keeps the record's id; every matching rule marked
 //! `also` adds an event whose id is `id#k`, k being the rule's place in the file counted from 1.
 
+pub mod check;
 pub mod clock;
 pub mod condition;
 pub mod error;
+pub mod guess;
 pub mod path;
 pub mod rule;
 pub mod value;

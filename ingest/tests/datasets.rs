@@ -11,6 +11,7 @@ use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::files::{FileSource, Input};
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::mapping::Mapping;
+use tidewatch_ingest::mapping::guess::guess;
 use tidewatch_ingest::source::{Polled, Source};
 use tidewatch_ingest::time::{read_rfc3339, write_rfc3339};
 use tidewatch_projections::event::Event;
@@ -84,9 +85,9 @@ fn records_of(folder: &Path) -> usize {
 const DAY: i64 = 86_400_000_000;
 
 /// Every row of `expected.csv`, from the mapped events by plain counting.
-fn counts_hold(name: &str) {
+fn counts_hold(name: &str, mapping: &str) {
     let Some(folder) = set(name) else { return };
-    let mapped = map(&folder, &deployed(&format!("{name}.toml")));
+    let mapped = map(&folder, &deployed(mapping));
     assert_eq!(mapped.records, records_of(&folder), "{name}: one own event a record");
     let model = deployed(&format!("{name}.expected.toml"));
     Model::parse(&model).unwrap();
@@ -159,22 +160,22 @@ fn counts_hold(name: &str) {
 
 #[test]
 fn openstack_vendors() {
-    counts_hold("openstack-vendors");
+    counts_hold("openstack-vendors", "openstack-vendors.toml");
 }
 
 #[test]
 fn online_retail_b2b() {
-    counts_hold("online-retail-b2b");
+    counts_hold("online-retail-b2b", "online-retail-b2b.toml");
 }
 
 #[test]
 fn itsm_tickets() {
-    counts_hold("itsm-tickets");
+    counts_hold("itsm-tickets", "itsm-tickets.toml");
 }
 
 #[test]
 fn ravenstack() {
-    counts_hold("ravenstack");
+    counts_hold("ravenstack", "ravenstack.toml");
 }
 
 #[test]
@@ -183,4 +184,29 @@ fn nab_activity() {
     let mapped = map(&folder, &deployed("nab-activity.toml"));
     assert_eq!(mapped.records, records_of(&folder));
     assert!(mapped.events.iter().all(|event| event.quantity.is_some() && event.feature.is_some()));
+}
+
+#[test]
+fn the_mapping_of_the_neutral_form_counts_every_set_alike() {
+    for name in ["openstack-vendors", "online-retail-b2b", "itsm-tickets", "ravenstack"] {
+        counts_hold(name, "events-jsonl.toml");
+    }
+}
+
+#[test]
+fn a_guess_takes_the_first_records_of_every_set() {
+    use std::io::{BufRead, BufReader};
+    const RECORDS: usize = 1000;
+    for name in ["openstack-vendors", "online-retail-b2b", "itsm-tickets", "ravenstack", "nab-activity"] {
+        let Some(folder) = set(name) else { continue };
+        let file = std::fs::File::open(folder.join("events.jsonl.gz")).unwrap();
+        let lines = BufReader::new(flate2::read::MultiGzDecoder::new(file)).lines().take(RECORDS);
+        let lines: Vec<String> = lines.map(Result::unwrap).collect();
+        let guess = guess(lines.iter().map(String::as_bytes), &Limits::default()).unwrap();
+        assert_eq!(
+            guess.report.accepted, RECORDS as u64,
+            "{name}\n{}\n{:?}",
+            guess.file, guess.report.rejected
+        );
+    }
 }

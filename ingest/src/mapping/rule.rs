@@ -83,6 +83,9 @@ pub(super) struct Targets {
     except: Vec<String>,
 }
 
+/// System and id of an external reference.
+type Reference<'r> = (Cow<'r, str>, Cow<'r, str>);
+
 /// One rule, its defaults merged in.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rule {
@@ -304,10 +307,7 @@ impl Rule {
         }
     }
 
-    fn reference<'r>(
-        &'r self,
-        record: &'r Fields<'r>,
-    ) -> Result<Option<(Cow<'r, str>, Cow<'r, str>)>, Rejection> {
+    fn reference<'r>(&'r self, record: &'r Fields<'r>) -> Result<Option<Reference<'r>>, Rejection> {
         let (system, id) = (self.name_of("ref.system", record)?, self.name_of("ref.id", record)?);
         // A constant system says nothing where the record has no id.
         Ok(id.filter(|id| !id.is_empty()).map(|id| (system.unwrap_or_default(), id)))
@@ -356,7 +356,9 @@ impl Rule {
                 }
             };
             for (key, node) in fields {
-                let read_already = path.is_root() && self.read_tops().any(|top| top == key);
+                let read_already = path.is_root()
+                    && (self.read_tops().any(|top| top == key)
+                        || self.targets.copy.iter().any(|other| other.top() == Some(key.as_ref())));
                 let left_out = *node == Node::Null || self.targets.except.iter().any(|name| *name == **key);
                 if read_already || left_out || properties.iter().any(|(given, _)| given == key) {
                     continue;

@@ -142,6 +142,9 @@ enum Unlisted {
     Drop,
 }
 
+/// A translation table, and what becomes of the rest.
+type Map = (Vec<(Box<str>, Constant)>, Unlisted);
+
 /// Units of an amount.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unit {
@@ -159,7 +162,7 @@ pub struct Source {
     lower: bool,
     after: Option<String>,
     before: Option<String>,
-    map: Option<(Vec<(Box<str>, Constant)>, Unlisted)>,
+    map: Option<Map>,
     kind: Option<Kind>,
     times: Option<Decimal>,
     clock: Option<Clock>,
@@ -462,8 +465,6 @@ fn fill<'r>(pieces: &[Piece], record: &'r Fields<'r>) -> Result<Option<Cooked<'r
     }
     Ok(Some(Cooked::Text(Cow::Owned(text))))
 }
-
-type Map = (Vec<(Box<str>, Constant)>, Unlisted);
 
 fn read_map(at: &str, table: &Table) -> Result<Option<Map>, MappingError> {
     let unlisted = match table.get("unlisted").map(|value| (value, value.as_str())) {

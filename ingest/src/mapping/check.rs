@@ -1,0 +1,141 @@
+//! What a mapping makes of sample records: for a person who writes one, before anything is imported.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidewatch_projections::filter::type_name;
+use tidewatch_projections::names::Names;
+
+use super::{Made, Mapping};
+use crate::batch::Origin;
+use crate::draft::Decoding;
+use crate::json;
+use crate::limits::Limits;
+use crate::native;
+use crate::reject::{Reason, Rejection};
+
+/// What one sample record became: one entry for each event, or one for its refusal or filtering.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sample {
+    /// The line, counted from 1.
+    pub line: u64,
+    /// In the order they would be accepted.
+    pub became: Vec<Became>,
+}
+
+/// One outcome of a sample record.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Became {
+    /// The rule's place in the file, counted from 1, with its name; `None` when no rule was for the record.
+    pub rule: Option<(usize, String)>,
+    /// The outcome.
+    pub outcome: Outcome,
+}
+
+/// See [`Became::outcome`].
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    /// An event, as one line of native JSON.
+    Event(String),
+    /// A dead letter.
+    Rejected(Rejection),
+    /// Left out.
+    Filtered,
+}
+
+/// The findings of a check.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct Report {
+    /// The first samples in full.
+    pub samples: Vec<Sample>,
+    /// Records seen.
+    pub records: u64,
+    /// Records that gave at least one event and no refusal.
+    pub accepted: u64,
+    /// Records left out.
+    pub filtered: u64,
+    /// Events by type.
+    pub types: BTreeMap<String, u64>,
+    /// Refused records by reason, with the sentence of the first.
+    pub rejected: BTreeMap<Reason, (u64, String)>,
+    /// For each rule, in the order of the file, how many records it made an event of or left out.
+    pub by_rule: Vec<u64>,
+    /// Fields at the top of the records that no rule reads, and in how many records they stand: they are not kept.
+    pub unread: BTreeMap<String, u64>,
+}
+
+/// Runs `lines` through `mapping`; blank lines are passed over. The first `samples_max` records are reported in full.
+pub fn check<'l>(
+    mapping: &Mapping,
+    lines: impl IntoIterator<Item = &'l [u8]>,
+    limits: &Limits,
+    samples_max: usize,
+) -> Report {
+    let names = Names::new();
+    let with = Decoding { names: &names, tenant: "main", source: names.intern("sample"), limits };
+    let digest = names.intern("sample");
+    let read: BTreeSet<&str> = mapping.rules().iter().flat_map(|rule| rule.tops()).collect();
+    let all_read = mapping.rules().iter().any(|rule| rule.copies_root());
+    let mut report = Report { by_rule: vec![0; mapping.rules().len()], ..Report::default() };
+    for (line, record) in (1..).zip(lines) {
+        if record.trim_ascii().is_empty() {
+            continue;
+        }
+        let mut made = Vec::new();
+        mapping.apply(record, &with, &Origin::Line { digest, line }, &mut |one| made.push(one));
+        report.count(&names, &made);
+        if !all_read && let Ok(fields) = json::read_object(record, limits) {
+            for (key, _) in fields.iter().filter(|(key, _)| !read.contains(key.as_ref())) {
+                *report.unread.entry(key.to_string()).or_default() += 1;
+            }
+        }
+        if report.samples.len() < samples_max {
+            let became = made.into_iter().map(|one| became(mapping, &names, one)).collect();
+            report.samples.push(Sample { line, became });
+        }
+    }
+    report
+}
+
+impl Report {
+    fn count(&mut self, names: &Names, made: &[Made]) {
+        self.records += 1;
+        for one in made {
+            if let (Some(rule), Ok(_)) = (one.rule, &one.result) {
+                self.by_rule[rule] += 1;
+            }
+            match &one.result {
+                Ok(Some(event)) => {
+                    *self.types.entry(type_name(names, event.kind).to_owned()).or_default() += 1
+                }
+                Ok(None) => {}
+                Err(rejection) => {
+                    self.rejected.entry(rejection.reason).or_insert_with(|| (0, rejection.to_string())).0 +=
+                        1;
+                }
+            }
+        }
+        let rejected = made.iter().any(|one| one.result.is_err());
+        let events = made.iter().any(|one| matches!(one.result, Ok(Some(_))));
+        self.accepted += u64::from(events && !rejected);
+        self.filtered += u64::from(!events && !rejected);
+    }
+
+    /// Whether more than half of the records came through, filtered ones included.
+    pub fn passes(&self) -> bool {
+        2 * (self.accepted + self.filtered) > self.records
+    }
+}
+
+fn became(mapping: &Mapping, names: &Names, made: Made) -> Became {
+    let rule = made.rule.map(|index| (index + 1, mapping.rules()[index].name.clone()));
+    let outcome = match made.result {
+        Ok(Some(event)) => {
+            let mut line = Vec::new();
+            native::write(names, &event, &mut line);
+            Outcome::Event(String::from_utf8(line).expect("native JSON is written from texts"))
+        }
+        Ok(None) => Outcome::Filtered,
+        Err(rejection) => Outcome::Rejected(rejection),
+    };
+    Became { rule, outcome }
+}

@@ -1,0 +1,470 @@
+//! Proposes a mapping for a feed from sample records: by the names of fields and the shape of their values.
+
+pub mod kinds;
+pub mod survey;
+
+use std::collections::BTreeMap;
+
+use tidewatch_projections::decimal::Decimal;
+use tidewatch_projections::vocabulary::{EventType, Family};
+
+use super::Mapping;
+use super::check::{Report, check};
+use super::clock::Clock;
+use super::value::Cooked;
+use crate::json::{self, Fields, Node};
+use crate::limits::Limits;
+use survey::{Column, Survey};
+
+/// Records looked at; more tell nothing new.
+pub const RECORDS_MAX: usize = 2000;
+/// Distinct types given a rule; the others keep their own name.
+const TYPES_MAX: usize = 60;
+/// A field every event needs must stand in this share of the records.
+const SHARE_NEEDED: f64 = 0.9;
+
+const ID: &[&str] = &["id", "event_id", "message_id", "uuid", "_id", "record_id", "key", "insert_id", "guid"];
+const TIME: &[&str] = &[
+    "occurred_at",
+    "ts",
+    "timestamp",
+    "event_time",
+    "time",
+    "created_at",
+    "created",
+    "datetime",
+    "date",
+    "at",
+    "when",
+    "event_date",
+    "original_timestamp",
+    "sent_at",
+    "received_at",
+    "updated_at",
+    "invoice_date",
+    "opened_at",
+];
+const ACCOUNT: &[&str] = &[
+    "account",
+    "account_id",
+    "customer",
+    "customer_id",
+    "organization",
+    "organization_id",
+    "organisation",
+    "organisation_id",
+    "org",
+    "org_id",
+    "company",
+    "company_id",
+    "group_id",
+    "workspace",
+    "workspace_id",
+    "client",
+    "client_id",
+    "team",
+    "team_id",
+    "site",
+    "account_name",
+    "customer_name",
+    "company_name",
+    "account_number",
+];
+const USER: &[&str] = &[
+    "user",
+    "user_id",
+    "username",
+    "requester_id",
+    "requester",
+    "member",
+    "member_id",
+    "person",
+    "person_id",
+    "author",
+    "caller",
+    "contact",
+    "contact_id",
+    "email",
+    "user_email",
+    "login",
+    "anonymous_id",
+];
+const TYPE: &[&str] =
+    &["type", "event_type", "event", "action", "event_name", "kind", "activity", "topic", "category"];
+const FEATURE: &[&str] = &[
+    "feature",
+    "feature_name",
+    "module",
+    "page",
+    "screen",
+    "object",
+    "item",
+    "sku",
+    "product",
+    "area",
+    "endpoint",
+    "event",
+    "name",
+    "path",
+];
+const AMOUNT: &[&str] =
+    &["amount", "total", "amount_due", "amount_paid", "price", "revenue", "net", "gross", "value"];
+const CURRENCY: &[&str] = &["currency", "currency_code", "amount_currency"];
+const QUANTITY: &[&str] = &["quantity", "qty", "count", "units"];
+const PROPERTIES: &[&str] = &["properties", "props", "data", "attributes", "payload", "details", "metadata"];
+const TICKET: &[&str] = &[
+    "ticket_id",
+    "ticket",
+    "case_id",
+    "case",
+    "incident_id",
+    "incident",
+    "issue_id",
+    "issue",
+    "conversation_id",
+    "number",
+];
+const INVOICE: &[&str] = &["invoice_id", "invoice", "invoice_number", "invoice_no", "bill_id", "number"];
+const SUBSCRIPTION: &[&str] = &["subscription_id", "subscription", "contract_id", "contract"];
+const SCORE: &[&str] = &["score", "rating", "satisfaction", "nps", "csat", "answer", "value", "amount"];
+const PATTERNS: &[&str] = &[
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f%z",
+    "%Y-%m-%d %H:%M",
+    "%d/%m/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%m/%d/%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%Y",
+    "%Y%m%d",
+];
+
+/// A proposed mapping and what it makes of the samples.
+#[derive(Clone, Debug)]
+pub struct Guess {
+    /// The mapping file, with comments on what to look at.
+    pub file: String,
+    /// The check of the samples with it.
+    pub report: Report,
+}
+
+/// Why nothing can be proposed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum GuessError {
+    /// No line is a JSON object.
+    #[error("none of the {lines} lines is a JSON object; a mapping reads one object a line")]
+    NoRecords {
+        /// Lines looked at.
+        lines: usize,
+    },
+    /// No field looks like a time.
+    #[error("no field looks like the time of the event; write a mapping with occurred_at (fields: {fields})")]
+    NoTime {
+        /// The paths there are.
+        fields: String,
+    },
+    /// No field looks like an account or a user.
+    #[error(
+        "no field looks like an account or a user; write a mapping with account or user (fields: {fields})"
+    )]
+    NoSubject {
+        /// The paths there are.
+        fields: String,
+    },
+}
+
+/// Proposes a mapping for the records of these lines.
+///
+/// # Errors
+/// When there is no record, or no field for the time or for whom it is about.
+///
+/// # Panics
+/// Never: what it writes is a mapping, which tests hold.
+pub fn guess<'l>(lines: impl IntoIterator<Item = &'l [u8]>, limits: &Limits) -> Result<Guess, GuessError> {
+    let lines: Vec<&[u8]> =
+        lines.into_iter().filter(|line| !line.trim_ascii().is_empty()).take(RECORDS_MAX).collect();
+    let records: Vec<Fields<'_>> =
+        lines.iter().filter_map(|line| json::read_object(line, limits).ok()).collect();
+    if records.is_empty() {
+        return Err(GuessError::NoRecords { lines: lines.len() });
+    }
+    let file = propose(&records)?;
+    let mapping = Mapping::parse(&file).expect("a proposal is a valid mapping");
+    const SAMPLES_SHOWN: usize = 5;
+    let report = check(&mapping, lines, limits, SAMPLES_SHOWN);
+    Ok(Guess { file, report })
+}
+
+fn propose(records: &[Fields<'_>]) -> Result<String, GuessError> {
+    let all = Survey::of(records);
+    let fields = || all.columns.keys().cloned().collect::<Vec<_>>().join(", ");
+    let (time_path, form) = time_of(&all).ok_or_else(|| GuessError::NoTime { fields: fields() })?;
+    let account =
+        all.find(ACCOUNT, SHARE_NEEDED, Column::is_name).or_else(|| all.find(ACCOUNT, 0.1, Column::is_name));
+    let user = all.find(USER, 0.0, Column::is_name).filter(|path| Some(*path) != account);
+    if account.is_none() && user.is_none() {
+        return Err(GuessError::NoSubject { fields: fields() });
+    }
+    let id = all
+        .find(ID, 1.0, |column| column.is_name() && column.distinct.len() == column.values.len())
+        .filter(|path| Some(*path) != account && Some(*path) != user);
+    let kind = all.find(TYPE, SHARE_NEEDED, |column| {
+        let few = (column.values.len() / 4).max(12);
+        column.all(|node| matches!(node, Node::Text(_))) && column.distinct.len() <= few
+    });
+    let properties = all.find(PROPERTIES, 0.1, |column| column.all(|node| matches!(node, Node::Object(_))));
+
+    let mut file = String::from("# Proposed from samples: read every line of it before use.\nversion = 1\n");
+    if kind.is_some() {
+        file += "# Records of a type without a rule are kept under their own name; \"refuse\" makes them dead letters.\n";
+        file += "unmatched = \"keep\"\n";
+    }
+    file += "\n[defaults]\n";
+    match id {
+        Some(id) => file += &format!("id = {}\n", quote(id)),
+        None => {
+            file += "# No field is unique, so the id is the record's place: topic/partition/offset or digest:line.\n"
+        }
+    }
+    if let Some(account) = account {
+        file += &format!("account = {}\n", quote(account));
+    } else {
+        file += "# No field looks like an account: events wait until their user is linked to one.\n";
+    }
+    if let Some(user) = user {
+        file += &format!("user = {}\n", quote(user));
+    }
+    file += &match form.as_str() {
+        "rfc3339" => format!("occurred_at = {}\n", quote(&time_path)),
+        form if form.contains('%') || form == "date" => format!(
+            "# The feed names no zone: set the one its clock shows. Check that day and month are not swapped.\noccurred_at = {{ from = {}, time = {}, zone = \"UTC\" }}\n",
+            quote(&time_path),
+            quote(form)
+        ),
+        form => format!("occurred_at = {{ from = {}, time = {} }}\n", quote(&time_path), quote(form)),
+    };
+    if let Some(kind) = kind {
+        file += &format!("type = {}\n", quote(kind));
+    }
+    file += "# What no target reads is kept as properties.\n";
+    file += &match properties {
+        Some(path) => format!("copy = [{}, \"$\"]\n", quote(path)),
+        None => "copy = \"$\"\n".to_owned(),
+    };
+    let Some(kind) = kind else {
+        file += "\n# No field looks like a type: every record is taken for a use of the product.\n";
+        file += &rule("every record", None, EventType::Usage, &all, "usage", id);
+        return Ok(file);
+    };
+    file += &rules(records, kind, id);
+    Ok(file)
+}
+
+/// A rule for each type of the contract that the feed's types seem to mean.
+fn rules(records: &[Fields<'_>], kind: &str, id: Option<&str>) -> String {
+    let path = super::path::Path::parse(kind).expect("surveys write valid paths");
+    let mut by_word: BTreeMap<&str, Vec<&Fields<'_>>> = BTreeMap::new();
+    for record in records {
+        if let Some(Node::Text(word)) = path.find(record) {
+            by_word.entry(word).or_default().push(record);
+        }
+    }
+    let mut words: Vec<(&str, Vec<&Fields<'_>>)> = by_word.into_iter().collect();
+    words.sort_by_key(|(_, records)| std::cmp::Reverse(records.len()));
+    let mut out = String::new();
+    for (word, records) in words.into_iter().take(TYPES_MAX) {
+        let survey = Survey::of(records);
+        match kinds::meaning(word) {
+            Some(meant) => out += &rule(word, Some((kind, word)), meant, &survey, word, id),
+            None => out += &own_name((kind, word), &survey, "no type of the contract comes to mind"),
+        }
+    }
+    out
+}
+
+fn rule(
+    name: &str,
+    when: Option<(&str, &str)>,
+    meant: EventType,
+    survey: &Survey<'_>,
+    word: &str,
+    id: Option<&str>,
+) -> String {
+    let find = |words: &[&str]| survey.find(words, 1.0, Column::is_name).map(str::to_owned);
+    let mut meant = meant;
+    let mut properties: Vec<(&str, String)> = Vec::new();
+    let mut lines = String::new();
+    let mut need = |key: &'static str, path: Option<String>| match path {
+        Some(path) => {
+            properties.push((key, quote(&path)));
+            true
+        }
+        None => false,
+    };
+    let complete = match meant {
+        EventType::Usage => {
+            let feature =
+                survey.find(FEATURE, 1.0, |column| column.all(|node| matches!(node, Node::Text(_))));
+            let feature = feature.map(str::to_owned);
+            if !need("feature", feature) {
+                properties.push(("feature", quote(word)));
+            }
+            true
+        }
+        EventType::TicketUpdated => {
+            need("ticket_id", find(TICKET));
+            true
+        }
+        kind if kind.family() == Some(Family::Support) => need("ticket_id", find(TICKET)),
+        EventType::InvoiceIssued
+        | EventType::InvoicePaid
+        | EventType::PaymentFailed
+        | EventType::InvoiceVoided => need("invoice_id", find(INVOICE).or_else(|| id.map(str::to_owned))),
+        EventType::SubscriptionPaused | EventType::SubscriptionResumed => {
+            need("subscription_id", find(SUBSCRIPTION));
+            true
+        }
+        kind if kind
+            .known_name()
+            .is_some_and(|name| name.starts_with("subscription_") || name.starts_with("trial_")) =>
+        {
+            need("subscription_id", find(SUBSCRIPTION))
+        }
+        EventType::NpsAnswered => need("score", score(survey, 0, 10)),
+        EventType::CsatAnswered => need("score", score(survey, 1, 5)),
+        EventType::RefundIssued | EventType::CreditIssued => true,
+        kind => crate::contract::rules(kind).iter().all(|rule| !rule.required),
+    };
+    if !complete {
+        if meant.family() != Some(Family::Support) {
+            let like = format!("a field that {} needs was not found", meant.known_name().unwrap_or_default());
+            return when.map_or_else(String::new, |when| own_name(when, survey, &like));
+        }
+        lines += "# No field looks like the ticket's id: the event counts as support and opens no ticket.\n";
+        meant = EventType::TicketUpdated;
+    }
+    let billing = meant.family() == Some(Family::Billing);
+    if billing && let Some(amount) = survey.find(AMOUNT, 0.5, Column::is_number) {
+        lines += &amount_lines(survey, amount);
+    }
+    if meant == EventType::Usage
+        && let Some(quantity) = survey.find(QUANTITY, 0.5, Column::is_number)
+    {
+        lines += &format!("quantity = {}\n", quote(quantity));
+    }
+    let mut out = format!("\n[[rules]]\nname = {}\n", quote(name));
+    if let Some((path, word)) = when {
+        out += &format!("when = {{ {} = {} }}\n", quote(path), quote(word));
+    }
+    out += &format!("type = {}\n{lines}", quote(meant.known_name().unwrap_or("usage")));
+    if !properties.is_empty() {
+        let fields: Vec<String> =
+            properties.iter().map(|(key, source)| format!("{key} = {source}")).collect();
+        out += &format!("properties = {{ {} }}\n", fields.join(", "));
+    }
+    out
+}
+
+/// A type the contract does not have is kept under its own name; only its money needs a rule.
+fn own_name((path, word): (&str, &str), survey: &Survey<'_>, why: &str) -> String {
+    let amount = survey.find(AMOUNT, 0.5, Column::is_number).map(|amount| amount_lines(survey, amount));
+    let head = format!("\n# {} is kept under its own name: {why}.\n", quote(word));
+    match amount.filter(|lines| lines.contains("currency = ")) {
+        Some(lines) => format!(
+            "{head}[[rules]]\nname = {}\nwhen = {{ {} = {} }}\n{lines}",
+            quote(word),
+            quote(path),
+            quote(word)
+        ),
+        None => head,
+    }
+}
+
+fn score(survey: &Survey<'_>, least: i64, most: i64) -> Option<String> {
+    let within = |node: &Node<'_>| match node {
+        Node::Number(text) => Decimal::parse(text).is_some_and(|n| n >= least.into() && n <= most.into()),
+        _ => false,
+    };
+    survey.find(SCORE, 1.0, |column| column.all(within)).map(str::to_owned)
+}
+
+fn amount_lines(survey: &Survey<'_>, amount: &str) -> String {
+    let currency = survey.find(CURRENCY, 0.5, |column| {
+        column.all(|node| matches!(node, Node::Text(text) if text.len() == 3 && text.bytes().all(|b| b.is_ascii_alphabetic())))
+    });
+    let Some(currency) = currency else {
+        return format!(
+            "# {amount} looks like money, but no field is its currency; it is kept as a property.\n"
+        );
+    };
+    let whole = survey.columns[amount]
+        .all(|node| matches!(node, Node::Number(text) if !text.contains(['.', 'e', 'E'])));
+    let (unit, why) = if whole {
+        ("minor", "Whole numbers only: taken for minor units (cents). \"major\" if 12 means 12.00.")
+    } else {
+        ("major", "Major units: 12.5 is 12.50.")
+    };
+    format!(
+        "# {why}\namount = {{ from = {}, unit = \"{unit}\" }}\ncurrency = {}\n",
+        quote(amount),
+        quote(currency)
+    )
+}
+
+/// The first path, by the order of likely names, all of whose values some time format reads.
+fn time_of(survey: &Survey<'_>) -> Option<(String, String)> {
+    let form = |column: &Column<'_>| {
+        let forms = ["rfc3339", "date"].into_iter().chain(PATTERNS.iter().copied());
+        if column.all(|node| matches!(node, Node::Number(_))) {
+            return epoch_unit(column).map(str::to_owned);
+        }
+        forms.into_iter().find(|form| reads(form, column)).map(str::to_owned)
+    };
+    let named = survey.find(TIME, SHARE_NEEDED, |column| form(column).is_some());
+    let path = named.map(str::to_owned).or_else(|| {
+        // No telling name: the first path that holds nothing but texts of times.
+        let texts = survey.columns.iter().filter(|(_, column)| {
+            column.values.len() as f64 >= survey.records as f64 * SHARE_NEEDED && reads("rfc3339", column)
+        });
+        texts.map(|(path, _)| path.clone()).next()
+    })?;
+    let form = form(&survey.columns[&path])?;
+    Some((path, form))
+}
+
+fn reads(form: &str, column: &Column<'_>) -> bool {
+    let mut table = toml::Table::new();
+    table.insert("time".into(), form.into());
+    let Ok(Some(clock)) = Clock::of_table("time", &table) else { return false };
+    column.all(|node| match node {
+        Node::Text(_) => Cooked::of_node(node).is_ok_and(|value| clock.read(&value).is_ok()),
+        _ => false,
+    })
+}
+
+/// The unit by which all numbers lie in the years 2001 to 2286, where the number of digits tells it.
+fn epoch_unit(column: &Column<'_>) -> Option<&'static str> {
+    [("s", 9), ("ms", 12), ("us", 15), ("ns", 18)]
+        .into_iter()
+        .map(|(unit, power)| (unit, Decimal::new(1, power)))
+        .find_map(|(unit, least)| {
+            let most = Decimal::new(1, least.exponent() + 1);
+            let within = |node: &Node<'_>| match node {
+                Node::Number(text) => Decimal::parse(text).is_some_and(|n| n >= least && n < most),
+                _ => false,
+            };
+            column.all(within).then_some(unit)
+        })
+}
+
+/// A TOML text.
+fn quote(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
