@@ -24,6 +24,8 @@ fn root() -> PathBuf {
 }
 
 /// The folder of a set, or why its test is skipped.
+#[expect(clippy::disallowed_methods, reason = "where the sets lie is a matter of the machine that runs the tests")]
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 fn set(name: &str) -> Option<PathBuf> {
     let sets =
         std::env::var_os("TIDEWATCH_DATASETS").map_or_else(|| root().join("../shared/data"), PathBuf::from);
