@@ -24,7 +24,10 @@ fn root() -> PathBuf {
 }
 
 /// The folder of a set, or why its test is skipped.
-#[expect(clippy::disallowed_methods, reason = "where the sets lie is a matter of the machine that runs the tests")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the sets lie is a matter of the machine that runs the tests"
+)]
 #[expect(clippy::print_stderr, reason = "a skipped test says why")]
 fn set(name: &str) -> Option<PathBuf> {
     let sets =
