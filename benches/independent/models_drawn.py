@@ -38,6 +38,9 @@ def draw_model(r, features):
     core = lambda: "[" + ", ".join(f'"{f}"' for f in r.sample(features, r.choice([0, 1, 3]))) + "]"
     numeric = lambda: r.choice(['field = "quantity"', 'field = "properties.duration_s"', 'field = "properties.score"', 'field = "amount", currency = "EUR"',
                                 'field = "amount", currency = "JPY"', 'field = "properties.points"'])
+    fitting = lambda: numeric() + with_filter(0.5) if r.random() < 0.3 else r.choice([
+        'field = "quantity", filter = { family = "usage" }', 'field = "properties.duration_s", filter = { family = "usage" }', 'field = "properties.weight"',
+        'field = "properties.score", filter = { family = "survey" }', 'field = "amount", currency = "EUR", filter = { family = "billing" }'])
     for _ in range(2):
         n = window()
         add("count", f'agg = "count", window = {n}{with_filter()}{skip()}', n=n)
@@ -51,9 +54,9 @@ def draw_model(r, features):
         add("sum", f'agg = "sum", {numeric()}, window = {n}{with_filter()}{skip()}', n=n)
         for agg in ("mean", "median"):
             n = window()
-            add(agg, f'agg = "{agg}", {numeric()}, window = {n}{with_filter()}', n=n)
+            add(agg, f'agg = "{agg}", window = {n}, {fitting()}', n=n)
         n = window()
-        add("quantile", f'agg = "quantile", {numeric()}, q = {r.choice([0.1, 0.25, 0.9, 0.95])}, window = {n}{with_filter()}', n=n)
+        add("quantile", f'agg = "quantile", q = {r.choice([0.1, 0.25, 0.9, 0.95])}, window = {n}, {fitting()}', n=n)
     n = window()
     add("core", f'agg = "features_share", window = {n}, filter = {{ family = "usage" }}, core = {core()}{skip()}', n=n)
     add("count_ever", f'agg = "count"{with_filter()}')
