@@ -1,0 +1,24 @@
+//! Bytes from strangers become an event or a rejection, and an event written back is the same event.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tidewatch_ingest::batch::Origin;
+use tidewatch_ingest::content::fingerprint;
+use tidewatch_ingest::draft::Decoding;
+use tidewatch_ingest::limits::Limits;
+use tidewatch_ingest::native;
+use tidewatch_projections::names::Names;
+
+fuzz_target!(|record: &[u8]| {
+    let names = Names::new();
+    let limits = Limits::default();
+    let with = Decoding { names: &names, tenant: "main", source: names.intern("fuzz"), limits: &limits };
+    let origin = Origin::Kafka { topic: names.intern("topic"), partition: 0, offset: 7 };
+    if let Ok(event) = native::decode(record, &with, &origin) {
+        let mut written = Vec::new();
+        native::write(&names, &event, &mut written);
+        let again = native::decode(&written, &with, &origin).expect("what was accepted once is accepted again");
+        assert_eq!(event, again);
+        assert_eq!(fingerprint(&names, &event), fingerprint(&names, &again));
+    }
+});
