@@ -14,6 +14,7 @@ pub mod contract;
 pub mod decode;
 pub mod draft;
 pub mod files;
+pub mod fleet;
 pub mod json;
 pub mod kafka;
 pub mod limits;

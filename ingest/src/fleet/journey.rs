@@ -1,0 +1,192 @@
+//! Facts, people, milestones, surveys and the account manager's own notes.
+
+use jiff::ToSpan;
+
+use super::cast::{AccountTruth, Role};
+use super::company::{Company, person};
+use super::happening::{Note, System};
+use super::random::Random;
+use super::today::Today;
+
+/// At most so many people are named by `user_identified` when an account comes.
+const IDENTIFIED_MAX: u32 = 40;
+/// Milestones with the day of an account's life on which they are usually reached.
+const MILESTONES: [(&str, i32); 5] =
+    [("kickoff", 5), ("configured", 15), ("trained", 26), ("live", 40), ("first_value", 52)];
+/// From this day of its life on an account is no longer being brought on board.
+const ADOPTED_AFTER_DAYS: i32 = 60;
+/// Answers to one round of the NPS survey, at most.
+const NPS_ANSWERS_MAX: u64 = 6;
+
+/// Writes down what is said about an account.
+#[derive(Clone, Debug)]
+pub(super) struct Journey {
+    /// Spreads surveys and meetings of the fleet over the calendar.
+    offset: i32,
+    /// Days that this account is late with its milestones.
+    late_days: i32,
+    manager: &'static str,
+}
+
+impl Journey {
+    pub(super) fn new(company: &Company, random: &mut Random) -> Self {
+        Self { offset: random.below(91) as i32, late_days: random.below(14) as i32, manager: company.manager }
+    }
+
+    /// The facts of the first day.
+    pub(super) fn arrive(
+        &self,
+        company: &Company,
+        truth: &AccountTruth,
+        random: &mut Random,
+        today: &mut Today<'_>,
+    ) {
+        let role = truth.role;
+        let deployment = if role == Role::OnPremise { "on_premise" } else { "cloud" };
+        let facts = Note::new(System::Crm, "account_updated")
+            .text("name", &company.name)
+            .text("kind", "customer")
+            .text("tier", company.tier())
+            .text("segment", company.segment())
+            .text("industry", company.industry)
+            .plain("size", company.people * 7)
+            .plain("seats", company.seats)
+            .text("country", company.country.code)
+            .text("region", company.country.region)
+            .text("time_zone", company.country.zone)
+            .text("currency", company.country.currency)
+            .text("usage_rhythm", if company.weekly_events < 15.0 { "weekly" } else { "daily" })
+            .text("deployment", deployment)
+            .owner(company.manager);
+        today.note(today.opening_time(0), facts);
+        let stage = if role.is_new() { "onboarding" } else { "adopted" };
+        today.note(today.opening_time(1), Note::new(System::Crm, "stage_changed").text("stage", stage));
+        for number in 0..company.people.min(IDENTIFIED_MAX) {
+            let name = person(number);
+            let title = ["analyst", "team lead", "engineer", "director"][random.weighted(&[50, 25, 20, 5])];
+            let mut note = Note::new(System::App, "user_identified")
+                .user(&name)
+                .text("email", &format!("{name}@{}.example", company.id))
+                .text("title", title);
+            if random.chance(0.1) {
+                note = note.text("previous_user", &format!("visitor-{}", random.below(1_000_000)));
+            }
+            today.note(today.opening_time(20 + i64::from(number)), note);
+        }
+        let sponsor = Note::new(System::Crm, "stakeholder_changed").user(&person(0));
+        today.note(today.opening_time(15), sponsor.text("role", "champion").text("state", "joined"));
+    }
+
+    /// What is said today. A mood below 1 means that they are less happy than usual.
+    pub(super) fn day(
+        &mut self,
+        company: &Company,
+        truth: &AccountTruth,
+        age_days: i32,
+        mood: f64,
+        random: &mut Random,
+        today: &mut Today<'_>,
+    ) {
+        if truth.role.is_new() {
+            self.onboard(age_days, random, today);
+        }
+        let turn_days = (today.date - truth.turn).get_days();
+        if truth.role == Role::KeyUserLeaves && turn_days == 0 {
+            let leaver = person(0);
+            today.office_note(random, Note::new(System::App, "user_deactivated").user(&leaver));
+            let left = Note::new(System::Crm, "stakeholder_changed").user(&leaver);
+            today.office_note(random, left.text("role", "champion").text("state", "left"));
+        }
+        self.survey(company, mood, random, today);
+        self.meet(company, age_days, mood, random, today);
+        self.remember(company, truth, random, today);
+    }
+
+    fn onboard(&self, age_days: i32, random: &mut Random, today: &mut Today<'_>) {
+        for (milestone, usual) in MILESTONES {
+            // The later steps are later by the whole delay, the first ones by a part of it.
+            if age_days == usual + self.late_days * usual / MILESTONES[4].1 {
+                let note = Note::new(System::Crm, "milestone_reached").text("milestone", milestone);
+                today.office_note(random, note);
+            }
+        }
+        if age_days == ADOPTED_AFTER_DAYS + self.late_days {
+            today.office_note(random, Note::new(System::Crm, "stage_changed").text("stage", "adopted"));
+        }
+    }
+
+    fn survey(&self, company: &Company, mood: f64, random: &mut Random, today: &mut Today<'_>) {
+        let day = today.day + self.offset;
+        if day % 91 == 0 {
+            for _ in 0..random.poisson(f64::from(company.people).sqrt() * 0.6).min(NPS_ANSWERS_MAX) {
+                let who = person(random.below(u64::from(company.people)) as u32);
+                let score = ((8.2 * mood + 1.6 * random.normal()) as i64).clamp(0, 10);
+                let note = Note::new(System::Surveys, "nps_answered").user(&who).plain("score", score);
+                today.office_note(random, note.text("survey", "quarterly").text("role", "user"));
+            }
+        }
+        if day % 30 == 0 {
+            // The account manager hears of trouble only in part: that is what makes churn silent.
+            let felt = (1.0 + mood) / 2.0 + 0.15 * random.normal();
+            let colour = match felt {
+                ..0.6 => "red",
+                0.6..0.8 => "yellow",
+                _ => "green",
+            };
+            let note = Note::new(System::Crm, "pulse_recorded").user(self.manager).text("colour", colour);
+            today.office_note(random, note);
+        }
+    }
+
+    fn meet(&self, company: &Company, age_days: i32, mood: f64, random: &mut Random, today: &mut Today<'_>) {
+        let every = match company.tier() {
+            "A" => 21,
+            "B" => 45,
+            _ => 90,
+        };
+        if (today.day + self.offset) % every == 0 {
+            let who = person(random.below(u64::from(company.people.min(3))) as u32);
+            let (kind, channel) = match (company.tier(), random.below(4)) {
+                ("C", _) => ("newsletter", "automatic"),
+                (_, 0) => ("business_review", "human"),
+                (_, 1) => ("email", "human"),
+                _ => ("call", "human"),
+            };
+            let note = Note::new(System::Crm, "touchpoint_held").text("kind", kind).text("channel", channel);
+            today.office_note(random, note.texts("people", &[&who]));
+        }
+        if age_days % 182 == 30 {
+            let due = today.date + 120.days();
+            let goal = format!("goal-{}", 1 + age_days / 182);
+            let note = Note::new(System::Crm, "goal_set").text("goal", &goal).plain("due", due);
+            today.office_note(random, note);
+            if random.chance(0.75 * mood) {
+                let met_at = today.midnight + random.between(40, 130) * 24 * super::today::MICROS_PER_HOUR;
+                today.note(met_at, Note::new(System::Crm, "goal_met").text("goal", &goal));
+            }
+        }
+    }
+
+    fn remember(
+        &mut self,
+        company: &Company,
+        truth: &AccountTruth,
+        random: &mut Random,
+        today: &mut Today<'_>,
+    ) {
+        if random.chance(1.0 / 120.0) {
+            let topic = random.pick(&["single sign-on", "more exports", "mobile app", "data residency"]);
+            let note = Note::new(System::Crm, "request_recorded").user(&person(0)).text("topic", topic);
+            today.office_note(random, note);
+        }
+        let referrals = if truth.role == Role::Growing { 1.0 / 150.0 } else { 1.0 / 700.0 };
+        if random.chance(referrals) {
+            today.office_note(random, Note::new(System::Crm, "referral_made").user(&person(0)));
+        }
+        if random.chance(1.0 / 500.0) {
+            self.manager = company.other_manager(random);
+            let note = Note::new(System::Crm, "account_updated").owner(self.manager);
+            today.office_note(random, note);
+        }
+    }
+}
