@@ -110,6 +110,8 @@ impl<V> Pins<V> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "a start from which virtual time is counted")]
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
