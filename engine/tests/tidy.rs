@@ -1,4 +1,8 @@
 //! Rules of the repository that neither the compiler nor the lints hold.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test reads the repository itself, not the engine's files"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -117,9 +121,12 @@ fn one_file_reads_the_wall_clock() {
 
 #[test]
 fn unsafe_code_is_confined_and_explained() {
-    let found = offenders(|path, text| {
-        path.contains("/src/") && text.contains("unsafe {") && !text.contains("expect(unsafe_code, reason")
-    });
+    let explained = |text: &str| {
+        let words = text.split_whitespace().collect::<String>();
+        words.contains("#![expect(unsafe_code,reason=") || words.contains("#[expect(unsafe_code,reason=")
+    };
+    let found =
+        offenders(|path, text| path.contains("/src/") && text.contains("unsafe {") && !explained(text));
     assert!(found.is_empty(), "unsafe code without #![expect(unsafe_code, reason = …)] in {found:?}");
 }
 
@@ -197,9 +204,8 @@ fn links_of_the_pages_lead_somewhere() {
 
 #[test]
 fn the_commands_of_the_readme_exist() {
-    let Ok(readme) = fs::read_to_string(root().join("README.md")) else {
-        return println!("skipped: README.md is not written yet");
-    };
+    // Written last of all: until it is there, it promises nothing.
+    let readme = fs::read_to_string(root().join("README.md")).unwrap_or_default();
     let run = fs::read_to_string(root().join("run")).unwrap();
     for command in readme.lines().filter_map(|line| line.trim_start_matches("$ ").strip_prefix("./run ")) {
         let verb = command.split_whitespace().next().unwrap();

@@ -167,7 +167,7 @@ impl Fleet {
         }
         // The furthest zone is 14 hours ahead: once a local day is lived, all UTC days before it are complete.
         out.date = self.next;
-        self.next = self.next + 1.day();
+        self.next += 1.day();
         self.live(self.next);
         let until = i64::from(epoch_day(self.next)) * MICROS_PER_DAY;
         let mut due: Vec<Happening> = self.ahead.extract_if(.., |happening| happening.at < until).collect();

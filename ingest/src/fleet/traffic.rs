@@ -63,7 +63,7 @@ impl Traffic {
             // One draw of 64 bits serves the hour, the time within it and the feature; the next one the rest.
             let bits = random.bits();
             let hour = i64::from(self.hours[(bits & 0xff) as usize]);
-            let millis = ((bits >> 16 & 0xffff_ffff) * 3_600_000 >> 32) as i64;
+            let millis = ((((bits >> 16) & 0xffff_ffff) * 3_600_000) >> 32) as i64;
             let at = today.midnight + hour * MICROS_PER_HOUR + 1_000 * millis;
             let more = random.bits();
             let is_service = company.rhythm == Rhythm::Machine && more & 0b111 != 0;
@@ -73,12 +73,12 @@ impl Traffic {
                 By::Person(busy_person(more, first_person, company.people))
             };
             let chosen = more >> 40;
-            if chosen % VALUE_EVERY == 0 {
-                let metric = u8::from(more >> 36 & 0b11 == 0);
-                today.add(at, What::Value { by, metric, quantity: 1 + (more >> 33 & 0b111) as u16 });
+            if chosen.is_multiple_of(VALUE_EVERY) {
+                let metric = u8::from((more >> 36) & 0b11 == 0);
+                today.add(at, What::Value { by, metric, quantity: 1 + ((more >> 33) & 0b111) as u16 });
             } else {
                 let by = if chosen % staff_every == 1 { By::Staff } else { by };
-                let feature = self.features[(bits >> 48 & 0xff) as usize];
+                let feature = self.features[((bits >> 48) & 0xff) as usize];
                 let duration_s = if is_service { 0 } else { (bits >> 56) as u16 * 4 };
                 today.add(at, What::Usage { by, feature, duration_s });
             }
@@ -116,7 +116,7 @@ fn is_away(company: &Company, date: jiff::civil::Date) -> bool {
 
 /// A person from `first` on; low numbers are much busier than high ones.
 fn busy_person(bits: u64, first: u32, people: u32) -> u32 {
-    let uniform = (bits & 0xffff) * (bits >> 16 & 0xffff);
+    let uniform = (bits & 0xffff) * ((bits >> 16) & 0xffff);
     let others = u64::from(people.saturating_sub(first));
     first + ((uniform * others) >> 32) as u32
 }
