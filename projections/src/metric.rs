@@ -85,6 +85,12 @@ pub fn evaluate(context: Context<'_>, members: &[&Account], as_of: Micros) -> Ve
     (0..context.plan.model.metrics.len()).map(|index| asked.level(index)).collect()
 }
 
+/// Seats in force for the accounts that count together (the survivor first); `None` where nobody stated any.
+pub fn seats(context: Context<'_>, members: &[&Account], as_of: Micros) -> Option<f64> {
+    let asked = Asked::new(context, members, as_of);
+    asked.seats(asked.now())
+}
+
 impl<'a> Asked<'a> {
     fn new(context: Context<'a>, members: &'a [&'a Account], as_of: Micros) -> Self {
         let Context { plan, settings, tenant, names } = context;

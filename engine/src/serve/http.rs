@@ -16,9 +16,9 @@ pub enum Readiness {
     Ready,
     /// It folds its log.
     Replaying {
-        /// Entries folded.
+        /// The sequence it has reached.
         applied: u64,
-        /// Entries in the log.
+        /// The last one of the log.
         durable: u64,
     },
     /// It takes in nothing more and finishes what it has.

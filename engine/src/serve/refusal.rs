@@ -13,8 +13,6 @@ use super::filter::FilterError;
 /// The domain of every `ErrorInfo` of this engine.
 pub const DOMAIN: &str = "tidewatch";
 
-/// How long a client waits before it asks again while the log is replayed.
-const REPLAY_RETRY: Duration = Duration::from_secs(1);
 /// How long a client waits before it asks again for a position that was not reached.
 const POSITION_RETRY: Duration = Duration::from_millis(100);
 
@@ -30,17 +28,6 @@ pub enum Refusal {
         asked: String,
         /// The tenant held.
         held: String,
-    },
-    /// The token is missing or wrong.
-    #[error("this engine asks for a token: send metadata \"authorization: Bearer …\"")]
-    Unauthenticated,
-    /// The log is still being replayed.
-    #[error("the log is being replayed: {applied} of {durable} entries; reads are answered once it is done")]
-    Replaying {
-        /// Entries folded.
-        applied: u64,
-        /// Entries in the log.
-        durable: u64,
     },
     /// No such account.
     #[error("no account {account:?} at the position of the answer; `list` shows those known")]
@@ -142,6 +129,15 @@ pub enum Refusal {
         /// The longest one, in bytes.
         bytes_max: usize,
     },
+    /// The id of a mutation was used with another body.
+    #[error("request_id was used for another request within the last day; choose another one")]
+    RequestIdReused,
+    /// Dead letters could not be decoded again.
+    #[error("dead letters cannot be replayed: {problem}")]
+    ReplayFailed {
+        /// Why, and what to do.
+        problem: String,
+    },
     /// The engine failed; its log says more.
     #[error("the engine failed: {problem}; its log says more")]
     Internal {
@@ -154,10 +150,8 @@ pub enum Refusal {
 pub type Documented = (&'static str, Code);
 
 /// Every reason a call can be refused with.
-pub const REASONS: [Documented; 20] = [
+pub const REASONS: [Documented; 21] = [
     ("TENANT_UNKNOWN", Code::NotFound),
-    ("UNAUTHENTICATED", Code::Unauthenticated),
-    ("REPLAYING", Code::Unavailable),
     ("ACCOUNT_UNKNOWN", Code::NotFound),
     ("DEAD_LETTER_UNKNOWN", Code::NotFound),
     ("INVALID_FILTER", Code::InvalidArgument),
@@ -173,7 +167,10 @@ pub const REASONS: [Documented; 20] = [
     ("METRIC_UNKNOWN", Code::InvalidArgument),
     ("TOO_MANY_ACCOUNTS", Code::InvalidArgument),
     ("TOO_MANY_INSTANTS", Code::InvalidArgument),
+    ("TOO_MANY_METRICS", Code::InvalidArgument),
     ("REQUEST_ID_MISSING", Code::InvalidArgument),
+    ("REQUEST_ID_REUSED", Code::AlreadyExists),
+    ("REPLAY_FAILED", Code::FailedPrecondition),
     ("INTERNAL", Code::Internal),
 ];
 
@@ -182,8 +179,6 @@ impl Refusal {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::TenantUnknown { .. } => "TENANT_UNKNOWN",
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::Replaying { .. } => "REPLAYING",
             Self::AccountUnknown { .. } => "ACCOUNT_UNKNOWN",
             Self::DeadLetterUnknown { .. } => "DEAD_LETTER_UNKNOWN",
             Self::InvalidFilter(_) => "INVALID_FILTER",
@@ -198,8 +193,11 @@ impl Refusal {
             Self::InvalidModel { .. } => "INVALID_MODEL",
             Self::MetricUnknown { .. } => "METRIC_UNKNOWN",
             Self::TooMany { what: "instants", .. } => "TOO_MANY_INSTANTS",
+            Self::TooMany { what: "metrics", .. } => "TOO_MANY_METRICS",
             Self::TooMany { .. } => "TOO_MANY_ACCOUNTS",
             Self::RequestIdMissing { .. } => "REQUEST_ID_MISSING",
+            Self::RequestIdReused => "REQUEST_ID_REUSED",
+            Self::ReplayFailed { .. } => "REPLAY_FAILED",
             Self::Internal { .. } => "INTERNAL",
         }
     }
@@ -222,8 +220,8 @@ impl Refusal {
             Self::InvalidModel { .. } => Some("model"),
             Self::MetricUnknown { .. } => Some("metrics"),
             Self::TooMany { what: "instants", .. } => Some("as_of"),
-            Self::TooMany { .. } => Some("accounts"),
-            Self::RequestIdMissing { .. } => Some("request_id"),
+            Self::TooMany { what, .. } => Some(what),
+            Self::RequestIdMissing { .. } | Self::RequestIdReused => Some("request_id"),
             _ => None,
         }
     }
@@ -234,9 +232,6 @@ impl Refusal {
         let pairs = match self {
             Self::TenantUnknown { asked, held } => {
                 vec![pair("asked", asked.clone()), pair("held", held.clone())]
-            }
-            Self::Replaying { applied, durable } => {
-                vec![pair("applied", applied.to_string()), pair("durable", durable.to_string())]
             }
             Self::AccountUnknown { account } => vec![pair("account", account.clone())],
             Self::DeadLetterUnknown { sequence } => vec![pair("sequence", sequence.to_string())],
@@ -255,7 +250,6 @@ impl Refusal {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Replaying { .. } => Some(REPLAY_RETRY),
             Self::PositionNotReached { .. } => Some(POSITION_RETRY),
             Self::TooManyLists { retry_s, .. } => Some(Duration::from_secs(*retry_s)),
             _ => None,
@@ -326,9 +320,9 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_says_when_to_ask_again() {
-        let status = Status::from(Refusal::Replaying { applied: 3, durable: 9 });
+        let status = Status::from(Refusal::PositionNotReached { wanted: 9, published: 3 });
         assert_eq!(status.code(), Code::Unavailable);
-        assert_eq!(status.get_error_details().retry_info().unwrap().retry_delay, Some(REPLAY_RETRY));
-        assert!(status.message().contains("3 of 9"));
+        assert_eq!(status.get_error_details().retry_info().unwrap().retry_delay, Some(POSITION_RETRY));
+        assert!(status.message().contains("position 9"));
     }
 }

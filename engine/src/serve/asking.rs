@@ -1,0 +1,206 @@
+//! What requests have in common: pages, instants, deadlines, work that is too long for an async thread.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use tidewatch_projections::calendar::Day;
+use tidewatch_projections::event::Micros;
+use tidewatch_proto::prost::Message;
+use tidewatch_proto::v1;
+use tokio::sync::Semaphore;
+use tonic::metadata::MetadataMap;
+
+use super::convert::micros;
+use super::refusal::Refusal;
+use super::token::{Page, query_digest};
+use crate::position::Position;
+use crate::scan::AsOf;
+use crate::view::View;
+
+/// Items of a page where the request names no number.
+pub const PAGE_SIZE_DEFAULT: usize = 100;
+/// Items of a page at most.
+pub const PAGE_SIZE_MAX: usize = 1_000;
+/// Accounts of one call at most.
+pub const BATCH_ACCOUNTS_MAX: usize = 1_000;
+/// Instants of one call at most.
+pub const INSTANTS_MAX: usize = 64;
+/// Longest inline model file, in bytes.
+pub const MODEL_BYTES_MAX: usize = 256 * 1024;
+/// Readings of the log, or of all accounts, that run at once; more wait.
+pub const LONG_CALLS_MAX: usize = 4;
+
+/// The number of items a request asks for.
+///
+/// # Errors
+/// Outside the limits.
+pub fn page_size(asked: i32) -> Result<usize, Refusal> {
+    match usize::try_from(asked) {
+        Ok(0) => Ok(PAGE_SIZE_DEFAULT),
+        Ok(size) if size <= PAGE_SIZE_MAX => Ok(size),
+        _ => Err(Refusal::InvalidPageSize {
+            asked,
+            page_size_default: PAGE_SIZE_DEFAULT,
+            page_size_max: PAGE_SIZE_MAX,
+        }),
+    }
+}
+
+/// A list call: which query it is and where its page begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asked {
+    query: u64,
+    /// The position and start that the token names; `None` for the first page.
+    pub resumed: Option<(Position, usize)>,
+}
+
+impl Asked {
+    /// Reads a page token. `bare` is the request without page size, token and minimum position: what all its pages share.
+    ///
+    /// # Errors
+    /// For a token that is damaged, of another query, or of another history.
+    pub fn new(method: &str, bare: &impl Message, token: &str, here: Position) -> Result<Self, Refusal> {
+        let query = query_digest(method, &bare.encode_to_vec());
+        if token.is_empty() {
+            return Ok(Self { query, resumed: None });
+        }
+        let invalid = |problem| Refusal::InvalidPageToken { problem };
+        let page = Page::parse(token).ok_or(invalid("is none of this engine, or damaged"))?;
+        if page.query != query {
+            return Err(invalid("belongs to another request"));
+        }
+        if (page.position.shard, page.position.lineage) != (here.shard, here.lineage) {
+            return Err(invalid("is of another shard or of a history left by restoring a backup"));
+        }
+        let skipped = usize::try_from(page.skipped).map_err(|_| invalid("is of a larger machine"))?;
+        Ok(Self { query, resumed: Some((page.position, skipped)) })
+    }
+
+    /// Items on the pages before.
+    pub fn skipped(&self) -> usize {
+        self.resumed.map_or(0, |(_, skipped)| skipped)
+    }
+
+    /// The token of the page after `shown` items of `total`, at a position; empty after the last.
+    pub fn next(&self, position: Position, shown: usize, total: usize) -> String {
+        let skipped = self.skipped() + shown;
+        if skipped >= total || shown == 0 {
+            return String::new();
+        }
+        Page { position, skipped: skipped as u64, query: self.query }.token()
+    }
+}
+
+/// The instant a request names; `None` when it names none.
+///
+/// # Errors
+/// When it is empty, unreadable, or `last` without an event.
+pub fn instant(asked: Option<&v1::AsOf>, view: &View) -> Result<Option<Micros>, Refusal> {
+    let Some(asked) = asked else { return Ok(None) };
+    let at = match as_of(asked)? {
+        AsOf::At(at) => at,
+        AsOf::EndOf(day) => view.plan.calendar.end(day),
+        AsOf::Last => view.tenant.last_instant().ok_or_else(|| Refusal::InvalidAsOf {
+            problem: "last names no instant: no event was accepted yet".to_owned(),
+        })?,
+    };
+    Ok(Some(at))
+}
+
+/// The instant as it was asked for.
+///
+/// # Errors
+/// When it is empty or unreadable.
+pub fn as_of(asked: &v1::AsOf) -> Result<AsOf, Refusal> {
+    let invalid = |problem: String| Refusal::InvalidAsOf { problem };
+    match &asked.instant {
+        Some(v1::as_of::Instant::At(at)) => {
+            let outside = || invalid(format!("{} s after 1970 is outside the years 1 to 9999", at.seconds));
+            micros(at).map(AsOf::At).ok_or_else(outside)
+        }
+        Some(v1::as_of::Instant::Date(date)) => {
+            Day::parse(date).map(AsOf::EndOf).ok_or_else(|| invalid(format!("{date:?} is no date")))
+        }
+        Some(v1::as_of::Instant::Last(true)) => Ok(AsOf::Last),
+        Some(v1::as_of::Instant::Last(false)) => Err(invalid("last = false has no meaning".to_owned())),
+        None => Err(invalid("names nothing".to_owned())),
+    }
+}
+
+/// How long the caller waits, from the metadata `grpc-timeout`; `None` when it says nothing readable.
+///
+/// A tenth is kept for the answer's way back.
+pub fn deadline(metadata: &MetadataMap) -> Option<Duration> {
+    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let count: u64 = digits.parse().ok()?;
+    let whole = match unit {
+        "H" => Duration::from_secs(count.checked_mul(3_600)?),
+        "M" => Duration::from_secs(count.checked_mul(60)?),
+        "S" => Duration::from_secs(count),
+        "m" => Duration::from_millis(count),
+        "u" => Duration::from_micros(count),
+        "n" => Duration::from_nanos(count),
+        _ => return None,
+    };
+    Some(whole - whole / 10)
+}
+
+static LONG_CALLS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(LONG_CALLS_MAX));
+
+/// Runs work that takes longer than an async thread may be held, at most [`LONG_CALLS_MAX`] of it at once.
+///
+/// # Errors
+/// What the work says.
+pub async fn at_length<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let _permit = LONG_CALLS.acquire().await.expect("the semaphore is never closed");
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Refusal::Internal { problem: format!("the answer panicked: {error}") }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_a_hundred_items_unless_asked_and_at_most_a_thousand() {
+        assert_eq!(page_size(0), Ok(100));
+        assert_eq!(page_size(1_000), Ok(1_000));
+        assert_eq!(page_size(1_001).unwrap_err().reason(), "INVALID_PAGE_SIZE");
+        assert_eq!(page_size(-1).unwrap_err().reason(), "INVALID_PAGE_SIZE");
+    }
+
+    #[test]
+    fn a_token_belongs_to_its_request_and_history() {
+        let here = Position { shard: 0, lineage: 1, seq: 9 };
+        let request = |filter: &str| v1::ListAccountsRequest { filter: filter.into(), ..Default::default() };
+        let first = Asked::new("List", &request("a"), "", here).unwrap();
+        let token = first.next(here, 2, 5);
+        let second = Asked::new("List", &request("a"), &token, here).unwrap();
+        assert_eq!(second.resumed, Some((here, 2)));
+        assert_eq!(second.next(here, 3, 5), "");
+        let problem = |method, filter, token: &str, here| {
+            Asked::new(method, &request(filter), token, here).unwrap_err()
+        };
+        assert!(problem("List", "b", &token, here).to_string().contains("another request"));
+        assert!(problem("Time", "a", &token, here).to_string().contains("another request"));
+        assert!(problem("List", "a", "xyz", here).to_string().contains("damaged"));
+        let restored = Position { lineage: 2, ..here };
+        assert!(problem("List", "a", &token, restored).to_string().contains("restoring"));
+    }
+
+    #[test]
+    fn deadlines_are_read_in_every_unit() {
+        let read = |text: &str| {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("grpc-timeout", text.parse().unwrap());
+            deadline(&metadata)
+        };
+        assert_eq!(read("1000m"), Some(Duration::from_millis(900)));
+        assert_eq!(read("1H"), Some(Duration::from_secs(3240)));
+        assert_eq!(read("x"), None);
+        assert_eq!(read("5"), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! The fields that lists can be filtered and ordered by.
+
+use std::borrow::Cow;
+
+use tidewatch_projections::decimal::Decimal;
+use tidewatch_projections::event::{Event, QUANTITY_ONE};
+use tidewatch_projections::metric::Scalar;
+use tidewatch_projections::names::Names;
+use tidewatch_projections::plan::Plan;
+use tidewatch_projections::value::Value;
+
+use super::convert::{plain_text, type_name};
+use super::filter::{Kind, Operand};
+use super::subject::Subject;
+
+/// A field of the list of accounts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AccountColumn {
+    /// The account's id.
+    Id,
+    /// The name of its status.
+    Status,
+    /// The first day of that status.
+    StatusSince,
+    /// The first day of life.
+    FirstDay,
+    /// Days since then.
+    AgeDays,
+    /// Seats in force.
+    Seats,
+    /// Events accepted.
+    Events,
+    /// The newest of them.
+    NewestEvent,
+    /// Open tickets.
+    OpenTickets,
+    /// A fact that is a text.
+    Fact(&'static str),
+    /// A declared attribute.
+    Attribute(String),
+    /// An adopted metric, by its place in the model.
+    Metric(usize),
+}
+
+/// Facts that are texts, as filters name them.
+const FACTS: [&str; 14] = [
+    "name",
+    "kind",
+    "tier",
+    "segment",
+    "industry",
+    "size",
+    "parent",
+    "country",
+    "region",
+    "time_zone",
+    "currency",
+    "usage_rhythm",
+    "deployment",
+    "stage",
+];
+
+impl AccountColumn {
+    /// Finds a column by its path.
+    pub fn resolve(plan: &Plan, path: &[String]) -> Option<(Self, Kind)> {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        Some(match path.as_slice() {
+            ["id"] => (Self::Id, Kind::Text),
+            ["status"] => (Self::Status, Kind::Text),
+            ["status_since"] => (Self::StatusSince, Kind::Day),
+            ["first_day"] => (Self::FirstDay, Kind::Day),
+            ["age_days"] => (Self::AgeDays, Kind::Number),
+            ["seats"] => (Self::Seats, Kind::Number),
+            ["events"] => (Self::Events, Kind::Number),
+            ["newest_event"] => (Self::NewestEvent, Kind::Instant),
+            ["open_tickets"] => (Self::OpenTickets, Kind::Number),
+            ["attributes", name] => (Self::Attribute((*name).to_owned()), Kind::Any),
+            ["metrics", name] => {
+                let index = plan.model.metrics.iter().position(|metric| metric.name == *name)?;
+                (Self::Metric(index), Kind::Any)
+            }
+            [name] => (Self::Fact(FACTS.iter().find(|fact| *fact == name)?), Kind::Text),
+            _ => return None,
+        })
+    }
+
+    /// What an account has there.
+    pub fn operand<'v>(&self, subject: &Subject<'v>) -> Option<Operand<'v>> {
+        let view = subject.view;
+        match self {
+            Self::Id => Some(Operand::Text(view.names.text(subject.survivor).into())),
+            Self::Status => Some(Operand::Text(subject.since().status.name().into())),
+            Self::StatusSince => subject.since().since.map(|day| Operand::Day(day.date())),
+            Self::FirstDay => subject.first_day().map(|day| Operand::Day(day.date())),
+            Self::AgeDays => subject.age_days().map(|days| Operand::Exact(days.into())),
+            Self::Seats => subject.seats().map(Operand::Number),
+            Self::Events => Some(Operand::Exact(Decimal::new(subject.events().into(), 0))),
+            Self::NewestEvent => subject.newest_at().map(Operand::Instant),
+            Self::OpenTickets => {
+                i64::try_from(subject.open_tickets()).ok().map(|open| Operand::Exact(open.into()))
+            }
+            Self::Fact(name) => {
+                let stated = subject.own()?.fact(&view.names, name, subject.as_of)?;
+                match stated {
+                    Value::Text(text) => Some(Operand::Text(Cow::Borrowed(text))),
+                    other => plain_text(other).map(|text| Operand::Text(text.into())),
+                }
+            }
+            Self::Attribute(name) => value(subject.own()?.fact(&view.names, name, subject.as_of)?),
+            Self::Metric(index) => match subject.metrics().get(*index)?.as_ref()? {
+                Scalar::Number(number) => Some(Operand::Number(*number)),
+                Scalar::Integer(whole) => Some(Operand::Exact(Decimal::new(*whole, 0))),
+                Scalar::Text(text) => Some(Operand::Text(text.clone().into())),
+            },
+        }
+    }
+}
+
+/// A field of a timeline.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EventColumn {
+    /// The type's name.
+    Type,
+    /// The family's name; types outside the contract have none.
+    Family,
+    /// The source.
+    Source,
+    /// The id within the source.
+    Id,
+    /// The user.
+    User,
+    /// Who acted.
+    Actor,
+    /// The product.
+    Product,
+    /// When it happened.
+    OccurredAt,
+    /// How much, in ones.
+    Quantity,
+    /// The amount in minor units.
+    Amount,
+    /// The amount's currency.
+    Currency,
+    /// A property.
+    Property(String),
+}
+
+impl EventColumn {
+    /// Finds a column by its path.
+    pub fn resolve(path: &[String]) -> Option<(Self, Kind)> {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        Some(match path.as_slice() {
+            ["type"] => (Self::Type, Kind::Text),
+            ["family"] => (Self::Family, Kind::Text),
+            ["source"] => (Self::Source, Kind::Text),
+            ["id"] => (Self::Id, Kind::Text),
+            ["user"] => (Self::User, Kind::Text),
+            ["actor"] => (Self::Actor, Kind::Text),
+            ["product"] => (Self::Product, Kind::Text),
+            ["occurred_at"] => (Self::OccurredAt, Kind::Instant),
+            ["quantity"] => (Self::Quantity, Kind::Number),
+            ["amount"] => (Self::Amount, Kind::Number),
+            ["currency"] => (Self::Currency, Kind::Text),
+            ["properties", name] => (Self::Property((*name).to_owned()), Kind::Any),
+            _ => return None,
+        })
+    }
+
+    /// What an event has there.
+    pub fn operand<'e>(&self, names: &'e Names, event: &'e Event) -> Option<Operand<'e>> {
+        let text = |symbol| Operand::Text(Cow::Borrowed(names.text(symbol)));
+        match self {
+            Self::Type => Some(Operand::Text(type_name(names, event.kind).into())),
+            Self::Family => event.kind.family().map(|family| Operand::Text(family.name().into())),
+            Self::Source => Some(text(event.source)),
+            Self::Id => Some(Operand::Text(Cow::Borrowed(&event.id))),
+            Self::User => event.user.map(text),
+            Self::Actor => Some(Operand::Text(event.actor.name().into())),
+            Self::Product => event.product.map(text),
+            Self::OccurredAt => Some(Operand::Instant(event.occurred_at)),
+            Self::Quantity => {
+                let millionths = i128::from(event.quantity_or_default()?);
+                let digits = QUANTITY_ONE.ilog10();
+                Some(Operand::Exact(Decimal::new(millionths, -i32::try_from(digits).expect("six"))))
+            }
+            Self::Amount => event.amount.map(|amount| Operand::Exact(amount.minor.into())),
+            Self::Currency => {
+                event.amount.map(|amount| Operand::Text(amount.currency.code().to_owned().into()))
+            }
+            Self::Property(name) => match name.as_str() {
+                "feature" if event.feature.is_some() => event.feature.map(text),
+                "metric" if event.metric.is_some() => event.metric.map(text),
+                _ => value(event.property_named(names, name)?),
+            },
+        }
+    }
+}
+
+/// Lists, objects and null have no order and equal nothing.
+fn value(value: &Value) -> Option<Operand<'_>> {
+    match value {
+        Value::Text(text) => Some(Operand::Text(Cow::Borrowed(text))),
+        Value::Number(number) => Some(Operand::Exact(*number)),
+        Value::Bool(truth) => Some(Operand::Truth(*truth)),
+        Value::Null | Value::List(_) | Value::Object(_) => None,
+    }
+}

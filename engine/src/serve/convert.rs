@@ -1,0 +1,326 @@
+//! Domain to wire: the one place where answers take their form.
+
+use std::collections::BTreeMap;
+
+use tidewatch_projections::calendar::Day;
+use tidewatch_projections::decimal::{QUANTITY_DIGITS, exact_to_f64};
+use tidewatch_projections::event::{Actor, Event, Micros, Subject as Whom};
+use tidewatch_projections::metric::Scalar;
+use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_projections::status::Status;
+use tidewatch_projections::subscription::{self, AmountPer, Standing};
+use tidewatch_projections::value::Value;
+use tidewatch_projections::vocabulary::EventType;
+use tidewatch_proto::prost_types::Timestamp;
+use tidewatch_proto::v1;
+
+use super::subject::Subject;
+use super::token::position_token;
+use crate::app::{Condition, Engine, SourceStatus};
+use crate::position::Position;
+use crate::view::View;
+
+const MICROS: i64 = 1_000_000;
+
+/// An instant.
+pub fn timestamp(at: Micros) -> Timestamp {
+    let nanos = i32::try_from(at.rem_euclid(MICROS) * 1_000).expect("below a second");
+    Timestamp { seconds: at.div_euclid(MICROS), nanos }
+}
+
+/// The instant of a timestamp, finer digits cut; `None` outside the years 1 to 9999.
+pub fn micros(at: &Timestamp) -> Option<Micros> {
+    const FIRST: i64 = -62_135_596_800;
+    const LAST: i64 = 253_402_300_799;
+    let sound = (FIRST..=LAST).contains(&at.seconds) && (0..1_000_000_000).contains(&at.nanos);
+    sound.then(|| at.seconds * MICROS + i64::from(at.nanos) / 1_000)
+}
+
+/// A place in the log.
+pub fn position(at: Position) -> v1::Position {
+    v1::Position {
+        token: position_token(at),
+        sequence: at.seq,
+        shard: at.shard,
+        lineage: format!("{:032x}", at.lineage),
+    }
+}
+
+/// How old an answer from this view is.
+pub fn freshness(view: &View, engine: &Engine) -> v1::Freshness {
+    let now = engine.now();
+    v1::Freshness {
+        position: Some(position(view.position)),
+        watermark: view.basis.clock_at.map(timestamp),
+        newest_event: view.tenant.newest_at.map(timestamp),
+        sources: engine.sources().into_iter().map(|source| source_age(source, now)).collect(),
+    }
+}
+
+fn source_age(status: SourceStatus, now: Micros) -> v1::SourceAge {
+    let state = match status.condition {
+        Condition::Running => v1::SourceState::Running,
+        Condition::Impaired => v1::SourceState::Impaired,
+        Condition::Stopped => v1::SourceState::Stopped,
+        Condition::Ended => v1::SourceState::Ended,
+    };
+    v1::SourceAge {
+        source: status.name,
+        state: state.into(),
+        // The wall clock may have been set back since.
+        age_us: status.taken_at.map(|taken| (now - taken).max(0)),
+        complete_through: status.complete_through.map(timestamp),
+        problem: status.problem,
+    }
+}
+
+/// An account.
+pub fn account(subject: &Subject<'_>) -> v1::Account {
+    let names = &subject.view.names;
+    let since = subject.since();
+    let mut merged: Vec<String> = subject.merged().map(|member| names.text(member.id).to_owned()).collect();
+    merged.sort_unstable();
+    v1::Account {
+        id: names.text(subject.survivor).to_owned(),
+        as_of: Some(timestamp(subject.as_of)),
+        status: status(since.status).into(),
+        status_since: since.since.map(day),
+        first_day: subject.first_day().map(day),
+        age_days: subject.age_days().and_then(|days| i32::try_from(days).ok()),
+        seats: subject.seats(),
+        facts: Some(facts(subject)),
+        subscriptions: subscriptions(subject),
+        open_tickets: u32::try_from(subject.open_tickets()).unwrap_or(u32::MAX),
+        events: subject.events(),
+        newest_event: subject.newest_at().map(timestamp),
+        merged,
+        past_bounds: subject.members().iter().any(|member| member.past_a_bound()),
+        catching_up: subject.catching_up,
+    }
+}
+
+fn day(day: Day) -> String {
+    day.date().to_string()
+}
+
+fn status(status: Status) -> v1::AccountStatus {
+    match status {
+        Status::Closed => v1::AccountStatus::Closed,
+        Status::Merged => v1::AccountStatus::Merged,
+        Status::Ended => v1::AccountStatus::Ended,
+        Status::Prospect => v1::AccountStatus::Prospect,
+        Status::Trial => v1::AccountStatus::Trial,
+        Status::Paused => v1::AccountStatus::Paused,
+        Status::Leaving => v1::AccountStatus::Leaving,
+        Status::Free => v1::AccountStatus::Free,
+        Status::Paying => v1::AccountStatus::Paying,
+    }
+}
+
+fn facts(subject: &Subject<'_>) -> v1::AccountFacts {
+    let mut facts = v1::AccountFacts::default();
+    let Some(own) = subject.own() else { return facts };
+    for (name, stated) in own.facts(&subject.view.names, subject.as_of) {
+        let field = match name {
+            "name" => &mut facts.name,
+            "kind" => &mut facts.kind,
+            "tier" => &mut facts.tier,
+            "segment" => &mut facts.segment,
+            "industry" => &mut facts.industry,
+            "size" => &mut facts.size,
+            "parent" => &mut facts.parent,
+            "country" => &mut facts.country,
+            "region" => &mut facts.region,
+            "time_zone" => &mut facts.time_zone,
+            "currency" => &mut facts.currency,
+            "usage_rhythm" => &mut facts.usage_rhythm,
+            "deployment" => &mut facts.deployment,
+            "stage" => &mut facts.stage,
+            _ => {
+                facts.attributes.insert(name.to_owned(), value(stated));
+                continue;
+            }
+        };
+        match plain_text(stated) {
+            Some(text) => *field = Some(text),
+            // What is no text where one belongs is shown as it came.
+            None => drop(facts.attributes.insert(name.to_owned(), value(stated))),
+        }
+    }
+    facts
+}
+
+/// A value as a fact that is a text shows it; `None` for lists, objects and null.
+pub fn plain_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.as_ref().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::List(_) | Value::Object(_) => None,
+    }
+}
+
+fn subscriptions(subject: &Subject<'_>) -> Vec<v1::Subscription> {
+    let view = subject.view;
+    let today = view.plan.calendar.day(subject.as_of - 1);
+    let members = subject.members();
+    let mut all: Vec<v1::Subscription> = members
+        .iter()
+        .flat_map(|member| {
+            member.subscriptions.iter().filter_map(|(id, line)| {
+                let standing =
+                    subscription::standing(line, &member.account_wide, &view.names, subject.as_of, today)?;
+                Some(subscription_of(id, &standing))
+            })
+        })
+        .collect();
+    all.sort_by(|left, right| left.id.cmp(&right.id));
+    all
+}
+
+fn subscription_of(id: &str, standing: &Standing) -> v1::Subscription {
+    let state = if standing.ended_on.is_some() {
+        v1::SubscriptionState::Ended
+    } else if !standing.begun {
+        v1::SubscriptionState::Announced
+    } else if standing.paused {
+        v1::SubscriptionState::Paused
+    } else if standing.cancelled {
+        v1::SubscriptionState::Leaving
+    } else {
+        v1::SubscriptionState::Live
+    };
+    v1::Subscription {
+        id: id.to_owned(),
+        state: state.into(),
+        trial: standing.trial,
+        plan: standing.plan.as_deref().map(str::to_owned),
+        seats: standing.seats.map(|millionths| exact_to_f64(i128::from(millionths), QUANTITY_DIGITS)),
+        amount_minor: standing.amount.map(|amount| amount.minor),
+        currency: standing.amount.map_or_else(String::new, |amount| amount.currency.code().to_owned()),
+        amount_per: standing.amount_per.map(|per| {
+            let name = match per {
+                AmountPer::Month => "month",
+                AmountPer::Year => "year",
+                AmountPer::Term => "term",
+            };
+            name.to_owned()
+        }),
+        term_start: Some(day(standing.term.start)),
+        term_end: standing.term.end.map(day),
+        recurring: standing.recurring,
+        notice_days: standing.notice_days.and_then(|days| i32::try_from(days).ok()),
+        ended_on: standing.ended_on.map(day),
+    }
+}
+
+/// A metric with its value.
+pub fn metric(name: &str, value: Option<&Scalar>) -> v1::Metric {
+    let value = value.map(|value| match value {
+        Scalar::Number(number) => v1::metric::Value::Number(*number),
+        Scalar::Integer(whole) => {
+            let fits = i64::try_from(*whole);
+            fits.map_or(v1::metric::Value::Number(*whole as f64), v1::metric::Value::Integer)
+        }
+        Scalar::Text(text) => v1::metric::Value::Text(text.clone()),
+    });
+    v1::Metric { name: name.to_owned(), value }
+}
+
+/// A property's value.
+pub fn value(value: &Value) -> v1::Value {
+    let kind = match value {
+        Value::Null => None,
+        Value::Bool(truth) => Some(v1::value::Kind::Bool(*truth)),
+        Value::Number(number) => Some(v1::value::Kind::Number(number.to_string())),
+        Value::Text(text) => Some(v1::value::Kind::Text(text.as_ref().to_owned())),
+        Value::List(values) => {
+            Some(v1::value::Kind::List(v1::ValueList { values: values.iter().map(self::value).collect() }))
+        }
+        Value::Object(fields) => {
+            let fields =
+                fields.iter().map(|(key, field)| (key.as_ref().to_owned(), self::value(field))).collect();
+            Some(v1::value::Kind::Object(v1::ValueObject { fields }))
+        }
+    };
+    v1::Value { kind }
+}
+
+/// An accepted event.
+pub fn event(names: &Names, tenant: &str, event: &Event) -> v1::Event {
+    let text = |symbol: Symbol| names.text(symbol).to_owned();
+    let optional = |symbol: Option<Symbol>| symbol.map(text).unwrap_or_default();
+    let subject = match event.subject {
+        Whom::Account(account) => Some(v1::event::Subject::Account(text(account))),
+        Whom::Ref { system, id } => {
+            Some(v1::event::Subject::Ref(v1::ExternalRef { system: text(system), id: text(id) }))
+        }
+        Whom::User => None,
+    };
+    let actor = match event.actor {
+        Actor::Person => v1::Actor::Person,
+        Actor::Service => v1::Actor::Service,
+        Actor::Internal => v1::Actor::Internal,
+    };
+    v1::Event {
+        tenant: tenant.to_owned(),
+        source: text(event.source),
+        id: event.id.as_ref().to_owned(),
+        subject,
+        user: optional(event.user),
+        actor: actor.into(),
+        product: optional(event.product),
+        r#type: type_name(names, event.kind).to_owned(),
+        occurred_at: Some(timestamp(event.occurred_at)),
+        quantity_micros: event.quantity,
+        amount_minor: event.amount.map(|amount| amount.minor),
+        currency: event.amount.map_or_else(String::new, |amount| amount.currency.code().to_owned()),
+        properties: properties(names, event),
+        generation: event.generation,
+        unknown_json: String::from_utf8_lossy(&event.unknown).into_owned(),
+    }
+}
+
+/// A type's name, the contract's or the source's own.
+pub fn type_name(names: &Names, kind: EventType) -> &str {
+    match kind {
+        EventType::Other(name) => names.text(name),
+        known => known.known_name().expect("types of the contract have names"),
+    }
+}
+
+fn properties(names: &Names, event: &Event) -> BTreeMap<String, v1::Value> {
+    let interned = [("feature", event.feature), ("metric", event.metric)];
+    let interned = interned.into_iter().filter_map(|(key, symbol)| {
+        let kind = Some(v1::value::Kind::Text(names.text(symbol?).to_owned()));
+        Some((key.to_owned(), v1::Value { kind }))
+    });
+    let others = event.properties.iter().map(|(key, stated)| (names.text(*key).to_owned(), value(stated)));
+    interned.chain(others).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn instants_keep_their_microseconds(at in -62_135_596_800_000_000i64..253_402_300_800_000_000) {
+            prop_assert_eq!(micros(&timestamp(at)), Some(at));
+        }
+    }
+
+    #[test]
+    fn instants_outside_four_digit_years_are_none() {
+        assert_eq!(micros(&Timestamp { seconds: 253_402_300_800, nanos: 0 }), None);
+        assert_eq!(micros(&Timestamp { seconds: 0, nanos: -1 }), None);
+    }
+
+    #[test]
+    fn whole_numbers_beyond_64_bits_come_as_numbers() {
+        let wide = metric("m", Some(&Scalar::Integer(1 << 100)));
+        assert_eq!(wide.value, Some(v1::metric::Value::Number((1u128 << 100) as f64)));
+        assert_eq!(metric("m", None).value, None);
+    }
+}

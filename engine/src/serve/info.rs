@@ -1,0 +1,70 @@
+//! `ServerService`: what the engine is and may be asked.
+
+use tidewatch_projections::event::Micros;
+use tidewatch_proto::v1;
+use tidewatch_proto::v1::server_service_server::ServerService;
+use tonic::{Request, Response, Status};
+
+use super::accounts::METRICS_PER_LIST_MAX;
+use super::asking::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX, MODEL_BYTES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use super::convert;
+use super::filter::FILTER_BYTES_MAX;
+use super::listen::REQUEST_BYTES_MAX;
+use super::pins::{LIVES, PINS_MAX};
+use super::reader::{MIN_POSITION_WAIT_MAX, Reader};
+
+/// What can be asked beyond the first version of the API. Words are added, never changed.
+const CAPABILITIES: [&str; 0] = [];
+
+/// Answers about the engine.
+pub struct Info {
+    reader: Reader,
+    started_at: Micros,
+}
+
+impl Info {
+    /// The engine began to serve now.
+    pub fn new(reader: Reader) -> Self {
+        let started_at = reader.engine().now();
+        Self { reader, started_at }
+    }
+}
+
+#[tonic::async_trait]
+impl ServerService for Info {
+    async fn get_server_info(
+        &self,
+        _request: Request<v1::GetServerInfoRequest>,
+    ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
+        let (view, engine) = (self.reader.newest(), self.reader.engine());
+        Ok(Response::new(v1::GetServerInfoResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            tenant: engine.directory().tenant().to_owned(),
+            zone: view.basis.settings.zone.to_string(),
+            started_at: Some(convert::timestamp(self.started_at)),
+            capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
+            limits: Some(limits()),
+            metrics: view.plan.model.metrics.iter().map(|metric| metric.name.clone()).collect(),
+            accounts: view.accounts_count() as u64,
+            freshness: Some(convert::freshness(&view, engine)),
+        }))
+    }
+}
+
+fn limits() -> v1::Limits {
+    let count = |limit: usize| u32::try_from(limit).expect("limits are small");
+    let millis = |limit: std::time::Duration| u64::try_from(limit.as_millis()).expect("limits are small");
+    v1::Limits {
+        page_size_default: count(PAGE_SIZE_DEFAULT),
+        page_size_max: count(PAGE_SIZE_MAX),
+        page_token_lives_ms: millis(LIVES),
+        batch_accounts_max: count(BATCH_ACCOUNTS_MAX),
+        instants_max: count(INSTANTS_MAX),
+        metrics_per_list_max: count(METRICS_PER_LIST_MAX),
+        model_bytes_max: MODEL_BYTES_MAX as u64,
+        filter_bytes_max: count(FILTER_BYTES_MAX),
+        min_position_wait_ms_max: millis(MIN_POSITION_WAIT_MAX),
+        request_bytes_max: REQUEST_BYTES_MAX as u64,
+        list_positions_max: count(PINS_MAX),
+    }
+}

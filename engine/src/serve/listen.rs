@@ -1,0 +1,209 @@
+//! The listening ends: gRPC and the operator pages, from binding to a graceful end.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::{Router, middleware};
+use tidewatch_proto::{DESCRIPTORS, v1};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use v1::account_service_server::AccountServiceServer;
+use v1::dead_letter_service_server::DeadLetterServiceServer;
+use v1::metric_service_server::MetricServiceServer;
+use v1::server_service_server::ServerServiceServer;
+
+use super::accounts::Accounts;
+use super::calls;
+use super::dead_letters::{DeadLetters, Decoders};
+use super::gate::Gate;
+use super::info::Info;
+use super::metrics::Metrics;
+use super::pins::Pins;
+use super::reader::Reader;
+use crate::meters::Meters;
+use crate::view::View;
+
+/// Longest request message, in bytes.
+pub const REQUEST_BYTES_MAX: usize = 4 << 20;
+/// Bytes of one stream that may be under way; HTTP/2's 64 KB would make every larger answer wait.
+const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+/// Bytes of one connection that may be under way.
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// Calls of one connection that may be open.
+const CONNECTION_STREAMS_MAX: u32 = 1_024;
+/// Calls of one connection that are worked on; more wait.
+const CONNECTION_CALLS_MAX: usize = 256;
+/// How often a silent connection is asked whether it lives.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
+/// How long it may take to say so.
+const KEEPALIVE_WAIT: Duration = Duration::from_secs(10);
+/// How long open calls may take after a stop was asked for.
+pub const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address can be reached from other machines, and nothing protects it.
+    #[error(
+        "{address} can be reached from other machines, and this version has neither TLS nor authentication: \
+         serve on a loopback address like 127.0.0.1 or [::1], behind a proxy that has both"
+    )]
+    Exposed {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// The system refused the address.
+    #[error("cannot serve {what} on {address}: {source}; choose another address in [serve]")]
+    Bind {
+        /// `gRPC` or `HTTP`.
+        what: &'static str,
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The contracts of this build are not readable.
+    #[error("the descriptors of the API cannot be served: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Something that listens until it is stopped.
+pub struct Listening {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Listening {
+    /// The address, with the port the system chose where 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more calls and waits for the open ones, at most [`DRAIN_MAX`]; then they are cut off.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(DRAIN_MAX, &mut self.task).await.is_err() {
+            tracing::warn!(address = %self.address, "calls were still open after {DRAIN_MAX:?} and are cut off");
+            self.task.abort();
+        }
+    }
+
+    fn start<F: Future<Output = ()> + Send + 'static>(
+        address: SocketAddr,
+        serve: impl FnOnce(watch::Receiver<bool>) -> F,
+    ) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        Self { address, stop, task: tokio::spawn(serve(stopped)) }
+    }
+}
+
+async fn stopping(mut stopped: watch::Receiver<bool>) {
+    // A sender that is gone asks for the same.
+    let _asked = stopped.wait_for(|stop| *stop).await;
+}
+
+async fn bind(what: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let refused = |source| ListenError::Bind { what, address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    Ok((listener, bound))
+}
+
+/// Serves the operator pages.
+///
+/// # Errors
+/// When the system refuses the address. These pages hold no customer's data and may be exposed.
+pub async fn http(address: SocketAddr, routes: Router) -> Result<Listening, ListenError> {
+    let (listener, address) = bind("HTTP", address).await?;
+    Ok(Listening::start(address, |stopped| async move {
+        let served = axum::serve(listener, routes).with_graceful_shutdown(stopping(stopped)).await;
+        if let Err(error) = served {
+            tracing::error!(%error, "the operator pages ended");
+        }
+    }))
+}
+
+/// Serves the API with health and reflection.
+///
+/// # Errors
+/// For an address beyond this machine, or one the system refuses.
+pub async fn grpc(
+    address: SocketAddr,
+    reader: Reader,
+    decoders: Arc<Decoders>,
+    pins: Arc<Pins<View>>,
+    meters: Arc<Meters>,
+) -> Result<Listening, ListenError> {
+    if !address.ip().is_loopback() {
+        return Err(ListenError::Exposed { address });
+    }
+    let routes = routes(reader, decoders, pins).await?;
+    let counted = routes.into_axum_router().layer(middleware::from_fn_with_state(meters, calls::count));
+    let (listener, address) = bind("gRPC", address).await?;
+    // The server's own setting is not applied to listeners made elsewhere.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE_EVERY));
+    let server = Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(CONNECTION_STREAMS_MAX)
+        .concurrency_limit_per_connection(CONNECTION_CALLS_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+        .http2_keepalive_timeout(Some(KEEPALIVE_WAIT))
+        .add_routes(Routes::from(counted));
+    Ok(Listening::start(address, |stopped| async move {
+        if let Err(error) = server.serve_with_incoming_shutdown(incoming, stopping(stopped)).await {
+            tracing::error!(%error, "the gRPC server ended");
+        }
+    }))
+}
+
+async fn routes(
+    reader: Reader,
+    decoders: Arc<Decoders>,
+    pins: Arc<Pins<View>>,
+) -> Result<Routes, ListenError> {
+    let gate = Gate::new(reader.engine().directory().tenant().into());
+    let accounts = AccountServiceServer::new(Accounts::new(reader.clone(), pins));
+    let metrics = MetricServiceServer::new(Metrics::new(reader.clone()));
+    let dead_letters = DeadLetterServiceServer::new(DeadLetters::new(reader.clone(), decoders));
+    let server = ServerServiceServer::new(Info::new(reader));
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<AccountServiceServer<Accounts>>().await;
+    health.set_serving::<MetricServiceServer<Metrics>>().await;
+    health.set_serving::<DeadLetterServiceServer<DeadLetters>>().await;
+    health.set_serving::<ServerServiceServer<Info>>().await;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let mut routes = Routes::builder();
+    routes
+        .add_service(InterceptedService::new(
+            accounts.max_decoding_message_size(REQUEST_BYTES_MAX),
+            gate.clone(),
+        ))
+        .add_service(InterceptedService::new(
+            metrics.max_decoding_message_size(REQUEST_BYTES_MAX),
+            gate.clone(),
+        ))
+        .add_service(InterceptedService::new(
+            dead_letters.max_decoding_message_size(REQUEST_BYTES_MAX),
+            gate.clone(),
+        ))
+        .add_service(InterceptedService::new(server.max_decoding_message_size(REQUEST_BYTES_MAX), gate))
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        // Many installed clients still ask by the older name.
+        .add_service(reflection().build_v1alpha()?);
+    Ok(routes.routes())
+}

@@ -1,0 +1,258 @@
+//! `MetricService`: metrics of accounts at any instants, adopted or of a model that comes with the question.
+
+use std::sync::Arc;
+
+use tidewatch_projections::event::Micros;
+use tidewatch_projections::metric::Scalar;
+use tidewatch_projections::model::Model;
+use tidewatch_projections::names::Symbol;
+use tidewatch_proto::v1;
+use tidewatch_proto::v1::metric_service_server::MetricService;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use super::asking::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX, MODEL_BYTES_MAX, as_of, at_length, deadline};
+use super::convert;
+use super::past::internal;
+use super::reader::Reader;
+use super::refusal::Refusal;
+use super::subject::Subject;
+use crate::hot;
+use crate::scan::{AsOf, Question, Row, ScanError, scan, standing_accounts};
+use crate::view::View;
+
+/// Answers about metrics.
+pub struct Metrics {
+    reader: Reader,
+}
+
+impl Metrics {
+    /// Answers from this reader.
+    pub fn new(reader: Reader) -> Self {
+        Self { reader }
+    }
+}
+
+/// What is asked, checked.
+struct Asked {
+    /// By id; `None` is every account that answers for itself.
+    accounts: Option<Vec<String>>,
+    as_of: Vec<AsOf>,
+    /// `None` is the adopted one.
+    model: Option<Model>,
+    metrics: Vec<String>,
+}
+
+impl Asked {
+    fn new(
+        accounts: Option<Vec<String>>,
+        instants: &[v1::AsOf],
+        model: &str,
+        metrics: Vec<String>,
+    ) -> Result<Self, Refusal> {
+        let too_many = |what, asked, most| Refusal::TooMany { what, asked, most };
+        if instants.len() > INSTANTS_MAX {
+            return Err(too_many("instants", instants.len(), INSTANTS_MAX));
+        }
+        if let Some(accounts) = accounts.as_ref().filter(|accounts| accounts.len() > BATCH_ACCOUNTS_MAX) {
+            return Err(too_many("accounts", accounts.len(), BATCH_ACCOUNTS_MAX));
+        }
+        if model.len() > MODEL_BYTES_MAX {
+            let problem = format!("it has {} bytes, at most {MODEL_BYTES_MAX} are read", model.len());
+            return Err(Refusal::InvalidModel { problem });
+        }
+        let model = match model {
+            "" => None,
+            text => Some(
+                Model::parse(text).map_err(|error| Refusal::InvalidModel { problem: error.to_string() })?,
+            ),
+        };
+        let as_of = instants.iter().map(as_of).collect::<Result<_, _>>()?;
+        Ok(Self { accounts, as_of, model, metrics })
+    }
+}
+
+#[tonic::async_trait]
+impl MetricService for Metrics {
+    async fn get_metrics(
+        &self,
+        request: Request<v1::GetMetricsRequest>,
+    ) -> Result<Response<v1::GetMetricsResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let asked = Asked::new(Some(vec![request.account]), &request.as_of, &request.model, request.metrics)?;
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let freshness = Some(convert::freshness(&view, self.reader.engine()));
+        let reader = self.reader.clone();
+        let rows = at_length(move || answer(&reader, &view, &asked)).await?;
+        Ok(Response::new(v1::GetMetricsResponse { rows, freshness }))
+    }
+
+    type ScanMetricsStream =
+        std::pin::Pin<Box<dyn Stream<Item = Result<v1::ScanMetricsResponse, Status>> + Send>>;
+
+    async fn scan_metrics(
+        &self,
+        request: Request<v1::ScanMetricsRequest>,
+    ) -> Result<Response<Self::ScanMetricsStream>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let accounts = Some(request.accounts).filter(|accounts| !accounts.is_empty());
+        let asked = Asked::new(accounts, &request.as_of, &request.model, request.metrics)?;
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let mut freshness = Some(convert::freshness(&view, self.reader.engine()));
+        let reader = self.reader.clone();
+        let rows = at_length(move || answer(&reader, &view, &asked)).await?;
+        let messages = rows
+            .into_iter()
+            .map(move |row| Ok(v1::ScanMetricsResponse { row: Some(row), freshness: freshness.take() }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(messages))))
+    }
+}
+
+/// The place of a metric in a model.
+///
+/// # Errors
+/// When the model does not declare it.
+pub fn index_of(model: &Model, name: &str) -> Result<usize, Refusal> {
+    let known = || model.metrics.iter().map(|metric| metric.name.as_str()).collect::<Vec<_>>().join(", ");
+    let found = model.metrics.iter().position(|metric| metric.name == name);
+    found.ok_or_else(|| Refusal::MetricUnknown { metric: name.to_owned(), known: known() })
+}
+
+/// The rows of an answer: by instant, then by account.
+fn answer(reader: &Reader, view: &Arc<View>, asked: &Asked) -> Result<Vec<v1::MetricRow>, Refusal> {
+    let model = asked.model.as_ref().unwrap_or(&view.plan.model);
+    let columns: Vec<usize> = match asked.metrics.as_slice() {
+        [] => (0..model.metrics.len()).collect(),
+        names => names.iter().map(|name| index_of(model, name)).collect::<Result<_, _>>()?,
+    };
+    let known = |account: &String| {
+        let symbol = view.names.find(account).filter(|symbol| Subject::live(view, *symbol).is_some());
+        symbol.ok_or_else(|| Refusal::AccountUnknown { account: account.clone() })
+    };
+    let accounts: Option<Vec<Symbol>> =
+        asked.accounts.as_ref().map(|accounts| accounts.iter().map(known).collect()).transpose()?;
+    let rows = match asked.as_of.as_slice() {
+        [] => live(reader, view, asked, model, accounts)?,
+        instants => at_instants(reader, view, asked, model, accounts.as_deref(), instants)?,
+    };
+    let wire = |(row, state): (Row, v1::MetricState)| v1::MetricRow {
+        account: view.names.text(row.account).to_owned(),
+        as_of: Some(convert::timestamp(row.as_of)),
+        metrics: columns
+            .iter()
+            .map(|index| convert::metric(&model.metrics[*index].name, row.values[*index].as_ref()))
+            .collect(),
+        state: state.into(),
+    };
+    Ok(rows.into_iter().map(wire).collect())
+}
+
+type Stated = (Row, v1::MetricState);
+
+/// Every account at its own live instant.
+fn live(
+    reader: &Reader,
+    view: &View,
+    asked: &Asked,
+    model: &Model,
+    accounts: Option<Vec<Symbol>>,
+) -> Result<Vec<Stated>, Refusal> {
+    let accounts = accounts.unwrap_or_else(|| standing_accounts(view, Micros::MAX));
+    let subjects: Vec<Subject<'_>> =
+        accounts.into_iter().filter_map(|account| Subject::live(view, account)).collect();
+    // Instants differ by account; those memory cannot answer are asked of the log, each at its own.
+    let asks_log = |subject: &Subject<'_>| asked.model.is_some() || in_memory(view, subject).is_none();
+    let mut instants: Vec<Micros> =
+        subjects.iter().filter(|subject| asks_log(subject)).map(|s| s.as_of).collect();
+    instants.sort_unstable();
+    instants.dedup();
+    let mut rows = Vec::with_capacity(subjects.len());
+    let mut from_log = Vec::new();
+    for part in instants.chunks(INSTANTS_MAX) {
+        let of_part = subjects.iter().filter(|subject| part.binary_search(&subject.as_of).is_ok());
+        let ids = of_part.map(|subject| view.names.text(subject.survivor).to_owned()).collect();
+        from_log.extend(ask_log(
+            reader,
+            view,
+            model,
+            Some(ids),
+            part.iter().copied().map(AsOf::At).collect(),
+        )?);
+    }
+    from_log.sort_by_key(|row| (row.account, row.as_of));
+    for subject in &subjects {
+        let state = match subject.catching_up {
+            true => v1::MetricState::CatchingUp,
+            false => v1::MetricState::Current,
+        };
+        let key = (subject.survivor, subject.as_of);
+        let values = match from_log.binary_search_by_key(&key, |row| (row.account, row.as_of)) {
+            Ok(found) => from_log[found].values.clone(),
+            Err(_) => subject.metrics().to_vec(),
+        };
+        rows.push((Row { account: subject.survivor, as_of: subject.as_of, values }, state));
+    }
+    Ok(rows)
+}
+
+fn in_memory(view: &View, subject: &Subject<'_>) -> Option<Vec<Option<Scalar>>> {
+    hot::metrics(view, subject.survivor, subject.as_of)
+}
+
+/// Accounts at the same instants, from memory when it has all of them exactly.
+fn at_instants(
+    reader: &Reader,
+    view: &View,
+    asked: &Asked,
+    model: &Model,
+    accounts: Option<&[Symbol]>,
+    instants: &[AsOf],
+) -> Result<Vec<Stated>, Refusal> {
+    if asked.model.is_none()
+        && let Some(rows) = all_in_memory(view, accounts, instants)
+    {
+        return Ok(rows.into_iter().map(|row| (row, v1::MetricState::Current)).collect());
+    }
+    let rows = ask_log(reader, view, model, asked.accounts.clone(), instants.to_vec())?;
+    Ok(rows.into_iter().map(|row| (row, v1::MetricState::Current)).collect())
+}
+
+fn all_in_memory(view: &View, accounts: Option<&[Symbol]>, instants: &[AsOf]) -> Option<Vec<Row>> {
+    let mut rows = Vec::new();
+    for instant in instants {
+        let as_of = match instant {
+            AsOf::At(at) => *at,
+            AsOf::EndOf(day) => view.plan.calendar.end(*day),
+            AsOf::Last => view.tenant.last_instant()?,
+        };
+        let all;
+        let accounts = match accounts {
+            Some(accounts) => accounts,
+            None => {
+                all = standing_accounts(view, as_of);
+                &all
+            }
+        };
+        for account in accounts {
+            let values = hot::metrics(view, *account, as_of)?;
+            rows.push(Row { account: view.tenant.merges.survivor(*account, as_of), as_of, values });
+        }
+    }
+    Some(rows)
+}
+
+fn ask_log(
+    reader: &Reader,
+    view: &View,
+    model: &Model,
+    accounts: Option<Vec<String>>,
+    as_of: Vec<AsOf>,
+) -> Result<Vec<Row>, Refusal> {
+    let question = Question { model: model.clone(), as_of, accounts };
+    scan(&reader.history(view), &question, reader.scan_workers()).map_err(|error| match error {
+        ScanError::NoEvent => Refusal::InvalidAsOf { problem: error.to_string() },
+        error => internal(&error),
+    })
+}

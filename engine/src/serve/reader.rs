@@ -1,0 +1,100 @@
+//! What the services read of an engine, and nothing else of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::refusal::Refusal;
+use super::token::parse_position;
+use crate::app::Engine;
+use crate::books::Books;
+use crate::history::History;
+use crate::position::Position;
+use crate::view::{Published, View};
+
+/// How long a read waits for its `min_position` at most.
+pub const MIN_POSITION_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The engine as the services see it. Cheap to clone.
+#[derive(Clone)]
+pub struct Reader {
+    engine: Arc<Engine>,
+    published: Arc<Published>,
+    books: Arc<Books>,
+    scan_workers: usize,
+}
+
+impl Reader {
+    /// Reads an engine that folds; `None` for one that only writes. One reading of the log uses up to `scan_workers`
+    /// threads.
+    pub fn new(engine: Arc<Engine>, books: Arc<Books>, scan_workers: usize) -> Option<Self> {
+        let published = Arc::clone(engine.published()?);
+        Some(Self { engine, published, books, scan_workers })
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The books, which may lie behind the log.
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// Threads one reading of the log may use.
+    pub fn scan_workers(&self) -> usize {
+        self.scan_workers
+    }
+
+    /// The newest view.
+    pub fn newest(&self) -> Arc<View> {
+        self.published.load()
+    }
+
+    /// The newest view, once it stands at the position a request asks for (an empty token asks for none). Waits no longer
+    /// than `deadline` and [`MIN_POSITION_WAIT_MAX`].
+    ///
+    /// # Errors
+    /// For a token of another history; when the time is over.
+    pub async fn view(&self, min_position: &str, deadline: Option<Duration>) -> Result<Arc<View>, Refusal> {
+        let view = self.published.load();
+        if min_position.is_empty() {
+            return Ok(view);
+        }
+        let wanted = wanted(min_position, view.position)?;
+        if view.position.seq < wanted {
+            let patience =
+                deadline.map_or(MIN_POSITION_WAIT_MAX, |deadline| deadline.min(MIN_POSITION_WAIT_MAX));
+            let mut published = self.published.watch();
+            let reached = timeout(patience, published.wait_for(|seq| *seq >= wanted)).await;
+            if !matches!(reached, Ok(Ok(_))) {
+                let published = self.published.load().position.seq;
+                return Err(Refusal::PositionNotReached { wanted, published });
+            }
+        }
+        Ok(self.published.load())
+    }
+
+    /// The log up to the position of a view.
+    pub fn history(&self, view: &View) -> History {
+        self.engine.history().until(view.position.seq)
+    }
+}
+
+fn wanted(token: &str, here: Position) -> Result<u64, Refusal> {
+    let invalid = |problem: &str| Refusal::InvalidPosition { problem: problem.to_owned() };
+    let asked = parse_position(token).ok_or_else(|| invalid("is no position token, or a damaged one"))?;
+    if asked.shard != here.shard {
+        return Err(invalid(&format!("is of shard {}, this is shard {}", asked.shard, here.shard)));
+    }
+    if asked.lineage != here.lineage {
+        let problem = format!(
+            "is of lineage {:032x}, this is {:032x}: a backup was restored since; read without it",
+            asked.lineage, here.lineage
+        );
+        return Err(Refusal::InvalidPosition { problem });
+    }
+    Ok(asked.seq)
+}

@@ -1,0 +1,125 @@
+//! An account's events, newest first, read from the log.
+
+use std::cmp::Ordering;
+
+use tidewatch_projections::event::{Event, Micros};
+use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_projections::timeline::Order;
+use tidewatch_proto::v1;
+
+use super::asking::{Asked, instant, page_size};
+use super::columns::EventColumn;
+use super::convert;
+use super::filter::Filter;
+use super::past::internal;
+use super::reader::Reader;
+use super::refusal::Refusal;
+use super::subject::Subject;
+use crate::history::{History, HistoryError};
+use crate::log::Entry;
+use crate::view::View;
+
+/// Events beyond the page that are kept while reading, before the oldest are let go.
+const SLACK_EVENTS: usize = 4_096;
+
+/// Answers a page.
+///
+/// # Errors
+/// For an unknown account, a filter or token that is not understood, or whatever the log says.
+pub fn answer(
+    reader: &Reader,
+    view: &View,
+    request: &v1::GetTimelineRequest,
+) -> Result<v1::GetTimelineResponse, Refusal> {
+    let size = page_size(request.page_size)?;
+    let bare = v1::GetTimelineRequest {
+        page_size: 0,
+        page_token: String::new(),
+        min_position: String::new(),
+        ..request.clone()
+    };
+    let asked = Asked::new("GetTimeline", &bare, &request.page_token, view.position)?;
+    let position = asked.resumed.map_or(view.position, |(position, _)| position);
+    let filter = Filter::parse(&request.filter, &EventColumn::resolve).map_err(Refusal::InvalidFilter)?;
+    let as_of = instant(request.as_of.as_ref(), view)?.unwrap_or(Micros::MAX);
+    let unknown = || Refusal::AccountUnknown { account: request.account.clone() };
+    let account = view.names.find(&request.account).ok_or_else(unknown)?;
+    Subject::at(view, account, as_of).ok_or_else(unknown)?;
+
+    let mut sought = Sought { members: members(view, account, as_of), as_of, filter, names: &view.names };
+    sought.members.sort_unstable();
+    let history = reader.history(view).until(position.seq);
+    let (found, total) = read(&history, view, &sought, asked.skipped() + size)?;
+    let entries: Vec<v1::TimelineEntry> = found
+        .into_iter()
+        .skip(asked.skipped())
+        .map(|found| v1::TimelineEntry {
+            event: Some(convert::event(&view.names, reader.engine().directory().tenant(), &found.event)),
+            sequence: found.seq,
+            recorded_at: Some(convert::timestamp(found.recorded_at)),
+        })
+        .collect();
+    let next_page_token = asked.next(position, entries.len(), total);
+    let mut freshness = convert::freshness(view, reader.engine());
+    freshness.position = Some(convert::position(position));
+    Ok(v1::GetTimelineResponse { entries, next_page_token, freshness: Some(freshness) })
+}
+
+fn members(view: &View, account: Symbol, as_of: Micros) -> Vec<Symbol> {
+    let merges = &view.tenant.merges;
+    merges.members(&view.names, merges.survivor(account, as_of), as_of)
+}
+
+struct Sought<'v> {
+    /// Sorted.
+    members: Vec<Symbol>,
+    as_of: Micros,
+    filter: Filter<EventColumn>,
+    names: &'v Names,
+}
+
+impl Sought<'_> {
+    fn is_met_by(&self, event: &Event) -> bool {
+        event.occurred_at < self.as_of
+            && event.account().is_some_and(|account| self.members.binary_search(&account).is_ok())
+            && self.filter.matches(&mut |column: &EventColumn| column.operand(self.names, event))
+    }
+}
+
+struct Found {
+    order: Order,
+    seq: u64,
+    recorded_at: Micros,
+    event: Event,
+}
+
+/// The newest `keep` events that are sought, and how many there are in all.
+fn read(
+    history: &History,
+    view: &View,
+    sought: &Sought<'_>,
+    keep: usize,
+) -> Result<(Vec<Found>, usize), Refusal> {
+    let (mut found, mut total) = (Vec::new(), 0);
+    let newest_first =
+        |left: &Found, right: &Found| -> Ordering { right.order.cmp(&left.order, sought.names) };
+    let outcome = history.frames(|frame| {
+        for (seq, entry) in frame.entries {
+            let Entry::Event(event) = entry else { continue };
+            if view.basis.counts(&event) && sought.is_met_by(&event) {
+                total += 1;
+                let (order, recorded_at) = (Order::of(&event), frame.header.recorded_at);
+                found.push(Found { order, seq, recorded_at, event });
+            }
+        }
+        if found.len() > keep + SLACK_EVENTS {
+            found.sort_unstable_by(newest_first);
+            found.truncate(keep);
+        }
+        Ok::<(), HistoryError>(())
+    });
+    outcome.map_err(|error| internal(&error))?;
+    found.sort_unstable_by(newest_first);
+    found.truncate(keep);
+    Ok((found, total))
+}
