@@ -31,6 +31,7 @@ use crate::directory::{Directory, DirectoryError, SHARD, TENANT_DEFAULT};
 use crate::history::{History, HistoryError};
 use crate::lanes::{Inbox, Lane};
 use crate::log::{DeadLetter, Opened};
+use crate::meters::Meters;
 use crate::position::Position;
 use crate::recovery::{Recovered, Recovery};
 use crate::sequencer::{Command, Input, Refused, Reply, Ticket};
@@ -54,6 +55,8 @@ pub struct Options {
     pub is_new_welcome: bool,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// Where it counts what it does.
+    pub meters: Arc<Meters>,
 }
 
 /// Memory for the table of recent ids unless set otherwise: a million ids.
@@ -69,6 +72,7 @@ impl Options {
             discard_derived: false,
             is_new_welcome: true,
             clock: Arc::new(SystemClock),
+            meters: Arc::default(),
         }
     }
 }
@@ -118,6 +122,7 @@ struct Shared {
     failure: Mutex<Option<String>>,
     sources: Mutex<BTreeMap<String, SourceStatus>>,
     clock: Arc<dyn Clock>,
+    meters: Arc<Meters>,
 }
 
 impl Engine {
@@ -158,6 +163,7 @@ impl Engine {
             failure: Mutex::new(None),
             sources: Mutex::default(),
             clock: options.clock,
+            meters: options.meters,
         });
         let parts = threads::Parts { sequencer, log, history, fold, workers: options.workers };
         let threads = threads::start(&shared, parts);

@@ -7,6 +7,8 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, R
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tidewatch_ingest::reject::Reason;
 
+use crate::sequencer::Receipt;
+
 /// How a figure moves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shape {
@@ -50,27 +52,21 @@ meters! {
     RECORDS = "tidewatch_source_records_total" Counter Some(Unit::Count), ["source", "outcome"],
         "Records taken from a source, by what became of them: accepted, duplicate, filtered, rejected.";
     REJECTED = "tidewatch_rejected_total" Counter Some(Unit::Count), ["reason"],
-        "Records refused, by reason; each is a dead letter.";
+        "New dead letters, by reason; the same bytes refused twice are one.";
     SOURCE_BYTES = "tidewatch_source_bytes_total" Counter Some(Unit::Bytes), ["source"],
         "Bytes of the records taken from a source.";
-    SOURCE_LAG = "tidewatch_source_lag_records" Gauge Some(Unit::Count), ["source"],
-        "Records known to wait in a source.";
     SOURCE_AGE = "tidewatch_source_age_seconds" Gauge Some(Unit::Seconds), ["source"],
         "Wall-clock time since a source's last record was taken.";
     SOURCE_STOPPED = "tidewatch_source_stopped" Gauge None, ["source"],
         "1 while a source, or a part of it, waits for a person.";
     FRAMES = "tidewatch_log_frames_total" Counter Some(Unit::Count), [],
-        "Frames written to the log and synced.";
-    LOG_BYTES = "tidewatch_log_bytes_total" Counter Some(Unit::Bytes), [],
-        "Bytes written to the log.";
-    SYNC_TIME = "tidewatch_log_sync_seconds" Histogram Some(Unit::Seconds), [],
-        "Time one sync of the log took.";
-    FRAME_EVENTS = "tidewatch_log_frame_entries" Histogram Some(Unit::Count), [],
+        "Frames that are durable.";
+    WRITE_TIME = "tidewatch_log_write_seconds" Histogram Some(Unit::Seconds), [],
+        "Time it took to append what waited and sync it.";
+    FRAME_ENTRIES = "tidewatch_log_frame_entries" Histogram Some(Unit::Count), [],
         "Entries of one frame.";
     DURABLE = "tidewatch_position_durable" Gauge None, [],
         "The newest sequence that is synced.";
-    APPLIED = "tidewatch_position_applied" Gauge None, [],
-        "The newest sequence that every worker has folded.";
     PUBLISHED = "tidewatch_position_published" Gauge None, [],
         "The newest sequence that answers cover.";
     CLOCK = "tidewatch_clock_timestamp_seconds" Gauge Some(Unit::Seconds), [],
@@ -152,6 +148,22 @@ impl Meters {
         self.recorder.register_histogram(&key(meter, values), &METADATA)
     }
 
+    /// Counts what became of records of a source.
+    pub fn count_receipt(&self, source: &str, receipt: &Receipt) {
+        let rejected = receipt.rejected_count() + receipt.repeated_dead_letters;
+        for (outcome, count) in [
+            ("accepted", receipt.accepted),
+            ("duplicate", receipt.duplicates),
+            ("filtered", receipt.filtered),
+            ("rejected", rejected),
+        ] {
+            self.counter(&RECORDS, &[source, outcome]).increment(count);
+        }
+        for (reason, count) in &receipt.rejected {
+            self.counter(&REJECTED, &[reason.name()]).increment(*count);
+        }
+    }
+
     /// What `/metrics` prints from.
     pub fn page(&self) -> PrometheusHandle {
         self.recorder.handle()
@@ -193,10 +205,10 @@ mod tests {
     fn engines_of_one_process_count_apart() {
         let (one, other) = (Meters::new(), Meters::new());
         one.counter(&REJECTED, &["bad_time"]).increment(2);
-        one.histogram(&SYNC_TIME, &[]).record(0.002);
+        one.histogram(&WRITE_TIME, &[]).record(0.002);
         let page = one.page().render();
         assert!(page.contains("tidewatch_rejected_total{reason=\"bad_time\"} 2"), "{page}");
-        assert!(page.contains("tidewatch_log_sync_seconds_bucket{le=\"0.0025\"} 1"), "{page}");
+        assert!(page.contains("tidewatch_log_write_seconds_bucket{le=\"0.0025\"} 1"), "{page}");
         assert!(page.contains("# HELP tidewatch_rejected_total"), "{page}");
         assert!(other.page().render().contains("tidewatch_rejected_total{reason=\"bad_time\"} 0"));
     }

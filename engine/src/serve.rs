@@ -18,6 +18,18 @@ pub mod pins;
 pub mod reader;
 pub mod refusal;
 pub mod repeats;
+pub mod stage;
 pub mod subject;
 pub mod timeline;
 pub mod token;
+
+use std::time::Instant;
+
+/// A reading of the machine's monotonic clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only waits are measured: of calls, kept positions and answers"
+)]
+fn monotonic() -> Instant {
+    Instant::now()
+}

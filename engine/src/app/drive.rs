@@ -15,6 +15,7 @@ use tidewatch_projections::event::{Event, Micros};
 use super::status::{Condition, SourceStatus};
 use super::{EngineError, Shared};
 use crate::lanes::Lane;
+use crate::meters::SOURCE_BYTES;
 use crate::sequencer::{Command, Input, Opened, Receipt, Reply, Ticket};
 
 /// How long a source may wait for records before it is asked whether to stop.
@@ -118,6 +119,7 @@ impl Drive<'_> {
             return Ok(self.ingested);
         }
         let symbol = self.shared.names.intern(source.name());
+        let source_bytes = self.shared.meters.counter(&SOURCE_BYTES, &[source.name()]);
         let mut complete_through: Option<Micros> = None;
         while !stop.load(Ordering::Relaxed) {
             let mut raw = RawBatch::default();
@@ -130,6 +132,7 @@ impl Drive<'_> {
                 }
             };
             if !raw.records.is_empty() || !raw.progress.is_empty() {
+                source_bytes.increment(raw.payload.len() as u64);
                 self.hand_over(decoder.decode(raw), opened.generation)?;
                 let now = self.shared.clock.now();
                 self.shared.set_status(source.name(), |status| status.taken_at = Some(now));
@@ -195,6 +198,7 @@ impl Drive<'_> {
         let progress = self.waiting.remove(&ticket).unwrap_or_default();
         match reply {
             Reply::Taken(receipt) => {
+                self.shared.meters.count_receipt(source.name(), &receipt);
                 self.ingested.receipt += &receipt;
                 source.durable(&progress);
                 Ok(())

@@ -16,6 +16,7 @@ use crate::fold::{Entries, Fold};
 use crate::history::{History, HistoryError};
 use crate::lanes::Next;
 use crate::log::{LogError, LogWriter};
+use crate::meters::{FRAME_ENTRIES, FRAMES, WRITE_TIME};
 use crate::position::Position;
 use crate::sequencer::{Emit, Input, Sequencer};
 use crate::writer::Writer;
@@ -127,6 +128,9 @@ fn write(
     emits: &Receiver<Vec<Emit>>,
     to_fold: Option<&SyncSender<Folding>>,
 ) -> Result<(), String> {
+    let frames = shared.meters.counter(&FRAMES, &[]);
+    let frame_entries = shared.meters.histogram(&FRAME_ENTRIES, &[]);
+    let write_time = shared.meters.histogram(&WRITE_TIME, &[]);
     loop {
         let first = match emits.try_recv() {
             Err(TryRecvError::Empty) => {
@@ -138,7 +142,9 @@ fn write(
         let Some(first) = first else { break };
         writer.push(first);
         emits.try_iter().for_each(|more| writer.push(more));
+        let began = monotonic();
         let holding = write_when_possible(shared, &mut writer)?;
+        write_time.record(began.elapsed().as_secs_f64());
         shared.durable.send_if_modified(|seq| {
             let durable = writer.durable().seq;
             std::mem::replace(seq, durable) != durable
@@ -151,6 +157,8 @@ fn write(
                     let _told = asked.map(|to| to.send((answer.ticket, answer.reply)));
                 }
                 Emit::Frame(filled) => {
+                    frames.increment(1);
+                    frame_entries.record(filled.entries.len() as f64);
                     let Some(to_fold) = to_fold else { continue };
                     let last_seq = filled.frame.next_seq() - 1;
                     let entries = Entries::new(filled.entries);
@@ -248,7 +256,7 @@ impl FoldThread {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "only the time between two publications is measured; nothing depends on it"
+    reason = "only the time a step takes, or lies back, is measured; nothing depends on it"
 )]
 fn monotonic() -> Instant {
     Instant::now()

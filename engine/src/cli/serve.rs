@@ -1,9 +1,11 @@
 //! `tidewatch serve`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -13,9 +15,16 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{self, Unit};
-use crate::app::{Engine, EngineError, Ingested, Options, Reading};
+use crate::app::{Engine, EngineError, Ingested, Options, Reading, ReplayMapping};
+use crate::books::Books;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config, SourceConfig};
+use crate::meters::Meters;
+use crate::serve::dead_letters::Decoders;
+use crate::serve::http;
+use crate::serve::listen::{self, ListenError, Listening};
+use crate::serve::reader::Reader;
+use crate::serve::stage::Stage;
 use crate::telemetry;
 
 #[derive(Args)]
@@ -30,6 +39,9 @@ pub(super) struct Arguments {
     until_caught_up: bool,
 }
 
+/// How long work behind calls that were cut off may take before the process ends without it.
+const WORK_MAX: Duration = Duration::from_secs(5);
+
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let loaded = config::read(arguments.config.as_deref())?;
     let config = loaded.config;
@@ -37,26 +49,126 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for unknown in &loaded.unknown_variables {
         tracing::warn!("{unknown}");
     }
+    let runtime = Runtime::new().context("the system gives no threads for the services")?;
+    let (stage, meters) = (Arc::new(Stage::default()), Arc::new(Meters::new()));
+    let pages = runtime.block_on(listen::http(config.serve.http, operator_pages(&stage, &meters)));
+    let pages = unless_passing(pages, arguments.until_caught_up)?;
+
     let bar = output::bar(Unit::Entries, "reading the log");
     let options = Options {
         tenant: config.tenant.clone(),
         dedup_memory_bytes_max: config.dedup.memory_bytes_max,
+        meters: Arc::clone(&meters),
         ..Options::new(Some(workers(&config)))
     };
-    let engine = Engine::open(&arguments.place.data, options, &output::reading(&bar))?;
+    let shown = output::reading(&bar);
+    let progress = |applied, last| {
+        stage.replaying(applied, last);
+        shown(applied, last);
+    };
+    let engine = Arc::new(Engine::open(&arguments.place.data, options, &progress)?);
     bar.finish_and_clear();
-    let runtime = Runtime::new().context("the system gives no threads for the services")?;
+    stage.started(&engine);
+
     let base = arguments.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let formats: HashMap<String, SourceFormat> = config
+        .sources
+        .iter()
+        .map(|SourceConfig::Kafka(source)| Ok((source.name.clone(), format_of(source, base)?)))
+        .collect::<anyhow::Result<_>>()?;
+    let books = Arc::new(Books::open(engine.directory().root())?);
+    let reader =
+        Reader::new(Arc::clone(&engine), books, workers(&config)).expect("it was opened with a fold");
+    let decoders = decoders(&engine, &config, &formats);
+    let api = listen::grpc(config.serve.grpc, reader, decoders, Arc::clone(&stage.pins), meters);
+    let api = unless_passing(runtime.block_on(api), arguments.until_caught_up)?;
+    for (what, listening) in [("gRPC", &api), ("HTTP", &pages)] {
+        if let Some(listening) = listening {
+            tracing::info!(address = %listening.address(), "serving {what}");
+        }
+    }
+
     let stop = Arc::new(AtomicBool::new(false));
     let readings: Vec<Reading> = config
         .sources
         .iter()
-        .map(|source| reading(&engine, &config, source, base, &stop, arguments.until_caught_up))
+        .map(|source| reading(&engine, &config, source, &formats, &stop, arguments.until_caught_up))
         .collect::<anyhow::Result<_>>()?;
     let outcome = read_all(&engine, readings, &runtime, &stop, arguments.until_caught_up);
     tracing::info!("shutting down");
-    engine.shutdown()?;
+    stage.stopping();
+    runtime.block_on(async {
+        for listening in [api, pages].into_iter().flatten() {
+            listening.stop().await;
+        }
+    });
+    runtime.shutdown_timeout(WORK_MAX);
+    match Arc::try_unwrap(engine) {
+        Ok(engine) => engine.shutdown()?,
+        // Ends in order all the same, with the last reader.
+        Err(_) => tracing::warn!("a read was still under way after {WORK_MAX:?}"),
+    }
     outcome
+}
+
+/// A run that ends by itself serves where it can and does not fail where it cannot.
+fn unless_passing(
+    listening: Result<Listening, ListenError>,
+    is_passing: bool,
+) -> anyhow::Result<Option<Listening>> {
+    match listening {
+        Err(error @ ListenError::Bind { .. }) if is_passing => {
+            tracing::warn!(%error, "going on without, until caught up");
+            Ok(None)
+        }
+        listening => Ok(Some(listening?)),
+    }
+}
+
+fn operator_pages(stage: &Arc<Stage>, meters: &Arc<Meters>) -> axum::Router {
+    let (readiness, gauges, counted) = (Arc::clone(stage), Arc::clone(stage), Arc::clone(meters));
+    http::routes(move || readiness.readiness(), meters.page(), move || gauges.read_gauges(&counted))
+}
+
+/// How a source's records are read, and the digest of the mapping they are read by.
+#[derive(Clone)]
+struct SourceFormat {
+    format: Format,
+    mapping_digest: Box<str>,
+}
+
+impl SourceFormat {
+    fn native() -> Self {
+        Self { format: Format::Native, mapping_digest: "".into() }
+    }
+}
+
+fn format_of(source: &KafkaConfig, base: &Path) -> anyhow::Result<SourceFormat> {
+    match (source.format, &source.mapping) {
+        (kafka::Format::Native, _) => Ok(SourceFormat::native()),
+        (kafka::Format::Mapped, Some(file)) => {
+            // Paths of a configuration are meant from where it lies.
+            let mapping = super::import::read_mapping(&base.join(file))?;
+            let mapping_digest = mapping.digest().into();
+            Ok(SourceFormat { format: Format::Mapped(Arc::new(mapping)), mapping_digest })
+        }
+        (kafka::Format::Mapped, None) => {
+            bail!("source {}: format = \"mapped\" needs mapping = \"FILE\"", source.name)
+        }
+    }
+}
+
+/// Decodes dead letters as their source is read now. One that is not configured was imported; its mapping is known to
+/// whoever imported it, so a source that had one is refused here and replayed on the command line.
+fn decoders(engine: &Engine, config: &Config, formats: &HashMap<String, SourceFormat>) -> Arc<Decoders> {
+    let names = Arc::clone(engine.names());
+    let (tenant, limits, formats) = (config.tenant.clone(), config.limits.clone(), formats.clone());
+    Arc::new(move |source| {
+        let known = formats.get(source).cloned();
+        let SourceFormat { format, mapping_digest } = known.unwrap_or_else(SourceFormat::native);
+        let decoder = Decoder::new(Arc::clone(&names), &tenant, source, limits.clone(), format);
+        (decoder, ReplayMapping { digest: mapping_digest, is_new_welcome: false })
+    })
 }
 
 fn workers(config: &Config) -> usize {
@@ -70,22 +182,13 @@ fn reading(
     engine: &Engine,
     config: &Config,
     source: &SourceConfig,
-    base: &Path,
+    formats: &HashMap<String, SourceFormat>,
     stop: &Arc<AtomicBool>,
     until_caught_up: bool,
 ) -> anyhow::Result<Reading> {
     let SourceConfig::Kafka(source) = source;
     let KafkaConfig { name, .. } = source.as_ref();
-    let (format, mapping_digest) = match (source.format, &source.mapping) {
-        (kafka::Format::Native, _) => (Format::Native, "".into()),
-        (kafka::Format::Mapped, Some(file)) => {
-            // Paths of a configuration are meant from where it lies.
-            let mapping = super::import::read_mapping(&base.join(file))?;
-            let digest = mapping.digest().into();
-            (Format::Mapped(Arc::new(mapping)), digest)
-        }
-        (kafka::Format::Mapped, None) => bail!("source {name}: format = \"mapped\" needs mapping = \"FILE\""),
-    };
+    let SourceFormat { format, mapping_digest } = formats[name].clone();
     let names = engine.names();
     let decoder = Decoder::new(Arc::clone(names), &config.tenant, name, config.limits.clone(), format);
     let source = KafkaSource::open(source.as_ref().clone(), names, Arc::new(|| SystemClock.now()))
@@ -130,7 +233,7 @@ fn read_all(
 }
 
 /// How often it is looked whether all sources are read or the engine has failed.
-const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 fn told(outcome: Result<Ingested, EngineError>) -> anyhow::Result<()> {
     let ingested = outcome?;

@@ -1,7 +1,6 @@
 //! `AccountService`: accounts by id, in batches and in lists, and what happened to them.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::Symbol;
@@ -18,7 +17,7 @@ use super::pins::Pins;
 use super::reader::Reader;
 use super::refusal::Refusal;
 use super::subject::Subject;
-use super::{convert, timeline};
+use super::{convert, monotonic, timeline};
 use crate::view::View;
 
 /// Adopted metrics beside each account of a list at most.
@@ -121,14 +120,14 @@ impl AccountService for Accounts {
         };
         let asked = Asked::new("ListAccounts", &bare, &request.page_token, newest.position)?;
         let view = match asked.resumed {
-            Some((position, _)) => self.pins.resume(now(), position.seq)?,
-            None => self.pins.choose(now(), newest, !request.min_position.is_empty()),
+            Some((position, _)) => self.pins.resume(monotonic(), position.seq)?,
+            None => self.pins.choose(monotonic(), newest, !request.min_position.is_empty()),
         };
         let (pins, listed) = (Arc::clone(&self.pins), Arc::clone(&view));
         let (accounts, total) = at_length(move || list(&listed, &request, asked.skipped(), size)).await?;
         let next_page_token = asked.next(view.position, accounts.len(), total);
         if !next_page_token.is_empty() {
-            pins.keep(now(), view.position.seq, &view)?;
+            pins.keep(monotonic(), view.position.seq, &view)?;
         }
         Ok(Response::new(v1::ListAccountsResponse {
             accounts,
@@ -148,11 +147,6 @@ impl AccountService for Accounts {
         let reader = self.reader.clone();
         Ok(Response::new(at_length(move || timeline::answer(&reader, &view, &request)).await?))
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "measures how long a position was left unused")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 fn result(account: String, found: Option<v1::Account>) -> v1::AccountResult {

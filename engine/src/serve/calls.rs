@@ -1,7 +1,6 @@
 //! Counts every call by method and status code, and times it.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -9,6 +8,7 @@ use axum::response::Response;
 use tidewatch_proto::v1;
 use tonic::Code;
 
+use super::monotonic;
 use crate::meters::{CALL_TIME, CALLS, Meters};
 
 /// Services whose methods are counted by name; everything else is `other`, so that labels stay closed.
@@ -24,7 +24,7 @@ const SERVICES: [&str; 4] = [
 /// What fails after the head of its answer, in the middle of a stream, is counted by what the head says.
 pub async fn count(State(meters): State<Arc<Meters>>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let began = now();
+    let began = monotonic();
     let response = next.run(request).await;
     let status =
         response.headers().get("grpc-status").map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
@@ -32,11 +32,6 @@ pub async fn count(State(meters): State<Arc<Meters>>, request: Request, next: Ne
     meters.counter(&CALLS, &[method, name(status)]).increment(1);
     meters.histogram(&CALL_TIME, &[method]).record(began.elapsed().as_secs_f64());
     response
-}
-
-#[expect(clippy::disallowed_methods, reason = "measures how long a call took")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// The method of a path like `/package.Service/Method`.

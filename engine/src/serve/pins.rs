@@ -110,15 +110,14 @@ impl<V> Pins<V> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::disallowed_methods, reason = "a start from which virtual time is counted")]
-
+    use super::super::monotonic;
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn a_position_lives_a_quarter_of_an_hour_after_its_last_page() {
-        let (pins, start) = (Pins::default(), Instant::now());
+        let (pins, start) = (Pins::default(), monotonic());
         pins.keep(start, 7, &Arc::new("seven")).unwrap();
         assert_eq!(*pins.resume(start + LIVES - SECOND, 7).unwrap(), "seven");
         assert_eq!(*pins.resume(start + LIVES + LIVES - 2 * SECOND, 7).unwrap(), "seven");
@@ -129,7 +128,7 @@ mod tests {
 
     #[test]
     fn lists_without_a_position_are_never_turned_away_and_at_most_a_minute_old() {
-        let (pins, start) = (Pins::default(), Instant::now());
+        let (pins, start) = (Pins::default(), monotonic());
         for tick in 0..4 * LIVES.as_secs() {
             let now = start + tick as u32 * SECOND;
             let view = pins.choose(now, Arc::new(tick), false);
@@ -140,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_list_at_a_position_gets_it_or_is_told_when_to_come_back() {
-        let (pins, start) = (Pins::default(), Instant::now());
+        let (pins, start) = (Pins::default(), monotonic());
         for sequence in 0..PINS_MAX as u64 {
             let view = pins.choose(start, Arc::new(sequence), true);
             assert_eq!(*view, sequence);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tidewatch_proto::prost::Message;
 
+use super::monotonic;
 use super::refusal::Refusal;
 use super::token::query_digest;
 
@@ -45,7 +46,7 @@ impl<A: Clone> Repeats<A> {
         request: &impl Message,
         act: impl FnOnce() -> Result<A, Refusal>,
     ) -> Result<A, Refusal> {
-        self.once_at(now(), id, query_digest("", &request.encode_to_vec()), act)
+        self.once_at(monotonic(), id, query_digest("", &request.encode_to_vec()), act)
     }
 
     fn once_at(
@@ -83,18 +84,13 @@ impl<A: Clone> Repeats<A> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "measures how long an answer was kept")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_same_request_is_carried_out_once_a_day() {
-        let (repeats, start) = (Repeats::default(), now());
+        let (repeats, start) = (Repeats::default(), monotonic());
         let ask = |at, id: &str, body, answer| repeats.once_at(at, id, body, || Ok(answer));
         assert_eq!(ask(start, "a", 1, 10), Ok(10));
         assert_eq!(ask(start, "a", 1, 11), Ok(10));
@@ -107,8 +103,8 @@ mod tests {
     #[test]
     fn what_was_refused_is_tried_again() {
         let repeats = Repeats::default();
-        let refused = repeats.once_at(now(), "a", 1, || Err::<u8, _>(Refusal::RequestIdReused));
+        let refused = repeats.once_at(monotonic(), "a", 1, || Err::<u8, _>(Refusal::RequestIdReused));
         assert_eq!(refused, Err(Refusal::RequestIdReused));
-        assert_eq!(repeats.once_at(now(), "a", 1, || Ok(7)), Ok(7));
+        assert_eq!(repeats.once_at(monotonic(), "a", 1, || Ok(7)), Ok(7));
     }
 }

@@ -1,0 +1,90 @@
+//! How far a process is, for the pages that must answer before there is an engine and after it failed.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use super::http::Readiness;
+use super::monotonic;
+use super::pins::Pins;
+use crate::app::{Condition, Engine};
+use crate::meters::{
+    ACCOUNTS, CLOCK, DURABLE, LISTS, Meters, PARKED, PAST_BOUNDS, PUBLISHED, SOURCE_AGE, SOURCE_STOPPED,
+};
+use crate::view::View;
+
+/// From the start of a process to its end.
+#[derive(Default)]
+pub struct Stage {
+    applied: AtomicU64,
+    last: AtomicU64,
+    is_stopping: AtomicBool,
+    /// Weak: whoever runs the engine ends it.
+    engine: OnceLock<Weak<Engine>>,
+    /// The positions kept for lists.
+    pub pins: Arc<Pins<View>>,
+}
+
+impl Stage {
+    /// The log is being read: at `applied` of `last`.
+    pub fn replaying(&self, applied: u64, last: u64) {
+        self.applied.store(applied, Ordering::Relaxed);
+        self.last.store(last, Ordering::Relaxed);
+    }
+
+    /// The engine runs.
+    pub fn started(&self, engine: &Arc<Engine>) {
+        // A process starts one engine; a second one would be told by its directory's lock.
+        let _first = self.engine.set(Arc::downgrade(engine));
+    }
+
+    /// Nothing more is taken in.
+    pub fn stopping(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// What `/readyz` says.
+    pub fn readiness(&self) -> Readiness {
+        let engine = self.engine.get().map(Weak::upgrade);
+        match engine {
+            None => Readiness::Replaying {
+                applied: self.applied.load(Ordering::Relaxed),
+                durable: self.last.load(Ordering::Relaxed),
+            },
+            Some(None) => Readiness::Stopping,
+            Some(Some(engine)) => match engine.failure() {
+                Some(problem) => Readiness::Failed { problem },
+                None if self.is_stopping.load(Ordering::Relaxed) => Readiness::Stopping,
+                None => Readiness::Ready,
+            },
+        }
+    }
+
+    /// Reads what is read rather than counted, before a page is printed.
+    pub fn read_gauges(&self, meters: &Meters) {
+        let Some(engine) = self.engine.get().and_then(Weak::upgrade) else { return };
+        let (durable, now) = (*engine.durable().borrow(), engine.now());
+        meters.gauge(&DURABLE, &[]).set(durable as f64);
+        meters.gauge(&LISTS, &[]).set(self.pins.count(monotonic()) as f64);
+        for source in engine.sources() {
+            let name = source.name.as_str();
+            let is_stopped = matches!(source.condition, Condition::Stopped | Condition::Impaired);
+            meters.gauge(&SOURCE_STOPPED, &[name]).set(f64::from(u8::from(is_stopped)));
+            if let Some(taken_at) = source.taken_at {
+                meters.gauge(&SOURCE_AGE, &[name]).set((now - taken_at).max(0) as f64 / MICROS);
+            }
+        }
+        let Some(view) = engine.view() else { return };
+        meters.gauge(&PUBLISHED, &[]).set(view.position.seq as f64);
+        meters.gauge(&ACCOUNTS, &[]).set(view.accounts_count() as f64);
+        let past = view.accounts().filter(|account| account.past_a_bound()).count();
+        meters.gauge(&PAST_BOUNDS, &[]).set(past as f64);
+        let parked: u64 = view.tenant.parked.iter().map(|(_, parked)| parked.events).sum();
+        meters.gauge(&PARKED, &[]).set(parked as f64);
+        if let Some(clock) = view.basis.clock_at {
+            meters.gauge(&CLOCK, &[]).set(clock as f64 / MICROS);
+        }
+    }
+}
+
+/// Microseconds of a second.
+const MICROS: f64 = 1e6;
