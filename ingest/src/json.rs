@@ -8,7 +8,7 @@ mod reader;
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
-use tidewatch_projections::decimal::Decimal;
+use tidewatch_projections::decimal::{Decimal, EXPONENT_MAX};
 use tidewatch_projections::value::Value;
 
 use crate::limits::Limits;
@@ -125,7 +125,9 @@ fn sorted_values(fields: &Fields<'_>) -> Result<Vec<(Box<str>, Value)>, Rejectio
 /// # Errors
 /// `over_limit` when its magnitude is past 10^±400.
 pub fn read_number(text: &str) -> Result<Decimal, Rejection> {
+    // In lowest terms the exponent can pass the limit that its text kept, and would not be read back.
     Decimal::parse(text)
+        .filter(|number| number.exponent() <= EXPONENT_MAX)
         .ok_or_else(|| Rejection::new(Reason::OverLimit, format!("the number {text} is beyond 10^±400")))
 }
 
@@ -217,6 +219,7 @@ mod tests {
             (r#"{"a":[1,2,3]}"#, r#"{"a":[1,2,3]}"#),
             (r#"{"a":[1,2,3,4]}"#, "over_limit: a list of 4 is past items_max = 3"),
             (r#"{"a":1e400}"#, r#"{"a":1e400}"#),
+            (r#"{"a":10e400}"#, "over_limit: the number 10e400 is beyond 10^±400"),
             (r#"{"a":1e401}"#, "over_limit: the number 1e401 is beyond 10^±400"),
         ] {
             assert_eq!(outcome(record.as_bytes()), expected, "{record}");
