@@ -89,24 +89,25 @@ class Independent:
 
 def differences(binary, case):
     """[(class, account, instant, metric, engine's, ours)]"""
-    theirs, ours, found = engine(binary, case), Independent(case), []
+    theirs, ours, found, unseen = engine(binary, case), Independent(case), [], 0
     for t in sorted({as_instant(x, ours.calendar, ours.events) for x in case.as_of}):
         rows = {a: m for (a, at), m in theirs.items() if at == t}
         listed = ours.at(t)
         extra = [a for a in rows if a not in listed]
-        answered = {**listed, **(ours.at(t, extra) if extra else {})}
+        answered = {**listed, **{a: m for a, m in (ours.at(t, extra) if extra else {}).items() if a in extra and a in ours.c.seen_first}}
         for a in sorted(set(listed) - set(rows)):
             found.append(("not listed by the engine", a, t, None, None, None))
         for a in sorted(rows):
-            if a not in listed:
-                found.append(("listed by the engine alone", a, t, None, None, None))
             if a not in answered:
+                found.append(("listed by the engine alone", a, t, None, None, None))
                 continue
+            unseen += a not in listed
             for name, mine in answered[a].items():
                 if name not in rows[a]:
                     found.append(("metric absent", a, t, name, None, mine))
                 elif not same(rows[a][name], mine):
                     found.append((declared_agg(ours.model, name), a, t, name, rows[a][name], mine))
+    ours.unseen = unseen
     return found, ours
 
 
@@ -190,19 +191,23 @@ def report(binary, case, label, args):
     except Failed as e:
         print(f"{label}: the engine failed: {e}")
         return Counter({"engine failed": 1})
-    for kind, account, t, name, theirs, mine in found[: args.limit]:
+    if ours.unseen:
+        print(f"{label}: note: {ours.unseen} rows of accounts that no event seen at the as_of names (compared all the same)")
+    printed = Counter()
+    for kind, account, t, name, theirs, mine in sorted(found, key=lambda d: "(" in d[0]):  # the uncomposed first
+        printed[kind] += 1
+        if printed[kind] > args.limit:
+            continue
         if name is None:
             print(f"{label}: {kind}: {account} as_of {text_of(t)}")
             continue
         print(f"{label}: {account} {name} as_of {text_of(t)}: engine {theirs!r}, independent {mine!r}")
         print("    " + "\n    ".join(declaration(ours.model, name)))
         print(f"    events of {account}: {sum(e.account == account and e.occurred < t for e in ours.events)} seen; zone {case.zone}")
-    if len(found) > args.limit:
-        print(f"{label}: and {len(found) - args.limit} more")
     if args.shrink:
         done = set()
-        for d in found:
-            if d[3] is None or d[0] in done or d[0] in args.shrunk:
+        for d in sorted(found, key=lambda d: "(" in d[0]):
+            if d[3] is None or ("(" in d[0] and any("(" not in o[0] and o[3] for o in found)) or d[0] in done or d[0] in args.shrunk:
                 continue
             done.add(d[0])
             args.shrunk.add(d[0])
@@ -228,7 +233,7 @@ def main():
     p.add_argument("--closed-days")
     p.add_argument("--source", default="file")
     p.add_argument("--as-of", action="append")
-    p.add_argument("--limit", type=int, default=20, help="differences printed per case")
+    p.add_argument("--limit", type=int, default=2, help="differences printed per class and case")
     p.add_argument("--shrink", metavar="DIR", help="reduce the first difference of each class to its least events, kept in DIR")
     args = p.parse_args()
     args.shrunk = set()

@@ -23,7 +23,7 @@ from calendars import DATE, Calendar, day_number, instant, text_of
 from events import FAMILY, LIFE, Number, load, number
 
 SQL = {p.stem: p.read_text() for p in (Path(__file__).parent / "sql").glob("*.sql")}
-LEVEL, PREVIOUS = 0, -1  # window keys; a positive key n is the window ending n days before today
+LEVEL = 0  # window keys; a positive key n is the window ending n days before today, a negative one a change's previous
 ALWAYS = -(1 << 30)
 ANSWERED = "ticket_replied"
 
@@ -146,9 +146,11 @@ class Computation:
         self.db = duckdb.connect()
         self.db.execute("set preserve_insertion_order = false")
         self.store()
-        self.matched = {}
+        self.matched, self.previous = {}, {}
         for name, m in self.metrics.items():
             self.match(name, m)
+            if m["agg"] == "change":
+                self.previous[-1 - len(self.previous)] = name
 
     # -- the tables --------------------------------------------------------------------------------------------------
 
@@ -267,7 +269,7 @@ class Computation:
         """Which uncomposed metrics are needed with which windows."""
         m = self.metrics[name]
         if m["agg"] in models.COMPARISONS:
-            for k in self.keys(m):
+            for k in self.keys(name):
                 self.demand(m["a"], k, need)
         elif m["agg"] in ("ratio", "per_seat"):
             self.demand(m["a"], key, need)
@@ -276,10 +278,10 @@ class Computation:
         else:
             need[name].add(key)
 
-    @staticmethod
-    def keys(m):
+    def keys(self, name):
+        m = self.metrics[name]
         if m["agg"] == "change":
-            return [1, PREVIOUS]
+            return [1, next(k for k, c in self.previous.items() if c == name)]
         if m["agg"] == "against_own":
             return [1] + [1 + 7 * k for k in range(1, m["weeks"] + 1)]
         return [1 + 7 * (k - 1) for k in range(1, m["weeks"] + 1)]
@@ -321,10 +323,14 @@ class Computation:
             return None, last
         n = int(n)
         closed = self.closed_days(account) if m.get("skip_closed") else frozenset()
-        if key == PREVIOUS:
-            now = self.window(name, account, 1)
-            return None if now is None else self.open_window(now[0] - 1, n, closed)
+        if key < 0:
+            parts = [self.window(p, account, 1) for p in self.leaves(self.previous[key])]
+            return None if None in parts else self.open_window(min(first for first, _ in parts) - 1, n, closed)
         return self.open_window(self.today - key, n, closed)
+
+    def leaves(self, name):
+        m = self.metrics[name]
+        return [x for p in ("a", "b") if p in m for x in self.leaves(m[p])] or [name]
 
     def instant_of(self, last):
         """The exclusive instant at which a window ending on `last` is evaluated."""
@@ -403,7 +409,7 @@ class Computation:
             seats = None if a is None or isinstance(a, str) else self.seats(account, w[1])
             return None if seats is None or seats <= 0 else float(a) / float(seats)
         if agg in models.COMPARISONS:
-            return getattr(self, agg)(m, account)
+            return getattr(self, agg)(name, m, account)
         return self.plain(name, m, account, key)
 
     def plain(self, name, m, account, key):
@@ -462,10 +468,10 @@ class Computation:
         begin = self.begins(name, account, key)
         return begin is None or begin >= self.life[account]
 
-    def change(self, m, account):
-        if not (self.after_life(m["a"], account, 1) and self.after_life(m["a"], account, PREVIOUS)):
+    def change(self, name, m, account):
+        if not all(self.after_life(m["a"], account, k) for k in self.keys(name)):
             return None
-        now, base = self.value(m["a"], account, 1), self.value(m["a"], account, PREVIOUS)
+        now, base = (self.value(m["a"], account, k) for k in self.keys(name))
         if now is None or base is None or isinstance(now, str) or isinstance(base, str) or base < 0:
             return None
         if base == 0:
@@ -480,8 +486,8 @@ class Computation:
                 got.append((n, v))
         return got
 
-    def against_own(self, m, account):
-        keys = self.keys(m)
+    def against_own(self, name, m, account):
+        keys = self.keys(name)
         now = self.value(m["a"], account, keys[0])
         past = sorted(v for _, v in self.past(m, account, keys[1:]))
         if now is None or isinstance(now, str) or len(past) < 3:
@@ -494,8 +500,8 @@ class Computation:
             return 2 if now > 0 else 0
         return float(now) / float(median)
 
-    def slope(self, m, account):
-        points = [(-n, float(v)) for n, v in self.past(m, account, self.keys(m))]
+    def slope(self, name, m, account):
+        points = [(-n, float(v)) for n, v in self.past(m, account, self.keys(name))]
         if len(points) < 3:
             return None
         mx = sum(x for x, _ in points) / len(points)

@@ -166,7 +166,8 @@ class Fleet:
                              "outcome_recorded", "user_identified", "user_deactivated", "payment_failed", "beta.clicked", "usage.count"])
             props = {"goal": "g1", "kind": "call", "role": "champion", "state": r.choice(["joined", "left"]), "outcome": "renewed",
                      "invoice_id": "i0", "n": r.choice([1, True, "1", None, Raw("1.0")])}
-            self.emit(a, kind, self.moment(day()), props, user=r.choice(self.users + [None]), product=r.choice([None, "core", "plus"]))
+            user = r.choice(self.users + ([None] if self.contested or not kind.startswith(("user_", "stakeholder_")) else []))
+            self.emit(a, kind, self.moment(day()), props, user=user, product=r.choice([None, "core", "plus"]))
         if r.random() < 0.1:
             self.emit(a, "account_closed", self.moment(day()))
 
@@ -182,7 +183,7 @@ class Fleet:
                     user = None
                 props = {"feature": r.choice(FEATURES)}
                 if r.random() < 0.3:
-                    props["duration_s"] = r.choice([0, 5, 60, 3600, Raw("12.5"), None, "90"])
+                    props["duration_s"] = r.choice([0, 5, 60, 3600, Raw("12.5"), None, "90" if self.contested else 90])
                 if r.random() < 0.2:
                     props["flag"] = r.choice([True, False, "true", 1, 0, None])
                 us = self.moment(d)

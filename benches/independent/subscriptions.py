@@ -90,6 +90,8 @@ def state(events, withdrawals_of_all, t, today, calendar):
     figures = []
     for e in seen:
         name = {"subscription_started": "term_start", "subscription_renewed": "term_start", "subscription_changed": "effective_at"}.get(e.type)
+        if e.type == "trial_converted" and calendar.named_day(e.props.get("term_end")) is not None and e.day <= today:
+            figures.append((e.day, e.ord, e))  # names the end of what is paid from now on
         if name is not None and counts(e, name) <= today:
             figures.append((counts(e, name), e.ord, e))
     figures.sort(key=lambda f: f[:2])
@@ -102,7 +104,7 @@ def state(events, withdrawals_of_all, t, today, calendar):
             out.seats = number(p["seats"])
         if e.amount is not None:
             out.amount = e.amount
-        if e.type in ("subscription_started", "subscription_renewed"):
+        if e.type in ("subscription_started", "subscription_renewed", "trial_converted"):
             if number(p.get("notice_days")) is not None:
                 out.notice_days = int(number(p["notice_days"]))
             if number(p.get("commit_quantity")) is not None:
