@@ -61,6 +61,13 @@ impl Journey {
         today.note(today.opening_time(0), facts);
         let stage = if role.is_new() { "onboarding" } else { "adopted" };
         today.note(today.opening_time(1), Note::new(System::Crm, "stage_changed").text("stage", stage));
+        if !role.is_new() {
+            // Brought on board before the fleet began: the migration of their history says so.
+            for (milestone, _) in MILESTONES {
+                let note = Note::new(System::Crm, "milestone_reached").text("milestone", milestone);
+                today.note(today.opening_time(12), note);
+            }
+        }
         for number in 0..company.people.min(IDENTIFIED_MAX) {
             let name = person(number);
             let title = ["analyst", "team lead", "engineer", "director"][random.weighted(&[50, 25, 20, 5])];
