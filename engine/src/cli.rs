@@ -1,8 +1,10 @@
 //! The command line: arguments in, tables for people or JSON for programs out.
 
+mod accounts;
 mod adopt;
 mod check_config;
 mod deadletters;
+mod demo;
 mod digest;
 mod import;
 mod log;
@@ -32,6 +34,12 @@ struct Arguments {
 enum Task {
     /// Run: read all sources, keep, fold and serve.
     Serve(serve::Arguments),
+    /// Show the main job on a simulated fleet, or on a file of events.
+    Demo(demo::Arguments),
+    /// List accounts, those that lost most usage first.
+    List(accounts::ListArguments),
+    /// Show one account: status, metrics, facts.
+    Get(accounts::GetArguments),
     /// Print every setting with its value and where it came from.
     CheckConfig(check_config::Arguments),
     /// Read files of events into a data directory; what is there already is not counted twice.
@@ -92,6 +100,9 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.task {
         Task::Serve(arguments) => serve::run(&arguments),
+        Task::Demo(arguments) => demo::run(&arguments),
+        Task::List(arguments) => accounts::list(&arguments),
+        Task::Get(arguments) => accounts::get(&arguments),
         Task::CheckConfig(arguments) => check_config::run(&arguments),
         Task::Import(arguments) => import::run(&arguments),
         Task::Metrics(arguments) => metrics::run(&arguments),
