@@ -1,15 +1,7 @@
 //! Rules of the repository that neither the compiler nor the lints hold.
-<<<<<<< HEAD
 #![expect(
     clippy::disallowed_methods,
     reason = "the test reads the repository itself, not the engine's files"
-=======
-
-#![expect(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a test of the tree reads the tree and tells what it skips"
->>>>>>> acc5ecf (engine: demo, list and get on the command line)
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
