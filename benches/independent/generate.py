@@ -144,7 +144,7 @@ class Fleet:
                       quantity=self.quantity(), actor=actor, user=r.choice(self.users + [None]))
         self.facts(a, born, last)
         for k in range(r.choice([0, 1, 2, 3])):
-            self.subscription(a, f"s{k}" if r.random() < 0.8 else "s-same", born, last)
+            self.subscription(a, f"s{k}" if r.random() < 0.8 or not self.contested else "s-same", born, last)
         for k in range(r.choice([0, 0, 3, 8])):
             self.invoice(a, f"i{k}", day())
         for k in range(r.choice([0, 2, 8, 20])):
