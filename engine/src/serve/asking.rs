@@ -129,7 +129,7 @@ pub fn as_of(asked: &v1::AsOf) -> Result<AsOf, Refusal> {
 
 /// How long the caller waits, from the metadata `grpc-timeout`; `None` when it says nothing readable.
 ///
-/// A tenth is kept for the answer's way back.
+/// A quarter is kept for the answer's way back.
 pub fn deadline(metadata: &MetadataMap) -> Option<Duration> {
     let text = metadata.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -143,7 +143,7 @@ pub fn deadline(metadata: &MetadataMap) -> Option<Duration> {
         "n" => Duration::from_nanos(count),
         _ => return None,
     };
-    Some(whole - whole / 10)
+    Some(whole - whole / 4)
 }
 
 static LONG_CALLS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(LONG_CALLS_MAX));
@@ -198,8 +198,8 @@ mod tests {
             metadata.insert("grpc-timeout", text.parse().unwrap());
             deadline(&metadata)
         };
-        assert_eq!(read("1000m"), Some(Duration::from_millis(900)));
-        assert_eq!(read("1H"), Some(Duration::from_secs(3240)));
+        assert_eq!(read("1000m"), Some(Duration::from_millis(750)));
+        assert_eq!(read("1H"), Some(Duration::from_secs(2700)));
         assert_eq!(read("x"), None);
         assert_eq!(read("5"), None);
     }

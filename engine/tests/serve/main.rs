@@ -1,0 +1,7 @@
+//! The API as a client meets it: real sockets, a real client, a real data directory.
+
+mod accounts;
+mod dead_letters;
+mod metrics;
+mod operators;
+mod support;

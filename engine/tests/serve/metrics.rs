@@ -1,0 +1,103 @@
+//! Metrics: from memory, from the log, of an inline model, of everybody.
+
+use tidewatch_proto::v1;
+use tokio_stream::StreamExt as _;
+use tonic::Code;
+use v1::metric::Value::{Integer, Number};
+
+use crate::support::{Served, date, last, refused, usage};
+
+const MODEL: &str = "[metrics]\nuses = { agg = 'count', window = 2, filter = { family = 'usage' } }\n\
+                     people = { agg = 'active_users', window = 7, filter = { family = 'usage' } }\n";
+
+fn week() -> Vec<String> {
+    (1..=7).map(|day| usage(&format!("u{day}"), "acme", &format!("2024-02-0{day}T10:00:00Z"))).collect()
+}
+
+fn ask(as_of: Vec<v1::AsOf>, model: &str, metrics: &[&str]) -> v1::GetMetricsRequest {
+    v1::GetMetricsRequest {
+        account: "acme".into(),
+        as_of,
+        model: model.into(),
+        metrics: metrics.iter().map(|name| (*name).to_owned()).collect(),
+        min_position: String::new(),
+    }
+}
+
+async fn rows(served: &Served, request: v1::GetMetricsRequest) -> Vec<v1::MetricRow> {
+    served.metrics().get_metrics(request).await.unwrap().into_inner().rows
+}
+
+#[tokio::test]
+async fn memory_and_log_agree_at_every_instant() {
+    let served = Served::new(&week()).await;
+    let adopted = tidewatch_projections::model::DEFAULT;
+    let noon = v1::AsOf {
+        instant: Some(v1::as_of::Instant::At(tidewatch_proto::prost_types::Timestamp {
+            seconds: 1_707_048_000,
+            nanos: 0,
+        })),
+    };
+    for as_of in [vec![], vec![last().unwrap()], vec![date("2024-02-03").unwrap(), noon]] {
+        let memory = rows(&served, ask(as_of.clone(), "", &[])).await;
+        let log = rows(&served, ask(as_of, adopted, &[])).await;
+        assert_eq!(memory, log);
+        assert!(memory.iter().all(|row| row.metrics.len() > 20 && row.state() == v1::MetricState::Current));
+    }
+}
+
+#[tokio::test]
+async fn an_inline_model_is_asked_for_chosen_metrics_at_chosen_instants() {
+    let served = Served::new(&week()).await;
+    let as_of = vec![date("2024-02-01").unwrap(), last().unwrap()];
+    let rows = rows(&served, ask(as_of, MODEL, &["people", "uses"])).await;
+    let values: Vec<Vec<_>> =
+        rows.iter().map(|row| row.metrics.iter().map(|metric| metric.value.clone()).collect()).collect();
+    assert_eq!(values[0], [Some(Integer(1)), Some(Integer(1))]);
+    assert_eq!(values[1], [Some(Integer(1)), Some(Integer(2))]);
+    assert_eq!(rows[1].as_of.as_ref().unwrap().seconds, 1_707_300_000);
+}
+
+#[tokio::test]
+async fn missing_is_not_zero() {
+    let served = Served::new(&week()).await;
+    let rows = rows(&served, ask(vec![last().unwrap()], "", &["nps", "usage_28d", "people_per_seat"])).await;
+    let values: Vec<_> = rows[0].metrics.iter().map(|metric| metric.value.clone()).collect();
+    assert_eq!(values, [None, Some(Integer(7)), None]);
+    assert!(!matches!(values[0], Some(Number(_))));
+}
+
+#[tokio::test]
+async fn a_scan_answers_everybody_by_instant_and_id() {
+    let others = vec![usage("g", "globex", "2024-02-02T00:00:00Z")];
+    let served = Served::new(&[week(), others].concat()).await;
+    let request = v1::ScanMetricsRequest {
+        as_of: vec![date("2024-02-01").unwrap(), last().unwrap()],
+        model: MODEL.into(),
+        ..Default::default()
+    };
+    let stream = served.metrics().scan_metrics(request).await.unwrap().into_inner();
+    let messages: Vec<v1::ScanMetricsResponse> = stream.map(Result::unwrap).collect().await;
+    let accounts: Vec<&str> =
+        messages.iter().map(|message| message.row.as_ref().unwrap().account.as_str()).collect();
+    assert_eq!(accounts, ["acme", "globex", "acme", "globex"]);
+    assert!(messages[0].freshness.is_some() && messages[1].freshness.is_none());
+}
+
+#[tokio::test]
+async fn questions_past_a_limit_or_a_model_are_refused() {
+    let served = Served::new(&week()).await;
+    let mut client = served.metrics();
+    let invalid = Code::InvalidArgument;
+    let many = vec![last().unwrap(); 65];
+    assert_eq!(
+        refused(client.get_metrics(ask(many, "", &[])).await, invalid, "TOO_MANY_INSTANTS")["most"],
+        "64"
+    );
+    refused(client.get_metrics(ask(vec![], "[metrics]\nx = 1", &[])).await, invalid, "INVALID_MODEL");
+    let metadata = refused(client.get_metrics(ask(vec![], "", &["nope"])).await, invalid, "METRIC_UNKNOWN");
+    assert_eq!(metadata["metric"], "nope");
+    let mut unknown = ask(vec![], "", &[]);
+    unknown.account = "nobody".into();
+    refused(client.get_metrics(unknown).await, Code::NotFound, "ACCOUNT_UNKNOWN");
+}

@@ -1,0 +1,142 @@
+//! An engine that serves from a temporary directory, and a client of it.
+#![expect(clippy::disallowed_methods, reason = "tests write their own input files")]
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tempfile::TempDir;
+use tidewatch_engine::app::{Engine, Options, Reading, ReplayMapping};
+use tidewatch_engine::books::Books;
+use tidewatch_engine::meters::Meters;
+use tidewatch_engine::sequencer::Command;
+use tidewatch_engine::serve::listen::{self, Listening};
+use tidewatch_engine::serve::reader::Reader;
+use tidewatch_engine::serve::stage::Stage;
+use tidewatch_ingest::decode::{Decoder, Format};
+use tidewatch_ingest::files::{FileSource, Input};
+use tidewatch_ingest::limits::Limits;
+use tidewatch_proto::v1;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+use v1::account_service_client::AccountServiceClient;
+use v1::dead_letter_service_client::DeadLetterServiceClient;
+use v1::metric_service_client::MetricServiceClient;
+use v1::server_service_client::ServerServiceClient;
+
+/// A serving engine that goes away with the test.
+pub struct Served {
+    root: TempDir,
+    pub engine: Arc<Engine>,
+    pub stage: Arc<Stage>,
+    pub meters: Arc<Meters>,
+    pub api: Listening,
+    pub channel: Channel,
+}
+
+impl Served {
+    /// Serves these lines of native JSON.
+    pub async fn new(lines: &[String]) -> Self {
+        let root = TempDir::new().unwrap();
+        let (stage, meters) = (Arc::new(Stage::default()), Arc::new(Meters::new()));
+        let options = Options { meters: Arc::clone(&meters), ..Options::new(Some(2)) };
+        let engine = Arc::new(Engine::open(&root.path().join("data"), options, &|_, _| ()).unwrap());
+        stage.started(&engine);
+        let books = Arc::new(Books::open(engine.directory().root()).unwrap());
+        let reader = Reader::new(Arc::clone(&engine), books, 2).unwrap();
+        let names = Arc::clone(engine.names());
+        let decoders = Arc::new(move |source: &str| {
+            let decoder = Decoder::new(Arc::clone(&names), "main", source, Limits::default(), Format::Native);
+            (decoder, ReplayMapping { digest: "".into(), is_new_welcome: false })
+        });
+        let (pins, counted) = (Arc::clone(&stage.pins), Arc::clone(&meters));
+        let loopback = "127.0.0.1:0".parse().unwrap();
+        let api = listen::grpc(loopback, reader, decoders, pins, counted).await.unwrap();
+        let endpoint = Channel::from_shared(format!("http://{}", api.address())).unwrap();
+        let channel = endpoint.connect().await.unwrap();
+        let served = Self { root, engine, stage, meters, api, channel };
+        served.import("app", lines).await;
+        served
+    }
+
+    /// Imports lines and waits until they can be read; answers the position token that covers them.
+    pub async fn import(&self, source: &str, lines: &[String]) -> String {
+        let count = std::fs::read_dir(self.root.path()).unwrap().count();
+        let path = self.root.path().join(format!("{count}.ndjson"));
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        let (engine, source) = (Arc::clone(&self.engine), source.to_owned());
+        let imported = tokio::task::spawn_blocking(move || {
+            let (names, limits) = (Arc::clone(engine.names()), Limits::default());
+            let files = FileSource::new(
+                &source,
+                Arc::clone(&names),
+                vec![Input::Path(path)],
+                limits.record_bytes_max,
+            );
+            let decoder = Decoder::new(names, "main", &source, limits, Format::Native);
+            let (source, stop) = (Box::new(files), Arc::new(AtomicBool::new(false)));
+            let reading =
+                Reading { source, decoder, mapping_digest: "".into(), stop, until_caught_up: false };
+            engine.ingest(reading).unwrap().receipt.last_seq
+        });
+        let seq = imported.await.unwrap();
+        let token = tidewatch_engine::serve::token::position_token(self.engine.position(seq));
+        let request = v1::ListAccountsRequest { min_position: token.clone(), ..Default::default() };
+        self.accounts().list_accounts(request).await.unwrap();
+        token
+    }
+
+    pub async fn submit(&self, command: Command) {
+        let engine = Arc::clone(&self.engine);
+        tokio::task::spawn_blocking(move || engine.submit(command).unwrap()).await.unwrap();
+    }
+
+    pub fn accounts(&self) -> AccountServiceClient<Channel> {
+        AccountServiceClient::new(self.channel.clone())
+    }
+
+    pub fn metrics(&self) -> MetricServiceClient<Channel> {
+        MetricServiceClient::new(self.channel.clone())
+    }
+
+    pub fn dead_letters(&self) -> DeadLetterServiceClient<Channel> {
+        DeadLetterServiceClient::new(self.channel.clone())
+    }
+
+    pub fn server(&self) -> ServerServiceClient<Channel> {
+        ServerServiceClient::new(self.channel.clone())
+    }
+}
+
+/// One line of native JSON: `rest` are further fields, as `"user":"ann"`.
+pub fn line(id: &str, account: &str, kind: &str, at: &str, rest: &str) -> String {
+    let rest = if rest.is_empty() { String::new() } else { format!(",{rest}") };
+    format!(r#"{{"id":"{id}","account":"{account}","type":"{kind}","occurred_at":"{at}"{rest}}}"#)
+}
+
+/// Usage of a feature by a person.
+pub fn usage(id: &str, account: &str, at: &str) -> String {
+    line(id, account, "usage", at, r#""user":"ann","properties":{"feature":"search"}"#)
+}
+
+pub fn date(date: &str) -> Option<v1::AsOf> {
+    Some(v1::AsOf { instant: Some(v1::as_of::Instant::Date(date.to_owned())) })
+}
+
+pub fn last() -> Option<v1::AsOf> {
+    Some(v1::AsOf { instant: Some(v1::as_of::Instant::Last(true)) })
+}
+
+/// A refusal with this code and stable reason; answers its metadata.
+#[track_caller]
+pub fn refused<T: std::fmt::Debug>(
+    answer: Result<T, Status>,
+    code: Code,
+    reason: &str,
+) -> std::collections::HashMap<String, String> {
+    let status = answer.expect_err(reason);
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap_or_else(|| panic!("{status:?} has no reason"));
+    assert_eq!((status.code(), info.reason.as_str()), (code, reason), "{}", status.message());
+    info.metadata.clone()
+}
