@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Holds `tidewatch metrics` against compute.py and prints every difference.
 
-    compare.py --tidewatch BIN --seeds A..B [--accounts N] [--contested] [--shrink]
-    compare.py --tidewatch BIN --data FILE… --model FILE --as-of T… [--zone NAME] [--closed-days FILE] [--source NAME] [--shrink]
+    compare.py --tidewatch BIN --seeds A..B [--accounts N] [--contested] [--malformed] [--shrink DIR]
+    compare.py --tidewatch BIN --data FILE… --model FILE --as-of T… [--zone NAME] [--closed-days FILE] [--source NAME] [--shrink DIR]
     compare.py --tidewatch BIN --neutral SET/events.jsonl.gz --model FILE --as-of T…        (converted to native JSON for both sides)
 
 Exit code 0: equal to 1e-9 relative. 1: differences. With --mapping FILE the engine reads --data through the mapping and compute.py reads --native.
@@ -224,6 +224,7 @@ def main():
     p.add_argument("--seeds")
     p.add_argument("--accounts", type=int, default=8)
     p.add_argument("--contested", action="store_true")
+    p.add_argument("--malformed", action="store_true")
     p.add_argument("--data", nargs="+")
     p.add_argument("--neutral")
     p.add_argument("--native", nargs="+", help="what compute.py reads when the engine reads --data through --mapping")
@@ -244,7 +245,7 @@ def main():
             clean = 0
             for seed in range(first, last + 1):
                 out = Path(folder) / str(seed)
-                generate.write(seed, args.accounts, out, args.contested)
+                generate.write(seed, args.accounts, out, args.contested, args.malformed)
                 o = json.loads((out / "case.json").read_text())
                 case = Case(sorted(out.glob("events-*.ndjson")), out / "model.toml", o["zone"], out / "closed.csv" if o["closed"] else None, o["source"],
                             o["as_of"], settings_last=seed % 2 == 1)

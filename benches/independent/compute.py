@@ -388,7 +388,7 @@ class Computation:
         passes = lambda kind: (own is None or kind == own) and models.types_pass(filters, kind, FAMILY.get(kind))
         if not self.is_fed(last, passes, on_premise):
             return False
-        if m["agg"] == "active_users" and not self.is_fed(last, passes, False, self.carried):
+        if m["agg"] == "active_users" and not self.is_fed(last, passes, on_premise, self.carried):
             return False
         return not (m["agg"] == "first_reply_hours" and self.fed.get(ANSWERED, last + 1) > last)
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A small adversarial data set and model, drawn from a seed.
 
-    generate.py --seed N --accounts A --out DIR [--contested]
+    generate.py --seed N --accounts A --out DIR [--contested] [--malformed]
 
 Writes `events-1.ndjson`, `events-2.ndjson`, `model.toml`, `closed.csv` and `case.json` (zone, source, as_of list). The default set keeps to inputs the
-contract speaks about plainly; `--contested` adds those that READINGS.md calls open.
+contract speaks about plainly; `--contested` adds those that READINGS.md calls open, `--malformed` optional fields
+of a wrong type or range and facts about nobody (readings 2, 63, 64).
 """
 import argparse
 import json
@@ -40,9 +41,9 @@ def dumps(o):
 
 
 class Fleet:
-    def __init__(self, seed, accounts, contested):
+    def __init__(self, seed, accounts, contested, malformed=False):
         self.r = random.Random(seed)
-        self.contested = contested
+        self.contested, self.malformed = contested, malformed
         self.zone, year = self.r.choice(PLACES)
         self.calendar = Calendar(self.zone)
         self.first = day_number(f"{year}-01-01") + self.r.randrange(-40, 40)
@@ -166,7 +167,7 @@ class Fleet:
                              "outcome_recorded", "user_identified", "user_deactivated", "payment_failed", "beta.clicked", "usage.count"])
             props = {"goal": "g1", "kind": "call", "role": "champion", "state": r.choice(["joined", "left"]), "outcome": "renewed",
                      "invoice_id": "i0", "n": r.choice([1, True, "1", None, Raw("1.0")])}
-            user = r.choice(self.users + ([None] if self.contested or not kind.startswith(("user_", "stakeholder_")) else []))
+            user = r.choice(self.users + ([None] if self.malformed or not kind.startswith(("user_", "stakeholder_")) else []))
             self.emit(a, kind, self.moment(day()), props, user=user, product=r.choice([None, "core", "plus"]))
         if r.random() < 0.1:
             self.emit(a, "account_closed", self.moment(day()))
@@ -183,7 +184,7 @@ class Fleet:
                     user = None
                 props = {"feature": r.choice(FEATURES)}
                 if r.random() < 0.3:
-                    props["duration_s"] = r.choice([0, 5, 60, 3600, Raw("12.5"), None, "90" if self.contested else 90])
+                    props["duration_s"] = r.choice([0, 5, 60, 3600, Raw("12.5"), None, "90" if self.malformed else 90])
                 if r.random() < 0.2:
                     props["flag"] = r.choice([True, False, "true", 1, 0, None])
                 us = self.moment(d)
@@ -397,7 +398,7 @@ class Fleet:
         for a in r.sample(self.accounts, min(3, len(self.accounts))):
             d = self.first + r.randrange(self.days)
             us = self.moment(d)
-            pick = r.choice(["ended-renewed", "two-starts", "cancel-no-date", "reissue", "pause-all", "score-range", "previous-user", "no-required"])
+            pick = r.choice(["ended-renewed", "two-starts", "cancel-no-date", "reissue", "pause-all", "previous-user", "no-required"] + ["score-range"] * self.malformed)
             s = {"subscription_id": "s0"}
             if pick == "ended-renewed":
                 self.emit(a, "subscription_ended", us, s)
@@ -427,13 +428,14 @@ def main():
     p.add_argument("--accounts", type=int, default=8)
     p.add_argument("--out", required=True)
     p.add_argument("--contested", action="store_true")
+    p.add_argument("--malformed", action="store_true")
     a = p.parse_args()
-    write(a.seed, a.accounts, Path(a.out), a.contested)
+    write(a.seed, a.accounts, Path(a.out), a.contested, a.malformed)
 
 
-def write(seed, accounts, out, contested=False):
+def write(seed, accounts, out, contested=False, malformed=False):
     out.mkdir(parents=True, exist_ok=True)
-    fleet = Fleet(seed, accounts, contested)
+    fleet = Fleet(seed, accounts, contested, malformed)
     lines, as_of = fleet.make()
     half = len(lines) // 2
     (out / "events-1.ndjson").write_text("\n".join(lines[:half]) + "\n", encoding="utf-8")

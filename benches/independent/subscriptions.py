@@ -1,9 +1,8 @@
 """One subscription as known at an instant: whether it lives, its figures, its term. Row by row, in plain Python."""
-import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
-from calendars import EPOCH, add_months, date_of
+from calendars import add_months, date_of
 from events import number
 
 STARTS = ("subscription_started", "trial_started")
@@ -57,7 +56,7 @@ def state(events, withdrawals_of_all, t, today, calendar):
     for e in sorted(seen + [w for w in withdrawals_of_all if w.occurred < t], key=lambda e: e.ord):
         if e.type == "subscription_cancelled":
             cancel = e
-        elif e.type == "cancellation_withdrawn":
+        elif e.type in ("cancellation_withdrawn", *STARTS):
             cancel = None
 
     def counts(e, name):
