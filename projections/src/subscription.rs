@@ -190,7 +190,7 @@ pub fn standing(
         cancelled: cancellation.is_some(),
         paused: paused(&all, today),
         ended_on,
-        term: figures.term(seen, cancellation.map(|(day, _)| day), today),
+        term: figures.term(seen, life.trial, cancellation.map(|(day, _)| day), today),
         amount: figures.newest(|terms| terms.amount),
         amount_per: figures.newest(|terms| terms.amount_per),
         seats: figures.newest(|terms| terms.seats),
@@ -274,9 +274,11 @@ impl<'a> Figures<'a> {
     }
 
     /// The term that holds today: the newest stated one, rolled on by its own length while it renews by itself.
-    fn term(&self, seen: &[Entry], cancelled_on: Option<Day>, today: Day) -> Term {
+    fn term(&self, seen: &[Entry], trial: bool, cancelled_on: Option<Day>, today: Day) -> Term {
         let stated = self.0.iter().rev().find_map(|recorded| match &recorded.change {
-            Change::Started(terms) | Change::TrialStarted(terms) => Some((terms, recorded.day)),
+            Change::Started(terms) => Some((terms, recorded.day)),
+            // The end of a trial is not the end of the paid term that follows it.
+            Change::TrialStarted(terms) if trial => Some((terms, recorded.day)),
             Change::Renewed(terms) | Change::TrialConverted(terms) if terms.states_a_term() => {
                 Some((terms, recorded.day))
             }
@@ -410,6 +412,28 @@ mod tests {
         let names = Names::new();
         let line = line(&names, vec![("2024-05-01", Change::Changed(Terms::default()))]);
         assert!(on(&line, &names, "2024-05-01").live);
+    }
+
+    #[test]
+    fn a_converted_trial_has_no_term_until_one_is_stated() {
+        let names = Names::new();
+        let converted = |terms| {
+            line(
+                &names,
+                vec![
+                    ("2024-01-01", Change::TrialStarted(terms_of_trial())),
+                    ("2024-01-20", Change::TrialConverted(terms)),
+                ],
+            )
+        };
+        assert_eq!(on(&converted(Terms::default()), &names, "2024-01-10").term.end, Some(day("2024-01-31")));
+        assert_eq!(on(&converted(Terms::default()), &names, "2024-02-10").term.end, None);
+        let stated = converted(terms("2024-01-20", "2025-01-19"));
+        assert_eq!(on(&stated, &names, "2024-02-10").term.end, Some(day("2025-01-19")));
+    }
+
+    fn terms_of_trial() -> Terms {
+        terms("2024-01-01", "2024-01-31")
     }
 
     #[test]
