@@ -1,7 +1,8 @@
 //! Calendar days in the reporting zone (health-model §3).
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -93,11 +94,9 @@ impl Calendar {
     ///
     /// # Errors
     /// When the database has no such zone.
-    pub fn new(zone: &str) -> Result<Self, UnknownZone> {
-        let zone = TimeZone::get(zone).map_err(|_| UnknownZone { zone: zone.to_owned() })?;
-        let starts = (0..=TABLE_DAYS)
-            .map(|ahead| first_instant(&zone, TABLE_FIRST.plus(i64::try_from(ahead).expect("a small table"))))
-            .collect();
+    pub fn new(name: &str) -> Result<Self, UnknownZone> {
+        let zone = TimeZone::get(name).map_err(|_| UnknownZone { zone: name.to_owned() })?;
+        let starts = shared_table(&zone, name);
         Ok(Self { zone, starts })
     }
 
@@ -148,6 +147,20 @@ impl Calendar {
         Day::parse(text)
             .or_else(|| text.parse::<Timestamp>().ok().map(|instant| self.day(instant.as_microsecond())))
     }
+}
+
+/// The table of a zone, made once for all calendars that live at the same time: it costs milliseconds and 300 kB.
+fn shared_table(zone: &TimeZone, name: &str) -> Arc<[Micros]> {
+    static SHARED: Mutex<BTreeMap<String, Weak<[Micros]>>> = Mutex::new(BTreeMap::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(table) = shared.get(name).and_then(Weak::upgrade) {
+        return table;
+    }
+    let day = |ahead| TABLE_FIRST.plus(i64::try_from(ahead).expect("a small table"));
+    let table: Arc<[Micros]> = (0..=TABLE_DAYS).map(|ahead| first_instant(zone, day(ahead))).collect();
+    shared.retain(|_, table| table.strong_count() > 0);
+    shared.insert(name.to_owned(), Arc::downgrade(&table));
+    table
 }
 
 fn first_instant(zone: &TimeZone, day: Day) -> Micros {
