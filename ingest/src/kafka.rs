@@ -11,7 +11,7 @@
 //! ```
 
 mod config;
-mod partition;
+pub mod partition;
 mod raw;
 mod statistics;
 mod survey;
@@ -27,10 +27,11 @@ use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::{Names, Symbol};
 
 pub use self::config::{Accept, ConfigError, Format, KafkaConfig, Secret, Setting, Start};
+pub use self::raw::TopicId;
 pub use self::statistics::{PartitionStatistics, Statistics};
 
 use self::partition::{Halt, Marks, Partition};
-use self::raw::{Content, Feed, Notice, TopicId};
+use self::raw::{Content, Feed, Notice};
 use self::survey::{Survey, Surveyor, TopicSeen};
 use crate::batch::{Origin, RawBatch, RawRecord};
 use crate::checkpoint::{Checkpoint, PartitionCheckpoint};

@@ -109,7 +109,8 @@ pub fn resume_at(
         };
     }
     let stopped_at = checkpoint.next_offset;
-    let answer = accepted.iter().find_map(|answer| match answer {
+    // The last answer to a stop counts: more records may have gone between the first answer and the reading.
+    let answer = accepted.iter().rev().find_map(|answer| match answer {
         Accept::Offset { topic, partition, from, offset }
             if *topic == checkpoint.topic && *partition == checkpoint.partition && *from == stopped_at =>
         {
@@ -363,6 +364,13 @@ mod tests {
         assert_eq!(later, Err(Halt::RetentionLoss { from: 12, low: 15 }), "one answer, one stop");
         let moved_on = resume_at(&checkpoint(9), &one, marks(11, 20), &answer);
         assert_eq!(moved_on, Err(Halt::RetentionLoss { from: 9, low: 11 }), "more was lost than answered");
+        let again = Accept::Offset { topic: "t".into(), partition: 3, from: 9, offset: 11 };
+        let both = [answer[0].clone(), again];
+        assert_eq!(
+            resume_at(&checkpoint(9), &one, marks(11, 20), &both),
+            Ok((11, NO_EPOCH)),
+            "answered again"
+        );
     }
 
     #[test]
