@@ -12,6 +12,7 @@ use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
 
 use crate::control::{AdoptedClosedDays, AdoptedSettings, Control};
+use crate::planted::{self, Bug};
 
 /// What is known of a source.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -46,6 +47,12 @@ pub enum Effect {
     Refold,
 }
 
+impl Effect {
+    fn of(is_new: bool) -> Self {
+        if is_new && !planted::active(Bug::AdoptWithoutRefold) { Self::Refold } else { Self::None }
+    }
+}
+
 impl Basis {
     /// Takes a control entry in.
     pub fn learn(&mut self, names: &Names, control: &Control) -> Effect {
@@ -57,12 +64,12 @@ impl Basis {
                 let settings = settings_of(adopted);
                 let is_zone_new = settings.zone != self.settings.zone;
                 self.settings = settings;
-                return if is_zone_new { Effect::Refold } else { Effect::None };
+                return Effect::of(is_zone_new);
             }
             Control::ModelAdopted { text } => {
                 let is_new = self.model_text.as_ref() != Some(text);
                 self.model_text = Some(text.clone());
-                return if is_new { Effect::Refold } else { Effect::None };
+                return Effect::of(is_new);
             }
             Control::SourceOpened { source, mapping_digest } => {
                 let state = self.sources.entry(names.intern(source)).or_default();

@@ -22,6 +22,16 @@ pub enum Bug {
     DedupBeforeDurability,
     /// The clock follows the wall although sources have a backlog.
     ClockAheadOfBacklog,
+    /// What a reader proved before its source was reset moves the clock, although its records were refused.
+    StaleCompleteThrough,
+    /// A sync that failed is called again, and believed.
+    SyncAgain,
+    /// After an abrupt end the last segment is written on as it reads, without a synced copy.
+    TrustPageCache,
+    /// Another zone or model is adopted, and what was folded under the old one stays.
+    AdoptWithoutRefold,
+    /// Sums are floating-point numbers, added in the order of arrival.
+    SumInArrivalOrder,
 }
 
 #[cfg(feature = "planted-bugs")]
@@ -36,6 +46,7 @@ mod planting {
     /// Plants a bug in this thread, in place of the one before; `None` removes it.
     pub fn plant(bug: Option<Bug>) {
         PLANTED.set(bug);
+        tidewatch_projections::planted::sum_in_arrival_order(bug == Some(Bug::SumInArrivalOrder));
     }
 
     /// Whether this thread runs with the bug.

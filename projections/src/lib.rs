@@ -15,6 +15,7 @@ pub mod model;
 pub mod model_error;
 pub mod names;
 pub mod plan;
+pub mod planted;
 pub mod series;
 pub mod settings;
 pub mod status;

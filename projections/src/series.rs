@@ -9,6 +9,7 @@ use crate::decimal::{EXACT_DIGITS, QUANTITY_DIGITS};
 use crate::event::{Actor, Event, Micros};
 use crate::filter::{Field, FieldValue};
 use crate::names::{Names, Symbol};
+use crate::planted;
 use crate::timeline::Order;
 use crate::value::Value;
 
@@ -123,8 +124,7 @@ pub struct Sum {
 
 impl Cell for Sum {
     fn merge(&mut self, _: &Names, other: &Self) {
-        // Each value is at most 10³⁶ units, so a sum needs over a hundred such extremes to saturate.
-        self.total = self.total.saturating_add(other.total);
+        self.total = planted::sum(self.total, other.total);
         self.count += other.count;
     }
 }

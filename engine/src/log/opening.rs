@@ -96,7 +96,7 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions) -> Result<Recovered
     let cut = cut.or_else(|| tail.cut.clone());
     let checkpoints = tail.checkpoints.clone();
     let (mut expected, mut copied_bytes) = (tail.expected.clone(), 0);
-    let active = if tail.is_sealed || tail.is_closed {
+    let active = if tail.is_sealed || tail.is_closed || planted::active(Bug::TrustPageCache) {
         let taken_up = tail.take_up(disk, &segment, dir)?;
         (!tail.is_sealed).then_some(taken_up)
     } else {

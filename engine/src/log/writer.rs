@@ -208,7 +208,11 @@ impl LogWriter {
         if let Some(active) = &self.active
             && self.durable.frame_no + 1 < self.expected.frame_no
         {
-            active.file.sync().map_err(LogError::io("sync", &active.path))?;
+            let mut synced = active.file.sync();
+            if planted::active(Bug::SyncAgain) {
+                synced = synced.or_else(|_| active.file.sync());
+            }
+            synced.map_err(LogError::io("sync", &active.path))?;
         }
         self.durable = Durable { frame_no: self.expected.frame_no - 1, seq: self.expected.first_seq - 1 };
         Ok(())
