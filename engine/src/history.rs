@@ -117,6 +117,9 @@ impl History {
                 Entry::Control(record) => match Control::of_record(&record) {
                     Ok(control) => {
                         preface.basis.learn(&self.names, &control);
+                        if let Control::SourceReset { source, .. } = &control {
+                            preface.merged.merges.forget(self.names.intern(source));
+                        }
                     }
                     Err(source) => outcome = Err(HistoryError::Control { seq, source }),
                 },

@@ -125,8 +125,7 @@ impl Sequencer {
                 }
             }
             Entry::Control(record) => {
-                let control = Control::of_record(record)?;
-                self.basis.learn(&self.names, &control);
+                self.learn(&Control::of_record(record)?);
             }
             Entry::DeadLetter(letter) => {
                 if !is_known {
@@ -140,6 +139,14 @@ impl Sequencer {
             self.tend(seq)?;
         }
         Ok(())
+    }
+
+    fn learn(&mut self, control: &Control) {
+        self.basis.learn(&self.names, control);
+        if let Control::SourceReset { source, .. } = control {
+            // What was taken back makes no cycle.
+            self.merged.merges.forget(self.names.intern(source));
+        }
     }
 
     fn dead_letter_key(&self, source: Symbol, kept: &[u8]) -> u128 {
@@ -198,7 +205,10 @@ impl Sequencer {
             Input::Streams { source } => {
                 self.streaming.insert(source, None);
             }
-            Input::CompleteThrough { source, at } => {
+            Input::CompleteThrough { source, generation, .. }
+                if generation != self.basis.generation(source)
+                    && !planted::active(Bug::StaleCompleteThrough) => {}
+            Input::CompleteThrough { source, at, .. } => {
                 self.streaming.insert(source, Some(at));
             }
             Input::StreamEnded { source } => {
@@ -469,7 +479,7 @@ impl Sequencer {
         let seq = self.builder.push_control(kind, &payload).expect("commands are limited far below an entry");
         self.entries.push((seq, Entry::Control(ControlRecord { kind, payload: payload.into() })));
         let zone_before = self.basis.settings.zone.clone();
-        self.basis.learn(&self.names, &control);
+        self.learn(&control);
         if self.basis.settings.zone != zone_before {
             self.calendar = self.basis.calendar().expect("the zone was checked before it was adopted");
             self.count_fed_days();

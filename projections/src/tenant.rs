@@ -93,6 +93,11 @@ impl Merges {
         }
     }
 
+    /// Takes back what a source stated so far: it was reset.
+    pub fn forget(&mut self, source: Symbol) {
+        self.edges.retain(|(order, _, _)| order.source != source);
+    }
+
     /// Whether merging `from` into `into` would make some account its own survivor.
     pub fn would_cycle(&self, from: Symbol, into: Symbol) -> bool {
         let mut reached = vec![into];

@@ -142,7 +142,7 @@ impl Drive<'_> {
                 && let Some(at) = through
             {
                 complete_through = through;
-                self.tell(Input::CompleteThrough { source: symbol, at })?;
+                self.tell(Input::CompleteThrough { source: symbol, generation: opened.generation, at })?;
                 self.shared.set_status(source.name(), |status| status.complete_through = Some(at));
             }
             while let Ok((ticket, reply)) = self.answers.try_recv() {

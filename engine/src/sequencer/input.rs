@@ -36,6 +36,8 @@ pub enum Input {
     CompleteThrough {
         /// The source.
         source: Symbol,
+        /// The generation the source was opened in: what was read before a reset and refused after it proves nothing.
+        generation: u32,
         /// The instant, exclusive.
         at: Micros,
     },

@@ -7,6 +7,7 @@ use tidewatch_ingest::checkpoint::{Checkpoint, PartitionCheckpoint};
 use tidewatch_ingest::content;
 use tidewatch_projections::event::{Actor, Event, Micros, Subject};
 use tidewatch_projections::names::Names;
+use tidewatch_projections::value::Value;
 use tidewatch_projections::vocabulary::EventType;
 
 use super::*;
@@ -21,6 +22,7 @@ struct Bench {
     names: Arc<Names>,
     sequencer: Sequencer,
     next_ticket: Ticket,
+    generation: u32,
 }
 
 impl Bench {
@@ -30,7 +32,7 @@ impl Bench {
         let (dedup, _) = Dedup::open(Arc::new(SimulatedDisk::new(1, Faults::default())), options, 0).unwrap();
         let identity = Identity::new(&[1; 16], "main");
         let sequencer = Sequencer::new(Arc::clone(&names), identity, dedup, 1);
-        Self { names, sequencer, next_ticket: 1 }
+        Self { names, sequencer, next_ticket: 1, generation: 0 }
     }
 
     fn step(&mut self, input: Input, now: Micros) -> Vec<Emit> {
@@ -56,7 +58,7 @@ impl Bench {
         let batch = Batch { source: self.names.intern("app"), payload: b"raw".to_vec(), items, progress };
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.step(Input::Batch { ticket, generation: 0, batch }, NOW)
+        self.step(Input::Batch { ticket, generation: self.generation, batch }, NOW)
     }
 
     fn item(&self, id: &str, occurred_at: Micros) -> Item {
@@ -164,14 +166,60 @@ fn the_clock_never_passes_a_stream() {
     let slow = bench.names.intern("slow");
     bench.step(Input::Streams { source }, NOW);
     bench.step(Input::Streams { source: slow }, NOW);
-    bench.step(Input::CompleteThrough { source, at: NOW }, NOW);
+    bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
     bench.step(Input::Tick, NOW);
     assert_eq!(bench.sequencer.basis().clock_at, None, "one stream is not known yet");
-    bench.step(Input::CompleteThrough { source: slow, at: NOW - DAY_US }, NOW);
+    bench.step(Input::CompleteThrough { source: slow, generation: 0, at: NOW - DAY_US }, NOW);
     bench.step(Input::Tick, NOW);
     assert_eq!(bench.sequencer.basis().clock_at, Some(NOW - DAY_US));
     bench.step(Input::StreamEnded { source: slow }, NOW);
     bench.step(Input::Tick, NOW + HOUR_US);
+    assert_eq!(bench.sequencer.basis().clock_at, Some(NOW));
+}
+
+#[test]
+fn a_merge_that_was_taken_back_makes_no_cycle() {
+    let mut bench = Bench::new();
+    let merge = |bench: &Bench, id: &str, from: &str, into: &str| {
+        let mut item = bench.item(id, NOW - DAY_US);
+        let Outcome::Event { event, .. } = &mut item.outcome else { unreachable!("an event was made") };
+        event.kind = EventType::AccountMerged;
+        event.subject = Subject::Account(bench.names.intern(from));
+        event.properties = vec![(bench.names.intern("into_account"), Value::Text(into.into()))];
+        item
+    };
+    let (there, back) = (merge(&bench, "1", "acme", "globex"), merge(&bench, "2", "globex", "acme"));
+    let rejected = |emits: &[Emit]| {
+        let taken = emits.iter().rev().find_map(|emit| match emit {
+            Emit::Answer(Answer { reply: Reply::Taken(receipt), .. }) => Some(receipt.rejected_count()),
+            _ => None,
+        });
+        taken.expect("the batch was taken")
+    };
+    bench.batch(vec![there], 1);
+    bench.batch(vec![back.clone()], 2);
+    assert_eq!(rejected(&bench.step(Input::WriterFree, NOW)), 1, "a cycle");
+    let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
+    bench.step(Input::Command { ticket: 90, command }, NOW);
+    bench.generation = 1;
+    let mut emits = bench.batch(vec![back], 3);
+    emits.extend(bench.step(Input::WriterFree, NOW));
+    assert_eq!(rejected(&emits), 0, "what came before the reset counts no more");
+}
+
+#[test]
+fn what_a_reader_proved_before_its_source_was_reset_moves_no_clock() {
+    let mut bench = Bench::new();
+    let source = bench.names.intern("app");
+    bench.step(Input::Streams { source }, NOW);
+    let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
+    bench.step(Input::Command { ticket: 90, command }, NOW);
+    bench.events(&["1"], 1);
+    bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
+    bench.step(Input::Tick, NOW);
+    assert_eq!(bench.sequencer.basis().clock_at, None, "its records were refused");
+    bench.step(Input::CompleteThrough { source, generation: 1, at: NOW }, NOW);
+    bench.step(Input::Tick, NOW);
     assert_eq!(bench.sequencer.basis().clock_at, Some(NOW));
 }
 
