@@ -1,0 +1,189 @@
+//! The fold with its workers as the engine steps them, one job at a time in an order that the seed draws.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use tidewatch_engine::basis::{Basis, Effect};
+use tidewatch_engine::control::Control;
+use tidewatch_engine::fold::{Entries, observe};
+use tidewatch_engine::history::History;
+use tidewatch_engine::log::Entry;
+use tidewatch_engine::position::Position;
+use tidewatch_engine::view::View;
+use tidewatch_engine::worker::{Ground, Worker};
+use tidewatch_projections::account::Account;
+use tidewatch_projections::canonical::write_account;
+use tidewatch_projections::metric::{Scalar, evaluate};
+use tidewatch_projections::model::Model;
+use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_projections::plan::{Bounds, Plan};
+use tidewatch_projections::tenant::Tenant;
+
+use crate::draw::Draw;
+
+/// The model that the oracle knows.
+pub const MODEL: &str = include_str!("model.toml");
+
+/// Reads a model once.
+pub fn model(text: &str) -> Model {
+    thread_local! {
+        static READ: RefCell<HashMap<String, Model>> = RefCell::default();
+    }
+    READ.with_borrow_mut(|read| {
+        let parse = || Model::parse(text).expect("the simulation adopts models that parse");
+        read.entry(text.to_owned()).or_insert_with(parse).clone()
+    })
+}
+
+/// What is folded under, with the bounds of live state.
+pub fn ground(names: &Arc<Names>, basis: &Basis) -> Ground {
+    ground_of(names, basis, model(basis.model_text()), Bounds::LIVE, &[])
+}
+
+/// The same for any model, exact at `cuts`.
+pub fn ground_of(names: &Arc<Names>, basis: &Basis, model: Model, bounds: Bounds, cuts: &[i64]) -> Ground {
+    let calendar = basis.calendar().expect("the simulation adopts zones that exist");
+    let plan = Plan::compile(model, names, calendar, bounds, cuts).expect("the model has few filters");
+    Ground { names: Arc::clone(names), plan: Arc::new(plan), basis: Arc::new(basis.clone()), only: None }
+}
+
+enum Job {
+    Apply(Entries),
+    TakeBasis(Arc<Basis>),
+}
+
+/// W workers and what crosses accounts.
+pub struct Folds {
+    ground: Ground,
+    basis: Basis,
+    tenant: Tenant,
+    workers: Vec<(Worker, VecDeque<Job>)>,
+    /// The last sequence that was queued.
+    pub seq: u64,
+}
+
+impl Folds {
+    /// No account yet.
+    pub fn new(count: usize, ground: Ground) -> Self {
+        let workers =
+            (0..count).map(|index| (Worker::new(index, count, ground.clone()), VecDeque::new())).collect();
+        let basis = (*ground.basis).clone();
+        Self { ground, basis, tenant: Tenant::default(), workers, seq: 0 }
+    }
+
+    /// All entries of a log, folded at once.
+    pub fn of(count: usize, ground: Ground, entries: Vec<(u64, Entry)>) -> Self {
+        let mut folds = Self::new(count, ground);
+        folds.seq = entries.last().map_or(0, |(seq, _)| *seq);
+        folds.apply(Entries::new(entries));
+        folds.settle();
+        folds
+    }
+
+    fn apply(&mut self, entries: Entries) {
+        observe(&mut self.tenant, &self.ground, &entries);
+        for (_, jobs) in &mut self.workers {
+            jobs.push_back(Job::Apply(Arc::clone(&entries)));
+        }
+    }
+
+    /// Takes a durable frame, as the engine's fold thread does.
+    pub fn take(
+        &mut self,
+        last_seq: u64,
+        entries: Vec<(u64, Entry)>,
+        control: Option<&Control>,
+        history: &History,
+    ) -> Result<(), String> {
+        self.seq = last_seq;
+        let effect = control.map_or(Effect::None, |control| self.basis.learn(&self.ground.names, control));
+        match effect {
+            Effect::Refold => {
+                let mut entries = Vec::new();
+                history
+                    .until(last_seq)
+                    .frames(|frame| {
+                        entries.extend(frame.entries);
+                        Ok::<(), tidewatch_engine::log::LogError>(())
+                    })
+                    .map_err(|error| error.to_string())?;
+                *self = Self::of(self.workers.len(), ground(&self.ground.names, &self.basis), entries);
+            }
+            Effect::None => {
+                self.apply(Entries::new(entries));
+                if control.is_some() {
+                    let basis = Arc::new(self.basis.clone());
+                    self.ground.basis = Arc::clone(&basis);
+                    for (_, jobs) in &mut self.workers {
+                        jobs.push_back(Job::TakeBasis(Arc::clone(&basis)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets one worker do one job.
+    pub fn work(&mut self, draw: &mut Draw) {
+        let worker = draw.below(self.workers.len());
+        self.step(worker);
+    }
+
+    fn step(&mut self, worker: usize) -> bool {
+        let (worker, jobs) = &mut self.workers[worker];
+        match jobs.pop_front() {
+            None => return false,
+            Some(Job::Apply(entries)) => worker.apply(&entries),
+            Some(Job::TakeBasis(basis)) => worker.take_basis(basis),
+        }
+        true
+    }
+
+    /// Lets every worker do all there is.
+    pub fn settle(&mut self) {
+        for worker in 0..self.workers.len() {
+            while self.step(worker) {}
+        }
+    }
+
+    /// The state, once all workers are done.
+    pub fn view(&mut self) -> View {
+        self.settle();
+        View {
+            position: Position { shard: 0, lineage: 0, seq: self.seq },
+            names: Arc::clone(&self.ground.names),
+            basis: Arc::clone(&self.ground.basis),
+            plan: Arc::clone(&self.ground.plan),
+            tenant: Arc::new(self.tenant.clone()),
+            parts: self.workers.iter().map(|(worker, _)| worker.part()).collect(),
+        }
+    }
+}
+
+/// Every account's state as bytes that do not depend on how it came about, by account.
+pub fn canonical(view: &View) -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<(String, Vec<u8>)> = view
+        .accounts()
+        .map(|account| {
+            let mut bytes = Vec::new();
+            write_account(account, &view.names, &mut bytes);
+            (view.names.text(account.id).to_owned(), bytes)
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// Metrics of an account at an instant, by the engine.
+pub fn figures(view: &View, account: Symbol, as_of: i64) -> Vec<Option<Scalar>> {
+    let members = view.members(account, as_of);
+    match members.first() {
+        Some(survivor) if survivor.id == account => evaluate(view.context(), &members, as_of),
+        _ => {
+            let unknown = Account::new(account, &view.plan);
+            let members: Vec<&Account> = std::iter::once(&unknown).chain(members).collect();
+            evaluate(view.context(), &members, as_of)
+        }
+    }
+}

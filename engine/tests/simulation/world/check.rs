@@ -1,0 +1,368 @@
+//! What is held against the ledger, the oracle and the log itself.
+
+use std::sync::Arc;
+
+use tidewatch_engine::digest::of_log;
+use tidewatch_engine::disk::Disk;
+use tidewatch_engine::disk::simulated::{Faults, SimulatedDisk};
+use tidewatch_engine::history::History;
+use tidewatch_engine::log::{Entry, verify};
+use tidewatch_engine::scan::AsOf;
+use tidewatch_engine::sequencer::{Emit, Input};
+use tidewatch_engine::view::View;
+use tidewatch_ingest::decode::{Decoder, Format};
+use tidewatch_ingest::limits::Limits;
+use tidewatch_projections::metric::Scalar;
+use tidewatch_projections::names::Names;
+use tidewatch_projections::plan::Bounds;
+
+use super::{Backup, DAY, Simulation};
+use crate::audit::{Audit, Violation, print_of, violated};
+use crate::folds::{Folds, MODEL, canonical, figures, ground, ground_of, model as read_model};
+use crate::machine::{Machine, frames};
+use crate::oracle::{METRICS, MORE, Oracle, parked};
+
+/// Figures may differ by this part of themselves.
+const TOLERANCE: f64 = 1e-9;
+/// … and by this much where they are sums of parts that cancel.
+const ZERO: f64 = 1e-12;
+
+impl Simulation {
+    /// What must hold of a log that was just opened.
+    pub(super) fn check_opened(&mut self, machine: &Machine) -> Result<(), Violation> {
+        let last_seq = machine.opened.last_seq;
+        if last_seq < self.witness.durable_seq {
+            return violated(
+                "the log before is a prefix of the log after, down to what was durable",
+                format!(
+                    "it ends at {last_seq}, {} was durable; {:?}",
+                    self.witness.durable_seq, machine.opened
+                ),
+            );
+        }
+        let audit = self.audit(machine)?;
+        self.witness.prints.truncate(last_seq as usize);
+        self.witness.durable_seq = last_seq;
+        if self.draw.often(250) {
+            self.check_rot()?;
+        }
+        if self.draw.often(300) {
+            let as_of = self.some_instants(&audit, machine);
+            self.check_figures(machine, &audit, &as_of[..1])?;
+        }
+        if self.draw.often(150) {
+            let dir = "log";
+            let names = self.disk.list(dir).unwrap_or_default();
+            let files = names.into_iter().map(|name| format!("{dir}/{name}"));
+            let files = files.map(|path| (path.clone(), self.disk.content(&path).unwrap_or_default()));
+            self.backup = Some(Backup { files: files.collect(), last_seq });
+        }
+        Ok(())
+    }
+
+    /// Reads the log up to its durable end and holds it against all that is known.
+    pub(super) fn audit(&self, machine: &Machine) -> Result<Audit, Violation> {
+        let frames = match frames(&machine.durable_history()) {
+            Ok(frames) => frames,
+            Err(error) => return violated("an opened log can be read", error.to_string()),
+        };
+        for (seq, entry) in frames.iter().flat_map(|frame| &frame.entries) {
+            let known = self.witness.prints.get(*seq as usize - 1).copied();
+            if known != Some(print_of(&machine.names, entry)) {
+                return violated("a sequence never changes meaning", format!("{seq} is now {entry:?}"));
+            }
+        }
+        let broker = self.broker();
+        let audit = Audit::of(&frames, &machine.names, &broker)?;
+        for receipt in &self.witness.receipts {
+            audit.check_receipt(&receipt.records, receipt.last_seq, &machine.names, &broker)?;
+        }
+        Ok(audit)
+    }
+
+    /// A bit flips in a copy of everything: that is named, or changes nothing but an end nobody had seen.
+    fn check_rot(&mut self) -> Result<(), Violation> {
+        let copy = SimulatedDisk::new(1, Faults::default());
+        let mut files = Vec::new();
+        for dir in ["log", "dedup"] {
+            for name in self.disk.list(dir).unwrap_or_default() {
+                let path = format!("{dir}/{name}");
+                let content = self.disk.content(&path).unwrap_or_default();
+                copy.put(&path, &content);
+                files.push((path, content.len()));
+            }
+        }
+        files.retain(|(_, len)| *len > 0);
+        if files.is_empty() {
+            return Ok(());
+        }
+        let (path, len) = self.draw.pick(&files).clone();
+        let end = copy
+            .content(&path)
+            .map_or(len, |content| content.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1));
+        let at = self.draw.below(end);
+        copy.flip_bit(&path, at, self.draw.below(8) as u32);
+        self.counts.rotten += 1;
+        let disk: Arc<dyn Disk> = Arc::new(copy);
+        let sound = verify(disk.as_ref(), "log", |_| {});
+        let names = Arc::new(Names::new());
+        let recovered = match self.setup.open(Arc::clone(&disk), &names) {
+            Ok(recovered) => recovered,
+            Err(error) => {
+                self.counts.named += 1;
+                if path.starts_with("dedup/") {
+                    return violated(
+                        "what is derived is made anew from the log",
+                        format!("a bit of {path}, byte {at}: {error}"),
+                    );
+                }
+                return match sound {
+                    Ok(sound) if sound.is_sound() => violated(
+                        "verify names what opening names",
+                        format!("a bit of {path}, byte {at}: {error}"),
+                    ),
+                    _ => Ok(()),
+                };
+            }
+        };
+        let read = match frames(&recovered.history) {
+            Ok(read) => read,
+            Err(error) => {
+                return violated("an opened log can be read", format!("a bit of {path}, byte {at}: {error}"));
+            }
+        };
+        for (seq, entry) in read.iter().flat_map(|frame| &frame.entries) {
+            if self.witness.prints.get(*seq as usize - 1).copied() != Some(print_of(&names, entry)) {
+                return violated(
+                    "rot never changes an entry unseen",
+                    format!("a bit of {path}, byte {at}: {seq} is {entry:?}"),
+                );
+            }
+        }
+        let lost = self.witness.durable_seq.saturating_sub(recovered.opened.last_seq);
+        if lost > 0 {
+            self.counts.named += 1;
+            if recovered.opened.cut.is_none() {
+                return violated(
+                    "rot never cuts unseen",
+                    format!("a bit of {path}, byte {at}: {lost} entries are gone"),
+                );
+            }
+            return Ok(());
+        }
+        self.check_known(recovered, &names)
+    }
+
+    /// Everything that was accepted is known: given again, nothing of it is new.
+    fn check_known(
+        &self,
+        recovered: tidewatch_engine::recovery::Recovered,
+        names: &Arc<Names>,
+    ) -> Result<(), Violation> {
+        let mut sequencer = recovered.sequencer;
+        let next_seq = sequencer.next_seq();
+        let broker = self.broker();
+        let read = frames(&recovered.history)
+            .map_err(|error| Violation { invariant: "an opened log can be read", what: error.to_string() })?;
+        let mut bytes = Vec::new();
+        for entry in read.iter().flat_map(|frame| &frame.entries) {
+            let Entry::Event(event) = &entry.1 else { continue };
+            if event.generation != sequencer.basis().generation(event.source) {
+                continue;
+            }
+            bytes.clear();
+            tidewatch_ingest::native::write(names, event, &mut bytes);
+            let origin = tidewatch_ingest::batch::Origin::Line { digest: event.source, line: 1 };
+            let raw = tidewatch_ingest::batch::RawBatch {
+                payload: bytes.clone(),
+                records: vec![tidewatch_ingest::batch::RawRecord { bytes: 0..bytes.len(), origin }],
+                progress: Vec::new(),
+            };
+            let source = names.text(event.source);
+            let decoder = Decoder::new(Arc::clone(names), "main", source, Limits::default(), Format::Native);
+            let batch = decoder.decode(raw);
+            let generation = sequencer.basis().generation(event.source);
+            let mut out: Vec<Emit> = Vec::new();
+            let input = Input::Batch { ticket: 1, generation, batch };
+            if let Err(error) = sequencer.step(input, broker.now, &mut out) {
+                return violated("the table of ids answers", error.to_string());
+            }
+            if sequencer.next_seq() != next_seq {
+                return violated(
+                    "a duplicate is known whatever happened to what is derived",
+                    format!("{entry:?}"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The state that is served equals one that is folded from the log alone, on other workers, in another order.
+    pub(super) fn check_live(&mut self, machine: &mut Machine) -> Result<(), Violation> {
+        machine.folds.settle();
+        let live = machine.folds.view();
+        let read = match frames(&machine.history.until(live.position.seq)) {
+            Ok(read) => read,
+            Err(error) => return violated("an opened log can be read", error.to_string()),
+        };
+        let mut entries: Vec<(u64, Entry)> = read.into_iter().flat_map(|frame| frame.entries).collect();
+        let workers = *self.draw.pick(&[1, 2, 7]);
+        self.draw.shuffle(&mut entries);
+        let mut again = Folds::of(workers, ground(&machine.names, &live.basis), entries);
+        let again = again.view();
+        if canonical(&live) != canonical(&again) || live.tenant != again.tenant {
+            let differ = canonical(&live).into_iter().zip(canonical(&again)).find(|(a, b)| a != b);
+            let account = differ.map(|((account, _), _)| account);
+            return violated(
+                "facts depend only on the set of accepted events, not on order, workers or restarts",
+                format!(
+                    "account {account:?} at {}, {} workers against {workers}",
+                    live.position.seq, self.setup.workers
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn some_instants(&mut self, audit: &Audit, machine: &Machine) -> Vec<i64> {
+        let oracle = audit.oracle(&machine.names, &self.broker());
+        let Some(last) = oracle.last() else { return vec![self.true_now] };
+        let day = oracle.zone.day(last - 1);
+        let mut instants = vec![last];
+        for _ in 0..3 {
+            instants.push(match self.draw.below(3) {
+                0 => last - self.draw.range(0, 40 * DAY),
+                _ => oracle.zone.end(day - self.draw.range(0, 30) as i32),
+            });
+        }
+        self.draw.shuffle(&mut instants);
+        instants
+    }
+
+    /// All figures of all accounts at some instants, by the engine and by the oracle.
+    pub(super) fn check_figures(
+        &mut self,
+        machine: &Machine,
+        audit: &Audit,
+        instants: &[i64],
+    ) -> Result<(), Violation> {
+        let read = match frames(&machine.durable_history()) {
+            Ok(read) => read,
+            Err(error) => return violated("an opened log can be read", error.to_string()),
+        };
+        let mut entries: Vec<(u64, Entry)> = read.into_iter().flat_map(|frame| frame.entries).collect();
+        let oracle = audit.oracle(&machine.names, &self.broker());
+        let ground = ground_of(&machine.names, &audit.basis, read_model(MODEL), Bounds::NONE, instants);
+        let mut reference: Option<Vec<Vec<Option<Scalar>>>> = None;
+        for workers in [1, 2, 7] {
+            let view = Folds::of(workers, ground.clone(), entries.clone()).view();
+            self.check_tenant(&view, &oracle)?;
+            let mut all = Vec::new();
+            for as_of in instants {
+                for account in oracle.standing(*as_of) {
+                    let symbol = machine.names.intern(account);
+                    let found = figures(&view, symbol, *as_of);
+                    if workers == 1 {
+                        self.check_account(&oracle, account, *as_of, &view, &found)?;
+                    }
+                    all.push(found);
+                }
+            }
+            if reference.get_or_insert_with(|| all.clone()) != &all {
+                return violated(
+                    "figures are the same to the bit, in any order and on any number of workers",
+                    format!("{workers} workers"),
+                );
+            }
+            self.draw.shuffle(&mut entries);
+        }
+        Ok(())
+    }
+
+    fn check_account(
+        &mut self,
+        oracle: &Oracle,
+        account: &str,
+        as_of: i64,
+        view: &View,
+        found: &[Option<Scalar>],
+    ) -> Result<(), Violation> {
+        let asked = oracle.ask(account, as_of);
+        let metrics = &view.plan.model.metrics;
+        if metrics.len() != METRICS.len() + MORE.len() {
+            return violated("the oracle knows every metric of the model", format!("{}", metrics.len()));
+        }
+        for (metric, found) in metrics.iter().zip(found) {
+            let name = &metric.name;
+            let expected = asked.value(name);
+            let found = found.as_ref().map(|scalar| scalar.number().unwrap_or(f64::NAN));
+            let is_equal = match (expected, found) {
+                (None, None) => true,
+                (Some(expected), Some(found)) => {
+                    (expected - found).abs() <= TOLERANCE * expected.abs().max(found.abs()) + ZERO
+                }
+                _ => false,
+            };
+            self.counts.figures += 1;
+            if !is_equal {
+                let at =
+                    jiff::Timestamp::from_microsecond(as_of).map(|at| at.to_string()).unwrap_or_default();
+                return violated(
+                    "figures are those of the contract",
+                    format!(
+                        "{name} of {} at {at}: {found:?}, the oracle says {expected:?}",
+                        asked.survivor()
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn check_tenant(&self, view: &View, oracle: &Oracle) -> Result<(), Violation> {
+        use tidewatch_projections::filter::type_name;
+        let tenant = &view.tenant;
+        let expected = &oracle.feed;
+        let mut found: Vec<(&str, (i64, Option<i64>))> = tenant
+            .feed
+            .types()
+            .map(|(kind, fed)| (type_name(&view.names, kind), (fed.earliest_at, fed.earliest_user_at)))
+            .collect();
+        found.sort_unstable();
+        let mut wanted: Vec<_> = expected.iter().map(|(kind, fed)| (*kind, *fed)).collect();
+        wanted.sort_unstable();
+        let waiting: u64 = tenant.parked.iter().map(|(_, parked)| parked.events).sum();
+        if found != wanted
+            || tenant.events != oracle.facts.len() as u64
+            || waiting != parked(&oracle.facts) as u64
+        {
+            return violated(
+                "the tenant's feed, events and parked events are those of the contract",
+                format!(
+                    "{found:?} {} {waiting}, the oracle says {wanted:?} {} {}",
+                    tenant.events,
+                    oracle.facts.len(),
+                    parked(&oracle.facts)
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    /// The digest that users compare, from folds on threads and from tables of names of their own. Their interleaving is
+    /// the system's, so that only equality is looked at.
+    pub(super) fn check_digest(&mut self, last_seq: u64) -> Result<(), Violation> {
+        let mut digests = Vec::new();
+        for workers in [1, 2, 7] {
+            let history = History::new(Arc::new(self.disk.clone()), self.shuffled_names(), last_seq);
+            match of_log(&history, AsOf::Last, workers) {
+                Ok(digest) => digests.push(digest),
+                Err(error) => return violated("an opened log can be read", error.to_string()),
+            }
+        }
+        if digests.iter().any(|digest| *digest != digests[0]) {
+            return violated("the digest is the same on any number of workers", format!("{digests:?}"));
+        }
+        Ok(())
+    }
+}
