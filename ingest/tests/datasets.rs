@@ -12,6 +12,7 @@ use tidewatch_ingest::files::{FileSource, Input};
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::mapping::Mapping;
 use tidewatch_ingest::mapping::guess::guess;
+use tidewatch_ingest::mapping::guess::samples::Samples;
 use tidewatch_ingest::source::{Polled, Source};
 use tidewatch_ingest::time::{read_rfc3339, write_rfc3339};
 use tidewatch_projections::event::Event;
@@ -199,19 +200,20 @@ fn the_mapping_of_the_neutral_form_counts_every_set_alike() {
 }
 
 #[test]
-fn a_guess_takes_the_first_records_of_every_set() {
-    use std::io::{BufRead, BufReader};
-    const RECORDS: usize = 1000;
+fn a_guess_takes_every_record_of_every_set() {
     for name in ["openstack-vendors", "online-retail-b2b", "itsm-tickets", "ravenstack", "nab-activity"] {
         let Some(folder) = set(name) else { continue };
-        let file = std::fs::File::open(folder.join("events.jsonl.gz")).unwrap();
-        let lines = BufReader::new(flate2::read::MultiGzDecoder::new(file)).lines().take(RECORDS);
-        let lines: Vec<String> = lines.map(Result::unwrap).collect();
-        let guess = guess(lines.iter().map(String::as_bytes), &Limits::default()).unwrap();
-        assert_eq!(
-            guess.report.accepted, RECORDS as u64,
-            "{name}\n{}\n{:?}",
-            guess.file, guess.report.rejected
-        );
+        let limits = Limits::default();
+        let input = Input::Path(folder.join("events.jsonl.gz"));
+        let mut source = FileSource::new("set", Arc::new(Names::new()), vec![input], limits.record_bytes_max);
+        let mut samples = Samples::new(&limits);
+        let mut polled = Polled::Open;
+        while polled == Polled::Open {
+            let mut raw = RawBatch::default();
+            polled = source.poll(Duration::ZERO, &mut raw).unwrap();
+            raw.records.iter().for_each(|record| samples.offer(&raw.payload[record.bytes.clone()]));
+        }
+        let guess = guess(samples.lines(), &limits).unwrap();
+        assert_eq!(map(&folder, &guess.file).records, records_of(&folder), "{name}\n{}", guess.file);
     }
 }

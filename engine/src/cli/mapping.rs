@@ -1,4 +1,4 @@
-//! `tidewatch mapping check`.
+//! `tidewatch mapping check | guess`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,11 +10,13 @@ use tidewatch_ingest::batch::{Origin, Outcome, RawBatch};
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::files::{FileSource, Input};
 use tidewatch_ingest::limits::Limits;
+use tidewatch_ingest::mapping::guess::samples::Samples;
+use tidewatch_ingest::mapping::guess::{Guess, guess};
 use tidewatch_ingest::native;
 use tidewatch_ingest::source::{Polled, Source as _};
 use tidewatch_projections::names::Names;
 
-use super::output;
+use super::output::{self, Unit};
 use crate::directory::TENANT_DEFAULT;
 
 /// Bytes of records read at a time: samples are small.
@@ -24,6 +26,8 @@ const BATCH_BYTES_MAX: usize = 64 << 10;
 pub(super) enum Task {
     /// Show what sample lines become, or why they are refused.
     Check(CheckArguments),
+    /// Propose a mapping for a feed: the file on standard output, what is left to decide on standard error.
+    Guess(GuessArguments),
 }
 
 #[derive(Args)]
@@ -42,8 +46,24 @@ pub(super) struct CheckArguments {
     file: String,
 }
 
+#[derive(Args)]
+pub(super) struct GuessArguments {
+    /// The source the records would be imported under, for the commands that are proposed next.
+    #[arg(long, value_name = "NAME", default_value = "sample", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    source: String,
+    /// NDJSON, plain, gzip or zstd; `-` is standard input. Records from all over it are looked at.
+    #[arg(value_name = "FILE")]
+    file: String,
+}
+
 pub(super) fn run(task: &Task) -> anyhow::Result<()> {
-    let Task::Check(arguments) = task;
+    match task {
+        Task::Check(arguments) => check(arguments),
+        Task::Guess(arguments) => propose(arguments),
+    }
+}
+
+fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
     let format = match &arguments.mapping {
         None => Format::Native,
         Some(file) => Format::Mapped(Arc::new(super::import::read_mapping(file)?)),
@@ -84,4 +104,58 @@ pub(super) fn run(task: &Task) -> anyhow::Result<()> {
         anyhow::bail!("{refused} of {shown} records would be refused");
     }
     Ok(())
+}
+
+fn propose(arguments: &GuessArguments) -> anyhow::Result<()> {
+    let limits = Limits::default();
+    let input = Input::of_argument(&arguments.file);
+    let names = Arc::new(Names::new());
+    let mut source = FileSource::new(&arguments.source, names, vec![input], limits.record_bytes_max);
+    let progress = source.progress();
+    let bar = output::bar(Unit::Bytes, "looking for samples");
+    let mut samples = Samples::new(&limits);
+    let mut polled = Polled::Open;
+    while polled == Polled::Open {
+        let mut raw = RawBatch::default();
+        polled = source.poll(Duration::ZERO, &mut raw)?;
+        raw.records.iter().for_each(|record| samples.offer(&raw.payload[record.bytes.clone()]));
+        bar.set_length(progress.bytes_total());
+        bar.set_position(progress.bytes_done());
+    }
+    bar.finish_and_clear();
+    let guess = guess(samples.lines(), &limits)?;
+    let mut out = output::out();
+    out.write_all(guess.file.as_bytes())?;
+    out.flush()?;
+    summarize(arguments, &guess, samples.offered());
+    if !guess.report.passes() {
+        anyhow::bail!("most of the samples would be refused; the feed needs a mapping by hand");
+    }
+    Ok(())
+}
+
+/// For the person who reads the proposal: what it rests on, what it makes of the samples, and what is open.
+fn summarize(arguments: &GuessArguments, guess: &Guess, offered: u64) {
+    let report = &guess.report;
+    output::note(&format!("looked at {} of {offered} records", report.records));
+    for (target, path) in &guess.found {
+        output::note(&format!("  {target:<28}{path}"));
+    }
+    output::note(&format!("of the samples {} become events", report.accepted));
+    for (kind, count) in &report.types {
+        output::note(&format!("  {kind:<28}{count:>6}"));
+    }
+    for (count, first) in report.rejected.values() {
+        output::note(&format!("  REFUSED {count}, the first: {first}"));
+    }
+    if !guess.doubts.is_empty() {
+        output::note("for you to decide:");
+    }
+    guess.doubts.iter().for_each(|doubt| output::note(&format!("  {doubt}")));
+    output::note(&format!(
+        "next: keep the proposal as FILE.toml, then `tidewatch mapping check --mapping FILE.toml {file}` and \
+         `tidewatch import --data DIR --source {source} --mapping FILE.toml {file}`",
+        file = arguments.file,
+        source = arguments.source
+    ));
 }

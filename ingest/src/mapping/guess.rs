@@ -1,7 +1,9 @@
 //! Proposes a mapping for a feed from sample records: by the names of fields and the shape of their values.
 
 pub mod kinds;
+pub mod samples;
 pub mod survey;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +17,10 @@ use super::value::Cooked;
 use crate::json::{self, Fields, Node};
 use crate::limits::Limits;
 use survey::{Column, Survey};
+use words::{
+    ACCOUNT, AMOUNT, CURRENCY, FEATURE, ID, INVOICE, PROPERTIES, QUANTITY, SCORE, SUBSCRIPTION, TICKET, TIME,
+    TYPE, USER,
+};
 
 /// Records looked at; more tell nothing new.
 pub const RECORDS_MAX: usize = 2000;
@@ -23,110 +29,6 @@ const TYPES_MAX: usize = 60;
 /// A field every event needs must stand in this share of the records.
 const SHARE_NEEDED: f64 = 0.9;
 
-const ID: &[&str] = &["id", "event_id", "message_id", "uuid", "_id", "record_id", "key", "insert_id", "guid"];
-const TIME: &[&str] = &[
-    "occurred_at",
-    "ts",
-    "timestamp",
-    "event_time",
-    "time",
-    "created_at",
-    "created",
-    "datetime",
-    "date",
-    "at",
-    "when",
-    "event_date",
-    "original_timestamp",
-    "sent_at",
-    "received_at",
-    "updated_at",
-    "invoice_date",
-    "opened_at",
-];
-const ACCOUNT: &[&str] = &[
-    "account",
-    "account_id",
-    "customer",
-    "customer_id",
-    "organization",
-    "organization_id",
-    "organisation",
-    "organisation_id",
-    "org",
-    "org_id",
-    "company",
-    "company_id",
-    "group_id",
-    "workspace",
-    "workspace_id",
-    "client",
-    "client_id",
-    "team",
-    "team_id",
-    "site",
-    "account_name",
-    "customer_name",
-    "company_name",
-    "account_number",
-];
-const USER: &[&str] = &[
-    "user",
-    "user_id",
-    "username",
-    "requester_id",
-    "requester",
-    "member",
-    "member_id",
-    "person",
-    "person_id",
-    "author",
-    "caller",
-    "contact",
-    "contact_id",
-    "email",
-    "user_email",
-    "login",
-    "anonymous_id",
-];
-const TYPE: &[&str] =
-    &["type", "event_type", "event", "action", "event_name", "kind", "activity", "topic", "category"];
-const FEATURE: &[&str] = &[
-    "feature",
-    "feature_name",
-    "module",
-    "page",
-    "screen",
-    "object",
-    "item",
-    "sku",
-    "product",
-    "area",
-    "endpoint",
-    "event",
-    "name",
-    "path",
-];
-const AMOUNT: &[&str] =
-    &["amount", "total", "amount_due", "amount_paid", "price", "revenue", "net", "gross", "value"];
-const CURRENCY: &[&str] = &["currency", "currency_code", "amount_currency"];
-const QUANTITY: &[&str] = &["quantity", "qty", "count", "units"];
-const PROPERTIES: &[&str] = &["properties", "props", "data", "attributes", "payload", "details", "metadata"];
-const TICKET: &[&str] = &[
-    "ticket_id",
-    "ticket",
-    "case_id",
-    "case",
-    "incident_id",
-    "incident",
-    "issue_id",
-    "issue",
-    "conversation_id",
-    "number",
-];
-const INVOICE: &[&str] = &["invoice_id", "invoice", "invoice_number", "invoice_no", "bill_id", "number"];
-const SUBSCRIPTION: &[&str] = &["subscription_id", "subscription", "contract_id", "contract"];
-const SCORE: &[&str] = &["score", "rating", "satisfaction", "nps", "csat", "answer", "value", "amount"];
 const PATTERNS: &[&str] = &[
     "%Y-%m-%d %H:%M:%S",
     "%Y-%m-%dT%H:%M:%S",
@@ -151,6 +53,10 @@ const PATTERNS: &[&str] = &[
 pub struct Guess {
     /// The mapping file, with comments on what to look at.
     pub file: String,
+    /// What was found: targets, or types of the feed, and what they are taken from or for.
+    pub found: Vec<(String, String)>,
+    /// What a person must decide, a sentence each; the file says it where it matters.
+    pub doubts: Vec<String>,
     /// The check of the samples with it.
     pub report: Report,
 }
@@ -195,14 +101,36 @@ pub fn guess<'l>(lines: impl IntoIterator<Item = &'l [u8]>, limits: &Limits) -> 
     if records.is_empty() {
         return Err(GuessError::NoRecords { lines: lines.len() });
     }
-    let file = propose(&records)?;
+    let Proposal { file, found, doubts } = propose(&records)?;
     let mapping = Mapping::parse(&file).expect("a proposal is a valid mapping");
     const SAMPLES_SHOWN: usize = 5;
     let report = check(&mapping, lines, limits, SAMPLES_SHOWN);
-    Ok(Guess { file, report })
+    Ok(Guess { file, found, doubts, report })
 }
 
-fn propose(records: &[Fields<'_>]) -> Result<String, GuessError> {
+/// A file in the making.
+#[derive(Default)]
+struct Proposal {
+    file: String,
+    found: Vec<(String, String)>,
+    doubts: Vec<String>,
+}
+
+impl Proposal {
+    /// A sentence for the person, at this place of the file too.
+    fn doubt(&mut self, sentence: String) {
+        self.file += &format!("# {sentence}\n");
+        self.doubts.push(sentence);
+    }
+
+    /// A default that stands at a path.
+    fn target(&mut self, name: &str, path: &str) {
+        self.file += &format!("{name} = {}\n", quote(path));
+        self.found.push((name.to_owned(), path.to_owned()));
+    }
+}
+
+fn propose(records: &[Fields<'_>]) -> Result<Proposal, GuessError> {
     let all = Survey::of(records);
     let fields = || all.columns.keys().cloned().collect::<Vec<_>>().join(", ");
     let (time_path, form) = time_of(&all).ok_or_else(|| GuessError::NoTime { fields: fields() })?;
@@ -221,54 +149,78 @@ fn propose(records: &[Fields<'_>]) -> Result<String, GuessError> {
     });
     let properties = all.find(PROPERTIES, 0.1, |column| column.all(|node| matches!(node, Node::Object(_))));
 
-    let mut file = String::from("# Proposed from samples: read every line of it before use.\nversion = 1\n");
+    let mut proposal = Proposal {
+        file: "# Proposed from samples: read every line of it before use.\nversion = 1\n".into(),
+        ..Proposal::default()
+    };
     if kind.is_some() {
-        file += "# Records of a type without a rule are kept under their own name; \"refuse\" makes them dead letters.\n";
-        file += "unmatched = \"keep\"\n";
+        proposal.file += "# Records of a type without a rule are kept under their own name; \"refuse\" makes them dead letters.\n";
+        proposal.file += "unmatched = \"keep\"\n";
     }
-    file += "\n[defaults]\n";
+    proposal.file += "\n[defaults]\n";
     match id {
-        Some(id) => file += &format!("id = {}\n", quote(id)),
-        None => {
-            file += "# No field is unique, so the id is the record's place: topic/partition/offset or digest:line.\n"
-        }
+        Some(id) => proposal.target("id", id),
+        None => proposal.doubt(
+            "No field is unique, so the id is the record's place: topic/partition/offset or digest:line."
+                .into(),
+        ),
     }
-    if let Some(account) = account {
-        file += &format!("account = {}\n", quote(account));
-    } else {
-        file += "# No field looks like an account: events wait until their user is linked to one.\n";
+    match account {
+        Some(account) => {
+            let stated = all.columns[account].values.len();
+            if user.is_none() && stated < all.records {
+                let others = all.records - stated;
+                proposal.doubt(format!(
+                    "{account} is missing in {others} of {} records, which are about nobody and refused.",
+                    all.records
+                ));
+            }
+            proposal.target("account", account);
+        }
+        None => proposal
+            .doubt("No field looks like an account: events wait until their user is linked to one.".into()),
     }
     if let Some(user) = user {
-        file += &format!("user = {}\n", quote(user));
+        proposal.target("user", user);
     }
-    file += &match form.as_str() {
+    if form.contains('%') || form == "date" {
+        proposal.doubt(
+            "The feed names no zone: set the one its clock shows. Check that day and month are not swapped."
+                .into(),
+        );
+    }
+    proposal.file += &match form.as_str() {
         "rfc3339" => format!("occurred_at = {}\n", quote(&time_path)),
         form if form.contains('%') || form == "date" => format!(
-            "# The feed names no zone: set the one its clock shows. Check that day and month are not swapped.\noccurred_at = {{ from = {}, time = {}, zone = \"UTC\" }}\n",
+            "occurred_at = {{ from = {}, time = {}, zone = \"UTC\" }}\n",
             quote(&time_path),
             quote(form)
         ),
         form => format!("occurred_at = {{ from = {}, time = {} }}\n", quote(&time_path), quote(form)),
     };
+    proposal.found.push(("occurred_at".to_owned(), format!("{time_path} as {form}")));
     if let Some(kind) = kind {
-        file += &format!("type = {}\n", quote(kind));
+        proposal.target("type", kind);
     }
-    file += "# What no target reads is kept as properties.\n";
-    file += &match properties {
+    proposal.file += "# What no target reads is kept as properties.\n";
+    proposal.file += &match properties {
         Some(path) => format!("copy = [{}, \"$\"]\n", quote(path)),
         None => "copy = \"$\"\n".to_owned(),
     };
-    let Some(kind) = kind else {
-        file += "\n# No field looks like a type: every record is taken for a use of the product.\n";
-        file += &rule("every record", None, EventType::Usage, &all, "usage", id);
-        return Ok(file);
-    };
-    file += &rules(records, kind, id);
-    Ok(file)
+    match kind {
+        Some(kind) => rules(&mut proposal, records, kind, id),
+        None => {
+            proposal.file += "\n";
+            proposal
+                .doubt("No field looks like a type: every record is taken for a use of the product.".into());
+            rule(&mut proposal, "every record", None, EventType::Usage, &all, "usage", id);
+        }
+    }
+    Ok(proposal)
 }
 
 /// A rule for each type of the contract that the feed's types seem to mean.
-fn rules(records: &[Fields<'_>], kind: &str, id: Option<&str>) -> String {
+fn rules(proposal: &mut Proposal, records: &[Fields<'_>], kind: &str, id: Option<&str>) {
     let path = super::path::Path::parse(kind).expect("surveys write valid paths");
     let mut by_word: BTreeMap<&str, Vec<&Fields<'_>>> = BTreeMap::new();
     for record in records {
@@ -278,29 +230,34 @@ fn rules(records: &[Fields<'_>], kind: &str, id: Option<&str>) -> String {
     }
     let mut words: Vec<(&str, Vec<&Fields<'_>>)> = by_word.into_iter().collect();
     words.sort_by_key(|(_, records)| std::cmp::Reverse(records.len()));
-    let mut out = String::new();
+    if words.len() > TYPES_MAX {
+        proposal.file += "\n";
+        proposal.doubt(format!(
+            "{kind} has {} types; rules were made for the {TYPES_MAX} most frequent, the others keep their names.",
+            words.len()
+        ));
+    }
     for (word, records) in words.into_iter().take(TYPES_MAX) {
         let survey = Survey::of(records);
         match kinds::meaning(word) {
-            Some(meant) => out += &rule(word, Some((kind, word)), meant, &survey, word, id),
-            None => out += &own_name((kind, word), &survey, "no type of the contract comes to mind"),
+            Some(meant) => rule(proposal, word, Some((kind, word)), meant, &survey, word, id),
+            None => own_name(proposal, (kind, word), &survey, "no type of the contract comes to mind"),
         }
     }
-    out
 }
 
 fn rule(
+    proposal: &mut Proposal,
     name: &str,
     when: Option<(&str, &str)>,
     meant: EventType,
     survey: &Survey<'_>,
     word: &str,
     id: Option<&str>,
-) -> String {
+) {
     let find = |words: &[&str]| survey.find(words, 1.0, Column::is_name).map(str::to_owned);
     let mut meant = meant;
     let mut properties: Vec<(&str, String)> = Vec::new();
-    let mut lines = String::new();
     let mut need = |key: &'static str, path: Option<String>| match path {
         Some(path) => {
             properties.push((key, quote(&path)));
@@ -342,48 +299,69 @@ fn rule(
         EventType::RefundIssued | EventType::CreditIssued => true,
         kind => crate::contract::rules(kind).iter().all(|rule| !rule.required),
     };
-    if !complete {
-        if meant.family() != Some(Family::Support) {
-            let like = format!("a field that {} needs was not found", meant.known_name().unwrap_or_default());
-            return when.map_or_else(String::new, |when| own_name(when, survey, &like));
+    if !complete && meant.family() != Some(Family::Support) {
+        let like = format!("a field that {} needs was not found", meant.known_name().unwrap_or_default());
+        if let Some(when) = when {
+            own_name(proposal, when, survey, &like);
         }
-        lines += "# No field looks like the ticket's id: the event counts as support and opens no ticket.\n";
+        return;
+    }
+    if !complete {
+        proposal.file += "\n";
+        proposal.doubt(format!(
+            "No field of {} looks like the ticket's id: the event counts as support and opens no ticket.",
+            quote(word)
+        ));
         meant = EventType::TicketUpdated;
     }
+    let known = meant.known_name().unwrap_or("usage");
+    if when.is_some() {
+        proposal.found.push((word.to_owned(), known.to_owned()));
+    }
+    proposal.file += &format!("\n[[rules]]\nname = {}\n", quote(name));
+    if let Some((path, word)) = when {
+        proposal.file += &format!("when = {{ {} = {} }}\n", quote(path), quote(word));
+    }
+    proposal.file += &format!("type = {}\n", quote(known));
     let billing = meant.family() == Some(Family::Billing);
     if billing && let Some(amount) = survey.find(AMOUNT, 0.5, Column::is_number) {
-        lines += &amount_lines(survey, amount);
+        match Money::of(survey, amount) {
+            Some(money) => money.write(proposal, word),
+            None => proposal.doubt(format!(
+                "{amount} of {} looks like money, but no field is its currency; it is kept as a property.",
+                quote(word)
+            )),
+        }
     }
-    if meant == EventType::Usage
-        && let Some(quantity) = survey.find(QUANTITY, 0.5, Column::is_number)
-    {
-        lines += &format!("quantity = {}\n", quote(quantity));
+    if meant == EventType::Usage {
+        let quantity = survey.find(QUANTITY, 0.5, Column::is_number);
+        let amount = survey.find(AMOUNT, 0.5, Column::is_number);
+        match (quantity, amount) {
+            (Some(quantity), _) => proposal.file += &format!("quantity = {}\n", quote(quantity)),
+            (None, Some(amount)) => proposal.doubt(format!(
+                "{amount} of {} is a number; add quantity = {} if it says how much was used.",
+                quote(word),
+                quote(amount)
+            )),
+            (None, None) => {}
+        }
     }
-    let mut out = format!("\n[[rules]]\nname = {}\n", quote(name));
-    if let Some((path, word)) = when {
-        out += &format!("when = {{ {} = {} }}\n", quote(path), quote(word));
-    }
-    out += &format!("type = {}\n{lines}", quote(meant.known_name().unwrap_or("usage")));
     if !properties.is_empty() {
         let fields: Vec<String> =
             properties.iter().map(|(key, source)| format!("{key} = {source}")).collect();
-        out += &format!("properties = {{ {} }}\n", fields.join(", "));
+        proposal.file += &format!("properties = {{ {} }}\n", fields.join(", "));
     }
-    out
 }
 
 /// A type the contract does not have is kept under its own name; only its money needs a rule.
-fn own_name((path, word): (&str, &str), survey: &Survey<'_>, why: &str) -> String {
-    let amount = survey.find(AMOUNT, 0.5, Column::is_number).map(|amount| amount_lines(survey, amount));
-    let head = format!("\n# {} is kept under its own name: {why}.\n", quote(word));
-    match amount.filter(|lines| lines.contains("currency = ")) {
-        Some(lines) => format!(
-            "{head}[[rules]]\nname = {}\nwhen = {{ {} = {} }}\n{lines}",
-            quote(word),
-            quote(path),
-            quote(word)
-        ),
-        None => head,
+fn own_name(proposal: &mut Proposal, (path, word): (&str, &str), survey: &Survey<'_>, why: &str) {
+    proposal.file += "\n";
+    proposal.doubt(format!("{} is kept under its own name: {why}.", quote(word)));
+    let amount = survey.find(AMOUNT, 0.5, Column::is_number);
+    if let Some(money) = amount.and_then(|amount| Money::of(survey, amount)) {
+        let (name, path) = (quote(word), quote(path));
+        proposal.file += &format!("[[rules]]\nname = {name}\nwhen = {{ {path} = {name} }}\n");
+        money.write(proposal, word);
     }
 }
 
@@ -395,27 +373,45 @@ fn score(survey: &Survey<'_>, least: i64, most: i64) -> Option<String> {
     survey.find(SCORE, 1.0, |column| column.all(within)).map(str::to_owned)
 }
 
-fn amount_lines(survey: &Survey<'_>, amount: &str) -> String {
-    let currency = survey.find(CURRENCY, 0.5, |column| {
-        column.all(|node| matches!(node, Node::Text(text) if text.len() == 3 && text.bytes().all(|b| b.is_ascii_alphabetic())))
-    });
-    let Some(currency) = currency else {
-        return format!(
-            "# {amount} looks like money, but no field is its currency; it is kept as a property.\n"
+/// An amount with the field that holds its currency.
+struct Money<'s> {
+    amount: &'s str,
+    currency: &'s str,
+    /// No amount has digits after the point.
+    is_whole: bool,
+}
+
+impl<'s> Money<'s> {
+    fn of(survey: &'s Survey<'_>, amount: &'s str) -> Option<Self> {
+        let currency = survey.find(CURRENCY, 0.5, |column| {
+            column.all(|node| matches!(node, Node::Text(text) if text.len() == 3 && text.bytes().all(|b| b.is_ascii_alphabetic())))
+        })?;
+        let is_whole = survey.columns[amount]
+            .all(|node| matches!(node, Node::Number(text) if !text.contains(['.', 'e', 'E'])));
+        Some(Self { amount, currency, is_whole })
+    }
+
+    fn write(&self, proposal: &mut Proposal, word: &str) {
+        let Self { amount, currency, is_whole } = self;
+        let unit = match is_whole {
+            true => {
+                proposal.doubt(format!(
+                    "{amount} of {} has whole numbers only: taken for minor units (cents). \"major\" if 12 means 12.00.",
+                    quote(word)
+                ));
+                "minor"
+            }
+            false => {
+                proposal.file += "# Major units: 12.5 is 12.50.\n";
+                "major"
+            }
+        };
+        proposal.file += &format!(
+            "amount = {{ from = {}, unit = \"{unit}\" }}\ncurrency = {}\n",
+            quote(amount),
+            quote(currency)
         );
-    };
-    let whole = survey.columns[amount]
-        .all(|node| matches!(node, Node::Number(text) if !text.contains(['.', 'e', 'E'])));
-    let (unit, why) = if whole {
-        ("minor", "Whole numbers only: taken for minor units (cents). \"major\" if 12 means 12.00.")
-    } else {
-        ("major", "Major units: 12.5 is 12.50.")
-    };
-    format!(
-        "# {why}\namount = {{ from = {}, unit = \"{unit}\" }}\ncurrency = {}\n",
-        quote(amount),
-        quote(currency)
-    )
+    }
 }
 
 /// The first path, by the order of likely names, all of whose values some time format reads.

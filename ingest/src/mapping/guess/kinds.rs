@@ -1,6 +1,6 @@
 //! Which type of the contract a feed's own word for an event most likely means.
 
-use tidewatch_projections::vocabulary::{EventType, KNOWN_TYPES};
+use tidewatch_projections::vocabulary::EventType;
 
 /// Words that say what an event is about, words that say what happened (none: whatever), and the type meant. The first
 /// entry that fits counts.
@@ -48,9 +48,7 @@ pub fn meaning(word: &str) -> Option<EventType> {
     let lower = word.to_lowercase();
     let name: String = lower.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
     let after_first = name.split_once('_').map(|(_, rest)| rest);
-    let known =
-        |name: &str| KNOWN_TYPES.iter().find(|(_, known, _)| *known == name).map(|(kind, _, _)| *kind);
-    if let Some(kind) = known(&name).or_else(|| after_first.and_then(known)) {
+    if let Some(kind) = EventType::known(&name).or_else(|| after_first.and_then(EventType::known)) {
         return Some(kind);
     }
     let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();

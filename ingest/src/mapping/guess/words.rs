@@ -1,0 +1,122 @@
+//! What feeds call the fields that events need, in lower case with underscores, the most telling first.
+
+/// The id of the event.
+pub const ID: &[&str] =
+    &["id", "event_id", "message_id", "uuid", "_id", "record_id", "key", "insert_id", "guid"];
+/// When it happened.
+pub const TIME: &[&str] = &[
+    "occurred_at",
+    "ts",
+    "timestamp",
+    "event_time",
+    "time",
+    "created_at",
+    "created",
+    "datetime",
+    "date",
+    "at",
+    "when",
+    "event_date",
+    "original_timestamp",
+    "sent_at",
+    "received_at",
+    "updated_at",
+    "invoice_date",
+    "opened_at",
+];
+/// Whom it is about.
+pub const ACCOUNT: &[&str] = &[
+    "account",
+    "account_id",
+    "customer",
+    "customer_id",
+    "organization",
+    "organization_id",
+    "organisation",
+    "organisation_id",
+    "org",
+    "org_id",
+    "company",
+    "company_id",
+    "group_id",
+    "workspace",
+    "workspace_id",
+    "client",
+    "client_id",
+    "team",
+    "team_id",
+    "site",
+    "account_name",
+    "customer_name",
+    "company_name",
+    "account_number",
+];
+/// Who did it.
+pub const USER: &[&str] = &[
+    "user",
+    "user_id",
+    "username",
+    "requester_id",
+    "requester",
+    "member",
+    "member_id",
+    "person",
+    "person_id",
+    "author",
+    "caller",
+    "contact",
+    "contact_id",
+    "email",
+    "user_email",
+    "login",
+    "anonymous_id",
+];
+/// What happened.
+pub const TYPE: &[&str] =
+    &["type", "event_type", "event", "action", "event_name", "kind", "activity", "topic", "category"];
+/// What was used.
+pub const FEATURE: &[&str] = &[
+    "feature",
+    "feature_name",
+    "module",
+    "page",
+    "screen",
+    "object",
+    "item",
+    "sku",
+    "product",
+    "area",
+    "endpoint",
+    "event",
+    "name",
+    "path",
+];
+/// Money.
+pub const AMOUNT: &[&str] =
+    &["amount", "total", "amount_due", "amount_paid", "price", "revenue", "net", "gross", "value"];
+/// Its currency.
+pub const CURRENCY: &[&str] = &["currency", "currency_code", "amount_currency"];
+/// How much or how often.
+pub const QUANTITY: &[&str] = &["quantity", "qty", "count", "units"];
+/// An object of everything else.
+pub const PROPERTIES: &[&str] =
+    &["properties", "props", "data", "attributes", "payload", "details", "metadata"];
+/// A ticket's id.
+pub const TICKET: &[&str] = &[
+    "ticket_id",
+    "ticket",
+    "case_id",
+    "case",
+    "incident_id",
+    "incident",
+    "issue_id",
+    "issue",
+    "conversation_id",
+    "number",
+];
+/// An invoice's id.
+pub const INVOICE: &[&str] = &["invoice_id", "invoice", "invoice_number", "invoice_no", "bill_id", "number"];
+/// A subscription's id.
+pub const SUBSCRIPTION: &[&str] = &["subscription_id", "subscription", "contract_id", "contract"];
+/// The answer of a survey.
+pub const SCORE: &[&str] = &["score", "rating", "satisfaction", "nps", "csat", "answer", "value", "amount"];
