@@ -151,19 +151,23 @@ pub async fn grpc(
     let (listener, address) = bind("gRPC", address).await?;
     // The server's own setting is not applied to listeners made elsewhere.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE_EVERY));
-    let server = Server::builder()
+    let server = server().add_routes(Routes::from(counted));
+    Ok(Listening::start(address, |stopped| async move {
+        if let Err(error) = server.serve_with_incoming_shutdown(incoming, stopping(stopped)).await {
+            tracing::error!(%error, "the gRPC server ended");
+        }
+    }))
+}
+
+/// A gRPC server with the limits and windows of this one and no services yet.
+pub fn server() -> Server {
+    Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(CONNECTION_STREAMS_MAX)
         .concurrency_limit_per_connection(CONNECTION_CALLS_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
         .http2_keepalive_timeout(Some(KEEPALIVE_WAIT))
-        .add_routes(Routes::from(counted));
-    Ok(Listening::start(address, |stopped| async move {
-        if let Err(error) = server.serve_with_incoming_shutdown(incoming, stopping(stopped)).await {
-            tracing::error!(%error, "the gRPC server ended");
-        }
-    }))
 }
 
 async fn routes(

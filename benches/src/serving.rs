@@ -1,0 +1,93 @@
+//! An engine that serves its API in this process, on one thread of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidewatch_engine::app::{Engine, Options, ReplayMapping};
+use tidewatch_engine::books::Books;
+use tidewatch_engine::directory::TENANT_DEFAULT;
+use tidewatch_engine::meters::Meters;
+use tidewatch_engine::serve::listen::{self, Listening};
+use tidewatch_engine::serve::reader::Reader;
+use tidewatch_engine::serve::stage::Stage;
+use tidewatch_ingest::decode::{Decoder, Format};
+use tidewatch_ingest::limits::Limits;
+use tokio::runtime::{Builder, Runtime};
+
+/// Name of the thread that serves.
+pub const SERVER_THREAD: &str = "server";
+
+/// An engine and its API.
+pub struct Serving {
+    engine: Arc<Engine>,
+    runtime: Runtime,
+    listening: Listening,
+}
+
+impl Serving {
+    /// Opens a directory and serves it on a free port.
+    ///
+    /// # Panics
+    /// When the engine or the system refuses.
+    pub fn start(root: &Path, workers: usize) -> Self {
+        let (stage, meters) = (Arc::new(Stage::default()), Arc::new(Meters::new()));
+        let options = Options { meters: Arc::clone(&meters), ..Options::new(Some(workers)) };
+        let engine = Arc::new(Engine::open(root, options, &|_, _| ()).expect("the directory opens"));
+        let books = Arc::new(Books::open(root).expect("the books open"));
+        let reader = Reader::new(Arc::clone(&engine), books, workers).expect("it was opened with a fold");
+        let names = Arc::clone(engine.names());
+        let decoders = Arc::new(move |source: &str| {
+            let decoder =
+                Decoder::new(Arc::clone(&names), TENANT_DEFAULT, source, Limits::default(), Format::Native);
+            (decoder, ReplayMapping { digest: "".into(), is_new_welcome: false })
+        });
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name(SERVER_THREAD)
+            .enable_all()
+            .build()
+            .expect("the system gives a thread");
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let api = listen::grpc(address, reader, decoders, Arc::clone(&stage.pins), meters);
+        let listening = runtime.block_on(api).expect("a free port");
+        Self { engine, runtime, listening }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Where it serves.
+    pub fn address(&self) -> SocketAddr {
+        self.listening.address()
+    }
+
+    /// What its servers run on.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Waits until a sequence can be read.
+    pub fn wait_for(&self, seq: u64) {
+        wait_for(&self.engine, seq);
+    }
+
+    /// Ends in order, without waiting for callers.
+    pub fn stop(self) {
+        self.runtime.shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+/// Waits until a sequence can be read.
+///
+/// # Panics
+/// When the engine has failed or keeps no state.
+pub fn wait_for(engine: &Engine, seq: u64) {
+    while engine.view().expect("it was opened with a fold").position.seq < seq {
+        assert_eq!(engine.failure(), None);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
