@@ -85,7 +85,7 @@ impl Topic {
         config.create().expect("a producer")
     }
 
-    fn source(&self, names: &Names) -> KafkaSource {
+    fn source(&self, names: &Arc<Names>) -> KafkaSource {
         let config = format!("name = 'kafka'\nbrokers = '{}'\ntopics = ['{}']", self.brokers, self.name);
         let config: KafkaConfig = toml::from_str(&config).expect("a valid configuration");
         KafkaSource::open(config, names, Arc::new(|| SystemClock.now())).expect("the source opens")
@@ -211,7 +211,7 @@ fn consume(topic: &Topic, events: u64) -> Cost {
 /// The engine's own source, and nothing behind it.
 fn poll(topic: &Topic, events: u64) -> Cost {
     Cost::of_process(events, || {
-        let names = Names::new();
+        let names = Arc::new(Names::new());
         let mut source = topic.source(&names);
         source.resume(&[]).expect("there is nothing to resume");
         let (mut batch, mut seen) = (RawBatch::default(), 0);

@@ -280,7 +280,7 @@ impl DeadLetterFilter {
 /// Where a record stood, for people.
 pub fn origin_text(names: &Names, origin: &Origin) -> String {
     match origin {
-        Origin::Kafka { topic, partition, offset } => {
+        Origin::Kafka { topic, partition, offset, .. } => {
             format!("{} partition {partition} offset {offset}", names.text(*topic))
         }
         Origin::Line { digest, line } => format!("file {} line {line}", names.text(*digest)),

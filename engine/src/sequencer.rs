@@ -492,10 +492,13 @@ impl Sequencer {
         self.checkpoints.extend(checkpoints.iter().map(|at| (at.stream(), at.clone())));
     }
 
-    /// Forgets how far the files of a source were read, so that they are read again.
+    /// Forgets how far a source has read, so that it is read again, and how far that made it complete.
     fn rewind(&mut self, source: &str) {
-        self.builder.forget_files(source);
-        self.checkpoints.retain(|stream, _| !matches!(stream, Stream::File(of, _) if of == source));
+        self.builder.forget(source);
+        self.checkpoints.retain(|_, at| at.source() != source);
+        if let Some(complete_through) = self.streaming.get_mut(&self.names.intern(source)) {
+            *complete_through = None;
+        }
     }
 
     /// Where every source stands, with all inputs so far.

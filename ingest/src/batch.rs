@@ -15,6 +15,8 @@ pub enum Origin {
     Kafka {
         /// The topic's name.
         topic: Symbol,
+        /// The topic's id (a UUID as text): made again, the topic has another one, and its offsets start over.
+        topic_id: Symbol,
         /// The partition.
         partition: i32,
         /// The record's offset.

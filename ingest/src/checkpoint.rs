@@ -12,6 +12,8 @@ pub enum Checkpoint {
 /// See [`Checkpoint::Kafka`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PartitionCheckpoint {
+    /// The source the partition was read for: two sources over one topic have each their own progress.
+    pub source: String,
     /// The cluster's id as the broker states it.
     pub cluster: String,
     /// The topic's name.
@@ -29,8 +31,7 @@ pub struct PartitionCheckpoint {
 /// See [`Checkpoint::File`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileCheckpoint {
-    /// The source the content was read for: the same file under another name is another stream. A reset of the
-    /// source forgets its file checkpoints, so that the content is read again.
+    /// The source the content was read for: the same file under another name is another stream.
     pub source: String,
     /// BLAKE3 of the whole uncompressed content, first 16 bytes in hexadecimal.
     pub digest: String,
@@ -43,17 +44,28 @@ pub struct FileCheckpoint {
 /// What a checkpoint is about: two checkpoints of one stream replace each other.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Stream {
-    /// (cluster, topic name, partition)
-    Partition(String, String, i32),
+    /// (source, cluster, topic name, partition)
+    Partition(String, String, String, i32),
     /// (source, digest of the content)
     File(String, String),
 }
 
 impl Checkpoint {
+    /// The source that has read so far. A reset of the source forgets the checkpoint, so that the stream is read again.
+    pub fn source(&self) -> &str {
+        match self {
+            Self::Kafka(at) => &at.source,
+            Self::File(at) => &at.source,
+        }
+    }
+
     /// The stream it is about.
     pub fn stream(&self) -> Stream {
         match self {
-            Self::Kafka(at) => Stream::Partition(at.cluster.clone(), at.topic.clone(), at.partition),
+            Self::Kafka(at) => {
+                let PartitionCheckpoint { source, cluster, topic, partition, .. } = at;
+                Stream::Partition(source.clone(), cluster.clone(), topic.clone(), *partition)
+            }
             Self::File(at) => Stream::File(at.source.clone(), at.digest.clone()),
         }
     }

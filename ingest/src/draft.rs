@@ -210,11 +210,11 @@ impl Properties<'_, '_> {
 }
 
 impl Origin {
-    /// The id of an event that brings none: `topic/partition/offset`, or `digest:line`.
+    /// The id of an event that brings none: `topic/topic id/partition/offset`, or `digest:line`.
     pub fn id(&self, names: &Names) -> String {
         match self {
-            Self::Kafka { topic, partition, offset } => {
-                format!("{}/{partition}/{offset}", names.text(*topic))
+            Self::Kafka { topic, topic_id, partition, offset } => {
+                format!("{}/{}/{partition}/{offset}", names.text(*topic), names.text(*topic_id))
             }
             Self::Line { digest, line } => format!("{}:{line}", names.text(*digest)),
         }

@@ -51,6 +51,7 @@ const UNASSIGNED_WAIT: Duration = Duration::from_millis(10);
 /// covers batches already returned by [`Source::poll`]: pass it on after them.
 pub struct KafkaSource {
     config: KafkaConfig,
+    names: Arc<Names>,
     feed: Feed,
     surveyor: Surveyor,
     topics: Vec<Topic>,
@@ -84,7 +85,7 @@ impl KafkaSource {
     ///
     /// # Errors
     /// When the configuration is wrong or a secret cannot be read.
-    pub fn open(config: KafkaConfig, names: &Names, wall: Wall) -> Result<Self, ConfigError> {
+    pub fn open(config: KafkaConfig, names: &Arc<Names>, wall: Wall) -> Result<Self, ConfigError> {
         config.check()?;
         let client = config.reading_client()?;
         let feed = Feed::open(&client)
@@ -103,6 +104,7 @@ impl KafkaSource {
             .collect();
         Ok(Self {
             config,
+            names: Arc::clone(names),
             feed,
             surveyor,
             topics,
@@ -152,6 +154,10 @@ impl KafkaSource {
             .collect();
         statistics.partitions.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
         statistics
+    }
+
+    fn is_own(&self, checkpoint: &PartitionCheckpoint) -> bool {
+        checkpoint.source == self.config.name && self.config.topics.contains(&checkpoint.topic)
     }
 
     fn apply_survey(&mut self) {
@@ -240,7 +246,8 @@ impl KafkaSource {
                 ((position, partition::NO_EPOCH), None)
             }
         };
-        let mut partition = Partition::new(topic, *symbol, number, id, start, marks);
+        let id_name = self.names.intern(id.as_str());
+        let mut partition = Partition::new(topic, *symbol, number, (id, id_name), start, marks);
         let place = self.partitions.len();
         self.places.insert((topic, number), place);
         match halt {
@@ -455,9 +462,10 @@ impl KafkaSource {
                         partition.bytes += bytes.len() as u64;
                         let from = out.payload.len();
                         out.payload.extend_from_slice(bytes);
+                        let (topic, topic_id) = (partition.topic_name, partition.topic_id_name);
                         out.records.push(RawRecord {
                             bytes: from..out.payload.len(),
-                            origin: Origin::Kafka { topic: partition.topic_name, partition: number, offset },
+                            origin: Origin::Kafka { topic, topic_id, partition: number, offset },
                         });
                     } else {
                         self.statistics.repeated += 1;
@@ -503,6 +511,7 @@ impl KafkaSource {
         for partition in self.partitions.iter_mut().filter(|partition| partition.moved) {
             partition.moved = false;
             out.progress.push(Checkpoint::Kafka(PartitionCheckpoint {
+                source: self.config.name.clone(),
                 cluster: self.cluster.clone(),
                 topic: self.topics[partition.topic].name.clone(),
                 topic_id: partition.topic_id.as_str().to_owned(),
@@ -531,13 +540,13 @@ impl Source for KafkaSource {
         &self.config.name
     }
 
-    /// Keeps the checkpoints of its topics; each is judged when a survey first sees its partition, so a stop is an
+    /// Keeps its own checkpoints of its topics; each is judged when a survey first sees its partition, so a stop is an
     /// error of [`Source::poll`] and never of this.
     fn resume(&mut self, checkpoints: &[Checkpoint]) -> Result<(), Stopped> {
         self.checkpoints = checkpoints
             .iter()
             .filter_map(|checkpoint| match checkpoint {
-                Checkpoint::Kafka(at) if self.config.topics.contains(&at.topic) => Some(at.clone()),
+                Checkpoint::Kafka(at) if self.is_own(at) => Some(at.clone()),
                 _ => None,
             })
             .collect();
@@ -564,7 +573,7 @@ impl Source for KafkaSource {
         for checkpoint in checkpoints {
             if let Checkpoint::Kafka(at) = checkpoint
                 && at.cluster == self.cluster
-                && self.config.topics.contains(&at.topic)
+                && self.is_own(at)
             {
                 self.commits.insert((at.topic.clone(), at.partition), at.next_offset);
             }

@@ -24,7 +24,7 @@ fn now() -> Micros {
 
 /// A source and all it has given, as a sequencer would keep it.
 struct Reader {
-    names: Names,
+    names: Arc<Names>,
     source: KafkaSource,
     batch: RawBatch,
     records: Vec<(String, i32, i64, String)>,
@@ -49,7 +49,7 @@ impl Reader {
 
     fn configured(config: &str, checkpoints: &[Checkpoint]) -> Self {
         let config: KafkaConfig = toml::from_str(config).expect("a valid configuration");
-        let names = Names::new();
+        let names = Arc::new(Names::new());
         let wall: Wall = Arc::new(now);
         let mut source = KafkaSource::open(config, &names, wall).expect("the source opens");
         source.resume(checkpoints).expect("checkpoints are judged later");
@@ -71,7 +71,9 @@ impl Reader {
             Err(stopped) => self.stops.push(stopped),
         }
         for record in &self.batch.records {
-            let Origin::Kafka { topic, partition, offset } = record.origin else { panic!("a Kafka origin") };
+            let Origin::Kafka { topic, partition, offset, .. } = record.origin else {
+                panic!("a Kafka origin")
+            };
             let text = String::from_utf8(self.batch.payload[record.bytes.clone()].to_vec()).unwrap();
             self.records.push((self.names.text(topic).to_owned(), partition, offset, text));
         }
@@ -210,8 +212,14 @@ fn reading_goes_on_exactly_at_the_checkpoints() {
         values.extend(second.values_of(partition));
         assert_eq!(values, numbers(0, 100));
     }
-    let at = &second.checkpoints[&(topic, 0)];
+    let at = &second.checkpoints[&(topic.clone(), 0)];
+    assert_eq!(at.source, "feed");
     assert!(at.leader_epoch >= 0 && at.topic_id.len() == 22 && !at.cluster.is_empty(), "{at:?}");
+    let other =
+        format!("name = 'other'\nbrokers = '{}'\ntopics = ['{topic}']\nsurvey_ms = 100", broker.address);
+    let mut other = Reader::configured(&other, &second.progress());
+    other.until_caught_up();
+    assert_eq!(other.records.len(), 300, "what another source has read is not its progress");
 }
 
 #[test]

@@ -13,7 +13,8 @@ use tidewatch_projections::names::Names;
 fn decode(names: &Names, line: &[u8]) -> Result<Event, Rejection> {
     let limits = Limits::default();
     let with = Decoding { names, tenant: "main", source: names.intern("shop"), limits: &limits };
-    let origin = Origin::Kafka { topic: names.intern("orders"), partition: 3, offset: 41 };
+    let (topic, topic_id) = (names.intern("orders"), names.intern("k-_dznwpThOFkvNWSIwDgA"));
+    let origin = Origin::Kafka { topic, topic_id, partition: 3, offset: 41 };
     native::decode(line, &with, &origin)
 }
 
@@ -49,11 +50,11 @@ fn events_keep_what_the_line_says() {
         ),
         (
             r#"{"type":"note","user":"ann","account":"","source":"","id":null,"occurred_at":1714550400000000}"#,
-            r#"{"source":"shop","id":"orders/3/41","user":"ann","type":"note","occurred_at":"2024-05-01T08:00:00Z"}"#,
+            r#"{"source":"shop","id":"orders/k-_dznwpThOFkvNWSIwDgA/3/41","user":"ann","type":"note","occurred_at":"2024-05-01T08:00:00Z"}"#,
         ),
         (
             r#"{"type":"note","ref":{"id":"9","system":"crm"},"user":"","occurred_at":0,"new_field":{"b":1e2,"a":[]}}"#,
-            r#"{"source":"shop","id":"orders/3/41","ref":{"id":"9","system":"crm"},"type":"note","occurred_at":"1970-01-01T00:00:00Z","new_field":{"a":[],"b":100}}"#,
+            r#"{"source":"shop","id":"orders/k-_dznwpThOFkvNWSIwDgA/3/41","ref":{"id":"9","system":"crm"},"type":"note","occurred_at":"1970-01-01T00:00:00Z","new_field":{"a":[],"b":100}}"#,
         ),
         (
             &with(r#""type":"pulse_recorded","properties":{"colour":"yellow"}"#),

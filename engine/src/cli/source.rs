@@ -11,7 +11,8 @@ use crate::sequencer::Command;
 
 #[derive(Subcommand)]
 pub(super) enum Task {
-    /// What the source brought so far counts no more; its files can be imported again, under another mapping too.
+    /// What the source brought so far counts no more; its files can be imported again, and its topics are read again from
+    /// `start` on, under another mapping too. What the broker has deleted meanwhile cannot come again.
     Reset(ResetArguments),
 }
 

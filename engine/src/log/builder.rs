@@ -155,9 +155,9 @@ impl FrameBuilder {
         }
     }
 
-    /// Forgets how far the files of a source were read, those of this frame so far included: part of a reset.
-    pub fn forget_files(&mut self, source: &str) {
-        self.checkpoints.forget_files(source);
+    /// Forgets how far a source has read, in this frame so far included: part of a reset.
+    pub fn forget(&mut self, source: &str) {
+        self.checkpoints.forget(source);
         self.forgotten.push(source.into());
     }
 

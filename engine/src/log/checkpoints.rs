@@ -6,14 +6,15 @@ use tidewatch_ingest::checkpoint::{Checkpoint, FileCheckpoint, PartitionCheckpoi
 
 use super::bytes::{Bytes, Malformed, malformed, put_blob, put_signed, put_varint};
 
-const KAFKA: u8 = 1;
+// 1 was a partition without its source, before the first release.
 const FILE: u8 = 2;
 const FORGOTTEN: u8 = 3;
+const KAFKA: u8 = 4;
 
 /// How a frame moves the sources.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Progress {
-    /// Sources whose file checkpoints are forgotten, because they were reset; this comes before the checkpoints below.
+    /// Sources whose checkpoints are forgotten, because they were reset; this comes before the checkpoints below.
     pub forgotten: Vec<String>,
     /// The checkpoints that moved; all there are in a segment's first frame.
     pub checkpoints: Vec<Checkpoint>,
@@ -35,6 +36,7 @@ impl Progress {
         while !bytes.is_empty() {
             progress.checkpoints.push(match bytes.byte("checkpoint kind")? {
                 KAFKA => Checkpoint::Kafka(PartitionCheckpoint {
+                    source: bytes.text("source of a partition")?.into(),
                     cluster: bytes.text("cluster")?.into(),
                     topic: bytes.text("topic")?.into(),
                     topic_id: bytes.text("topic id")?.into(),
@@ -64,6 +66,7 @@ fn put_checkpoints<'a>(out: &mut Vec<u8>, checkpoints: impl Iterator<Item = &'a 
         match checkpoint {
             Checkpoint::Kafka(at) => {
                 out.push(KAFKA);
+                put_blob(out, at.source.as_bytes());
                 put_blob(out, at.cluster.as_bytes());
                 put_blob(out, at.topic.as_bytes());
                 put_blob(out, at.topic_id.as_bytes());
@@ -92,7 +95,7 @@ impl Checkpoints {
     /// Applies what a frame says.
     pub fn apply(&mut self, progress: &Progress) {
         for source in &progress.forgotten {
-            self.forget_files(source);
+            self.forget(source);
         }
         for checkpoint in &progress.checkpoints {
             self.set(checkpoint.clone());
@@ -104,9 +107,9 @@ impl Checkpoints {
         self.by_stream.insert(checkpoint.stream(), checkpoint);
     }
 
-    /// Forgets how far the files of a source were read.
-    pub fn forget_files(&mut self, source: &str) {
-        self.by_stream.retain(|_, at| !matches!(at, Checkpoint::File(file) if file.source == source));
+    /// Forgets how far a source has read.
+    pub fn forget(&mut self, source: &str) {
+        self.by_stream.retain(|_, at| at.source() != source);
     }
 
     /// All of them, ordered by stream.

@@ -1,11 +1,9 @@
 //! Entries as JSON, one object a line, for people and their tools. Not a format to read back.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
-use tidewatch_ingest::batch::Origin;
 use tidewatch_projections::event::{Event, Micros, Subject};
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::value::Value;
@@ -153,20 +151,11 @@ fn json_of(value: &Value) -> Json {
 }
 
 fn letter_fields(letter: &DeadLetter, names: &Names) -> Map<String, Json> {
-    let mut origin = String::new();
-    match &letter.origin {
-        Origin::Kafka { topic, partition, offset } => {
-            write!(origin, "{}/{partition}/{offset}", names.text(*topic)).expect("a string takes everything");
-        }
-        Origin::Line { digest, line } => {
-            write!(origin, "{}:{line}", names.text(*digest)).expect("a string takes everything");
-        }
-    }
     let mut fields = Map::new();
     fields.insert("source".into(), names.text(letter.source).into());
     fields.insert("reason".into(), letter.reason.name().into());
     fields.insert("detail".into(), (*letter.detail).into());
-    fields.insert("origin".into(), origin.into());
+    fields.insert("origin".into(), letter.origin.id(names).into());
     fields.insert("at".into(), time(letter.at));
     fields.insert("original".into(), bytes(&letter.original));
     fields

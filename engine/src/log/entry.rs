@@ -49,8 +49,9 @@ pub struct ControlRecord {
 const KIND_DEAD_LETTER: u8 = 2;
 const KIND_CONTROL: u8 = 3;
 
-const ORIGIN_KAFKA: u8 = 1;
+// 1 was a record of Kafka without its topic's id, before the first release.
 const ORIGIN_LINE: u8 = 2;
+const ORIGIN_KAFKA: u8 = 3;
 
 /// An entry to be written.
 #[derive(Clone, Copy)]
@@ -92,9 +93,10 @@ fn put_dead_letter(
     put_blob(out, letter.reason.name().as_bytes());
     put_signed(out, letter.at);
     match letter.origin {
-        Origin::Kafka { topic, partition, offset } => {
+        Origin::Kafka { topic, topic_id, partition, offset } => {
             out.push(ORIGIN_KAFKA);
             reference(out, topic);
+            reference(out, topic_id);
             put_signed(out, i64::from(partition));
             put_signed(out, offset);
         }
@@ -132,6 +134,7 @@ fn take_dead_letter(bytes: &mut Bytes<'_>, dictionary: &Dictionary) -> Result<De
     let origin = match bytes.byte("origin kind")? {
         ORIGIN_KAFKA => Origin::Kafka {
             topic: dictionary.read(bytes, "topic")?,
+            topic_id: dictionary.read(bytes, "topic id")?,
             partition: i32::try_from(bytes.signed("partition")?).or(malformed("partition"))?,
             offset: bytes.signed("offset")?,
         },

@@ -18,6 +18,18 @@ const HOUR_US: Micros = 3_600_000_000;
 const DAY_US: Micros = 24 * HOUR_US;
 const NOW: Micros = 20_000 * DAY_US;
 
+fn checkpoint(next_offset: i64) -> PartitionCheckpoint {
+    PartitionCheckpoint {
+        source: "app".into(),
+        cluster: "c".into(),
+        topic: "t".into(),
+        topic_id: "i".into(),
+        partition: 0,
+        leader_epoch: -1,
+        next_offset,
+    }
+}
+
 struct Bench {
     names: Arc<Names>,
     sequencer: Sequencer,
@@ -47,14 +59,7 @@ impl Bench {
     }
 
     fn batch(&mut self, items: Vec<Item>, offset: i64) -> Vec<Emit> {
-        let progress = vec![Checkpoint::Kafka(PartitionCheckpoint {
-            cluster: "c".into(),
-            topic: "t".into(),
-            topic_id: "i".into(),
-            partition: 0,
-            leader_epoch: -1,
-            next_offset: offset,
-        })];
+        let progress = vec![Checkpoint::Kafka(checkpoint(offset))];
         let batch = Batch { source: self.names.intern("app"), payload: b"raw".to_vec(), items, progress };
         let ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -212,8 +217,11 @@ fn what_a_reader_proved_before_its_source_was_reset_moves_no_clock() {
     let mut bench = Bench::new();
     let source = bench.names.intern("app");
     bench.step(Input::Streams { source }, NOW);
+    bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
     let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
     bench.step(Input::Command { ticket: 90, command }, NOW);
+    bench.step(Input::Tick, NOW);
+    assert_eq!(bench.sequencer.basis().clock_at, None, "its records are to come again");
     bench.events(&["1"], 1);
     bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
     bench.step(Input::Tick, NOW);
@@ -235,6 +243,33 @@ fn a_wall_clock_that_jumps_back_changes_no_order() {
     let emits = bench.step(Input::WriterFree, NOW - DAY_US);
     let [Emit::Frame(filled), ..] = emits.as_slice() else { panic!("a frame") };
     assert_eq!(filled.frame.recorded_at, NOW);
+}
+
+#[test]
+fn a_reset_forgets_how_far_its_own_source_was_read() {
+    let mut bench = Bench::new();
+    let at = |bench: &Bench| -> Vec<(String, i64)> {
+        let of = |at: &Checkpoint| match at {
+            Checkpoint::Kafka(at) => (at.source.clone(), at.next_offset),
+            Checkpoint::File(_) => panic!("no file was read"),
+        };
+        bench.sequencer.checkpoints().map(of).collect()
+    };
+    bench.events(&["1"], 1);
+    let other = PartitionCheckpoint { source: "other".into(), next_offset: 7, ..checkpoint(1) };
+    let batch = Batch {
+        source: bench.names.intern("other"),
+        payload: Vec::new(),
+        items: Vec::new(),
+        progress: vec![Checkpoint::Kafka(other)],
+    };
+    bench.step(Input::Batch { ticket: 80, generation: 0, batch }, NOW);
+    assert_eq!(at(&bench), [("app".to_owned(), 1), ("other".to_owned(), 7)], "one topic, two sources");
+    let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
+    let emits = bench.step(Input::Command { ticket: 90, command }, NOW);
+    assert_eq!(at(&bench), [("other".to_owned(), 7)]);
+    let [Emit::Frame(reset), ..] = emits.as_slice() else { panic!("a frame with the reset") };
+    assert_eq!(reset.frame.progress.forgotten, ["app"]);
 }
 
 #[test]

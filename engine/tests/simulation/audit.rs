@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use tidewatch_engine::basis::Basis;
 use tidewatch_engine::control::Control;
 use tidewatch_engine::log::{DeadLetter, Entry, Frame};
-use tidewatch_ingest::checkpoint::Checkpoint;
+use tidewatch_ingest::checkpoint::{Checkpoint, PartitionCheckpoint};
 use tidewatch_ingest::native;
 use tidewatch_projections::event::{Event, Subject};
 use tidewatch_projections::filter::type_name;
@@ -35,7 +35,8 @@ pub fn violated<T>(invariant: &'static str, what: impl Into<String>) -> Result<T
 pub fn stream_of(checkpoint: &Checkpoint) -> (Stream, i64) {
     match checkpoint {
         Checkpoint::Kafka(at) => {
-            (Stream::Partition(at.topic.clone(), at.topic_id.clone(), at.partition), at.next_offset)
+            let PartitionCheckpoint { source, topic, topic_id, partition, .. } = at.clone();
+            (Stream::Partition(source, topic, topic_id, partition), at.next_offset)
         }
         Checkpoint::File(at) => (Stream::File(at.source.clone(), at.digest.clone()), at.line as i64),
     }
@@ -116,17 +117,15 @@ impl Audit {
             }
             let progress = &frame.progress;
             for source in &progress.forgotten {
-                audit.checkpoints.retain(|stream, _| !matches!(stream, Stream::File(of, _) if of == source));
+                audit.checkpoints.retain(|stream, _| stream.source() != source);
             }
             for checkpoint in &progress.checkpoints {
                 let (stream, to) = stream_of(checkpoint);
                 let from = audit.checkpoints.insert(stream.clone(), to).unwrap_or(0);
-                // The files of a source are read again after its reset, what is in topics is not.
-                let now = matches!(stream, Stream::File(..));
                 for record in broker.by_stream.get(&stream).into_iter().flatten() {
                     let offset = broker.records[*record].offset;
                     if (from..to).contains(&offset)
-                        && !audit.is_settled(*record, now, names, broker)
+                        && !audit.is_settled(*record, names, broker)
                         && !broker.records[*record].is_gone
                     {
                         return violated(
@@ -288,12 +287,12 @@ impl Audit {
         Ok(())
     }
 
-    /// Whether a record is accepted, duplicate or a dead letter; with `now` in the generation its source has now.
-    fn is_settled(&self, record: usize, now: bool, names: &Names, broker: &Broker) -> bool {
-        self.settled_at(record, now, names, broker).is_some()
+    /// Whether a record is accepted, duplicate or a dead letter in the generation its source has now.
+    fn is_settled(&self, record: usize, names: &Names, broker: &Broker) -> bool {
+        self.settled_at(record, true, names, broker).is_some()
     }
 
-    /// The sequence at which a record was settled first.
+    /// The sequence at which a record was settled first; with `now` in the generation its source has now.
     fn settled_at(&self, record: usize, now: bool, names: &Names, broker: &Broker) -> Option<u64> {
         let record = &broker.records[record];
         let bytes = &broker.lines[record.line].bytes;
@@ -336,8 +335,7 @@ impl Audit {
     /// Whether everything that is left outside was settled.
     pub fn check_complete(&self, names: &Names, broker: &Broker) -> Result<(), Violation> {
         for (index, record) in broker.records.iter().enumerate() {
-            let is_file = matches!(record.stream, Stream::File(..));
-            if !record.is_gone && !self.is_settled(index, is_file, names, broker) {
+            if !record.is_gone && !self.is_settled(index, names, broker) {
                 return violated("without faults everything is caught up with", broker_line(broker, index));
             }
         }

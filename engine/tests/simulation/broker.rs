@@ -8,8 +8,8 @@ use crate::fleet::{Line, Meaning};
 /// Where a record stands.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Stream {
-    /// (topic name, topic id, partition)
-    Partition(String, String, i32),
+    /// (source, topic name, topic id, partition)
+    Partition(String, String, String, i32),
     /// (source, digest)
     File(String, String),
 }
@@ -86,6 +86,14 @@ pub struct Broker {
     ids: u64,
 }
 
+impl Stream {
+    /// The source that reads it.
+    pub fn source(&self) -> &str {
+        let (Self::Partition(source, ..) | Self::File(source, _)) = self;
+        source
+    }
+}
+
 impl Broker {
     fn fresh_id(&mut self, what: &str) -> String {
         self.ids += 1;
@@ -109,10 +117,10 @@ impl Broker {
     pub fn produce_again(&mut self, topic: usize, partition: usize, line: usize, draw: &mut Draw) {
         let Topic { name, source, id, partitions } = &self.topics[topic];
         let (name, source) = (name.clone(), source.clone());
-        let stream = Stream::Partition(name.clone(), id.clone(), partition as i32);
+        let stream = Stream::Partition(source.clone(), name.clone(), id.clone(), partition as i32);
         let gap = if draw.often(60) { draw.range(1, 4) } else { 0 };
         let offset = partitions[partition].high + gap;
-        let record = self.add(line, source, stream, offset, format!("{name}/{partition}/{offset}"));
+        let record = self.add(line, source, stream, offset, format!("{name}/{id}/{partition}/{offset}"));
         let partition = &mut self.topics[topic].partitions[partition];
         partition.records.push(record);
         // A transaction's end mark or a compacted record may stand last, too.

@@ -312,6 +312,10 @@ impl Machine {
             _ => Vec::new(),
         };
         self.handed.extend(progress);
+        if let Input::Command { command: Command::ResetSource { source, .. }, .. } = &input {
+            // What it had handed over is to come again, and proves nothing until then.
+            self.handed.retain(|stream, _| stream.source() != &**source);
+        }
         self.step(input, witness)?;
         Ok(true)
     }

@@ -82,7 +82,8 @@ impl TopicSource {
             for (number, kept) in topic.partitions.iter().enumerate() {
                 let number = number as i32;
                 let marks = Marks { low: kept.low, high: kept.high, at_start_time: None };
-                let stream = Stream::Partition(topic.name.clone(), topic.id.clone(), number);
+                let stream =
+                    Stream::Partition(self.name.clone(), topic.name.clone(), topic.id.clone(), number);
                 highs.push((stream, kept.high));
                 match self.partitions.get_mut(&(index, number)) {
                     Some(partition) if partition.topic_id != id => {
@@ -109,7 +110,9 @@ impl TopicSource {
                             Ok(at) => (at, None),
                             Err(halt) => ((checkpoint.map_or(0, |at| at.next_offset), 0), Some(halt)),
                         };
-                        let mut partition = Partition::new(index, symbol, number, id.clone(), at, marks);
+                        let id_name = self.names.intern(id.as_str());
+                        let mut partition =
+                            Partition::new(index, symbol, number, (id.clone(), id_name), at, marks);
                         partition.halt = halt;
                         partition.survey(broker.now, marks);
                         self.partitions.insert((index, number), partition);
@@ -160,7 +163,8 @@ impl TopicSource {
             partition.take(offset, 0);
             let start = out.payload.len();
             out.payload.extend_from_slice(&broker.lines[broker.records[*record].line].bytes);
-            let origin = Origin::Kafka { topic: partition.topic_name, partition: key.1, offset };
+            let (topic, topic_id) = (partition.topic_name, partition.topic_id_name);
+            let origin = Origin::Kafka { topic, topic_id, partition: key.1, offset };
             out.records.push(RawRecord { bytes: start..out.payload.len(), origin });
             self.records.push(*record);
         }
@@ -181,8 +185,8 @@ impl Source for TopicSource {
 
     fn resume(&mut self, checkpoints: &[Checkpoint]) -> Result<(), Stopped> {
         let own = |checkpoint: &Checkpoint| match checkpoint {
-            Checkpoint::Kafka(at) => Some(at.clone()),
-            Checkpoint::File(_) => None,
+            Checkpoint::Kafka(at) if at.source == self.name => Some(at.clone()),
+            _ => None,
         };
         self.checkpoints = checkpoints.iter().filter_map(own).collect();
         Ok(())
@@ -198,6 +202,7 @@ impl Source for TopicSource {
         for (key, partition) in &mut self.partitions {
             if std::mem::take(&mut partition.moved) && partition.halt.is_none() {
                 out.progress.push(Checkpoint::Kafka(PartitionCheckpoint {
+                    source: self.name.clone(),
                     cluster: CLUSTER.into(),
                     topic: broker.topics[key.0].name.clone(),
                     topic_id: partition.topic_id.as_str().into(),

@@ -64,7 +64,12 @@ fn entries(names: &Names) -> Vec<Entry> {
         original: b"{\xff\x00".as_slice().into(),
         at: 1_700_000_000_000_001,
     };
-    let kafka = Origin::Kafka { topic: name("events"), partition: 7, offset: 1 << 33 };
+    let kafka = Origin::Kafka {
+        topic: name("events"),
+        topic_id: name("k-_dznwpThOFkvNWSIwDgA"),
+        partition: 7,
+        offset: 1 << 33,
+    };
     let line = Origin::Line { digest: name("00112233"), line: 12 };
     std::iter::once(full)
         .chain(typed)

@@ -19,7 +19,7 @@ use tidewatch_projections::value::Value;
 use tidewatch_projections::vocabulary::{EventType, KNOWN_TYPES};
 
 use crate::support::{
-    check_holds, disk, event, file_position, frame, offset, open, options, read, segments, write,
+    check_holds, disk, event, file_position, frame, offset, offset_of, open, options, read, segments, write,
 };
 
 fn values() -> impl Strategy<Value = Value> {
@@ -152,7 +152,12 @@ fn every_kind_of_entry_keeps_its_place() {
         at: -5,
     };
     let letters = [
-        letter(Origin::Kafka { topic: names.intern("t"), partition: 3, offset: 1 << 40 }),
+        letter(Origin::Kafka {
+            topic: names.intern("t"),
+            topic_id: names.intern("id"),
+            partition: 3,
+            offset: 1 << 40,
+        }),
         letter(Origin::Line { digest: names.intern("d"), line: 9 }),
     ];
     let control = ControlRecord { kind: 700, payload: b"payload".as_slice().into() };
@@ -186,9 +191,14 @@ fn segments_follow_each_other_and_each_starts_with_all_checkpoints() {
     let (mut writer, _) = open(&disk, 4096).unwrap();
     let mut builder = FrameBuilder::new(Arc::clone(&names), 1);
     builder.push_event(&event(&names, 1)).unwrap();
-    builder.progress(&[offset(9, 4), file_position("crm", 100), file_position("kept", 7)]);
+    builder.progress(&[
+        offset(9, 4),
+        offset_of("crm", 9, 4),
+        file_position("crm", 100),
+        file_position("kept", 7),
+    ]);
     writer.append(&builder.seal(0)).unwrap();
-    builder.forget_files("crm");
+    builder.forget("crm");
     builder.push_control(1, b"reset").unwrap();
     writer.append(&builder.seal(0)).unwrap();
     write(&mut writer, &names, 60, 10);

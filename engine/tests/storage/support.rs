@@ -48,7 +48,12 @@ pub fn event(names: &Names, seq: u64) -> Event {
 }
 
 pub fn offset(partition: i32, next_offset: i64) -> Checkpoint {
+    offset_of("app", partition, next_offset)
+}
+
+pub fn offset_of(source: &str, partition: i32, next_offset: i64) -> Checkpoint {
     Checkpoint::Kafka(PartitionCheckpoint {
+        source: source.into(),
         cluster: "c1".into(),
         topic: "events".into(),
         topic_id: "t1".into(),

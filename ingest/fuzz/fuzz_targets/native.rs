@@ -13,7 +13,8 @@ fuzz_target!(|record: &[u8]| {
     let names = Names::new();
     let limits = Limits::default();
     let with = Decoding { names: &names, tenant: "main", source: names.intern("fuzz"), limits: &limits };
-    let origin = Origin::Kafka { topic: names.intern("topic"), partition: 0, offset: 7 };
+    let (topic, topic_id) = (names.intern("topic"), names.intern("id"));
+    let origin = Origin::Kafka { topic, topic_id, partition: 0, offset: 7 };
     if let Ok(event) = native::decode(record, &with, &origin) {
         let mut written = Vec::new();
         native::write(&names, &event, &mut written);

@@ -154,6 +154,8 @@ pub struct Partition {
     pub partition: i32,
     /// The topic's id it was admitted under.
     pub topic_id: TopicId,
+    /// The same as a name, for the origins of records.
+    pub topic_id_name: Symbol,
     /// The offset handed over next.
     pub position: i64,
     /// Leader epoch of the last record below.
@@ -189,7 +191,7 @@ impl Partition {
         topic: usize,
         topic_name: Symbol,
         partition: i32,
-        topic_id: TopicId,
+        (topic_id, topic_id_name): (TopicId, Symbol),
         (position, epoch): (i64, i32),
         marks: Marks,
     ) -> Self {
@@ -198,6 +200,7 @@ impl Partition {
             topic_name,
             partition,
             topic_id,
+            topic_id_name,
             position,
             epoch,
             moved: true,
@@ -332,6 +335,7 @@ mod tests {
 
     fn checkpoint(next_offset: i64) -> PartitionCheckpoint {
         PartitionCheckpoint {
+            source: "app".into(),
             cluster: "c".into(),
             topic: "t".into(),
             topic_id: "one".into(),
@@ -342,8 +346,9 @@ mod tests {
     }
 
     fn partition(position: i64) -> Partition {
-        let topic = Names::new().intern("t");
-        Partition::new(0, topic, 0, TopicId::new("one"), (position, NO_EPOCH), marks(0, 0))
+        let names = Names::new();
+        let id = (TopicId::new("one"), names.intern("one"));
+        Partition::new(0, names.intern("t"), 0, id, (position, NO_EPOCH), marks(0, 0))
     }
 
     #[test]

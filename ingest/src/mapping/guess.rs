@@ -161,7 +161,7 @@ fn propose(records: &[Fields<'_>]) -> Result<Proposal, GuessError> {
     match id {
         Some(id) => proposal.target("id", id),
         None => proposal.doubt(
-            "No field is unique, so the id is the record's place: topic/partition/offset or digest:line."
+            "No field is unique, so the id is the record's place: topic/topic id/partition/offset or digest:line."
                 .into(),
         ),
     }
