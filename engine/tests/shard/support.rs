@@ -89,7 +89,7 @@ impl Shard {
     }
 }
 
-fn history(directory: &Directory) -> History {
+pub fn history(directory: &Directory) -> History {
     History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX)
 }
 
