@@ -85,4 +85,6 @@ class Calendar:
                     return None
             us = instant(value)
             return None if us is None else self.day(us)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self.day(value)
         return None

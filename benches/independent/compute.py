@@ -54,7 +54,7 @@ def condition(name, spec):
             kind, text, num = shown(v if not isinstance(v, Decimal) else Number(v))
             return f"(p.kind = 'number' and p.num = {num})" if num is not None else f"(p.kind = '{kind}' and p.text = {quoted(text)})"
 
-        compare = lambda op, v: some(f"p.kind = 'number' and p.num {op} {v}")
+        compare = lambda op, v: some(f"p.kind = 'text' and encode(p.text) {op} encode({quoted(v)})" if isinstance(v, str) else f"p.kind = 'number' and p.num {op} {v}")
         exists = some("true")
     else:
         column = f'e."{name}"'
@@ -66,7 +66,8 @@ def condition(name, spec):
                 return "false"
             return f"coalesce({column} = {v if numeric else quoted(v)}, false)"
 
-        compare = lambda op, v: f"coalesce({column} {op} {v}, false)" if numeric else "false"
+        compare = lambda op, v: (f"coalesce(encode({column}) {op} encode({quoted(v)}), false)" if isinstance(v, str) and not numeric
+                                 else f"coalesce({column} {op} {v}, false)" if numeric and not isinstance(v, str) else "false")
         exists = f"{column} is not null"
     parts = []
     for op, operand in models.conditions(spec):
@@ -77,7 +78,7 @@ def condition(name, spec):
             parts.append(exists if operand else f"not ({exists})")
         else:
             sign = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}[op]
-            parts.append(compare(sign, operand) if not isinstance(operand, (str, bool)) else "false")
+            parts.append(compare(sign, operand) if not isinstance(operand, bool) else "false")
     return " and ".join(f"({p})" for p in parts) or "true"
 
 
@@ -132,7 +133,7 @@ class Computation:
             void = e.actor == "internal" and e.family in ("usage", "value")
             if e.family in LIFE and not void and e.account not in self.life_events:
                 self.life_events[e.account] = (e.occurred, e.day)
-            if e.type == "account_merged" and isinstance(e.props.get("into_account"), str):
+            if e.type == "account_merged" and isinstance(e.props.get("into_account"), str) and e.props["into_account"]:
                 self.merges.append((e.occurred, e.account, e.props["into_account"]))
                 self.seen_first.setdefault(e.props["into_account"], e.occurred)
             sub = e.props.get("subscription_id")

@@ -40,7 +40,9 @@ for _t in FAMILIES["billing"]:
     elif _t in ("invoice_issued", "invoice_paid", "payment_failed", "invoice_voided"):
         REQUIRED[_t] = ["invoice_id"]
 for _t in FAMILIES["support"]:
-    REQUIRED[_t] = ["ticket_id"]
+    if _t != "ticket_updated":
+        REQUIRED[_t] = ["ticket_id"]
+SCORES = {"nps_answered": (0, 10), "csat_answered": (1, 5)}
 
 EXPONENT = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "VND": 0, "XAF": 0, "XOF": 0, "UGX": 0, "PYG": 0, "RWF": 0,
             "KWD": 3, "BHD": 3, "OMR": 3, "JOD": 3, "TND": 3, "IQD": 3, "LYD": 3, "CLF": 4, "UYW": 4}
@@ -89,6 +91,15 @@ def number(value):
     return None
 
 
+def of_its_kind(kind, name, value):
+    """Whether a required property is what the table says: a score of its range, else a text."""
+    if name != "score":
+        return isinstance(value, str)
+    least, most = SCORES[kind]
+    d = number(value)
+    return d is not None and least <= d <= most
+
+
 def minor_units(value, currency):
     if value is None or currency is None:
         return None
@@ -113,8 +124,10 @@ def read(line, default_source):
         return "incomplete"
     props = {k: v for k, v in (o.get("properties") or {}).items() if v is not None}
     for name in REQUIRED.get(kind, ()):
-        if name not in props:
+        if props.get(name, "") == "":
             return f"missing {name}"
+        if not of_its_kind(kind, name, props[name]):
+            return f"bad {name}"
     user = o.get("user") or None
     account = o.get("account") or None
     if account is None and user is None and not o.get("ref"):

@@ -23,6 +23,13 @@ PLACES = [  # zone and a year with something to trip over
 ]
 CURRENCIES = {"EUR": 2, "JPY": 0, "KWD": 3}
 FEATURES = ["export", "import", "reports", "Search", "search", "api/v1", "ä-feature", "b c"]
+DISTORTED = {
+    "rating": ["fine", 5, True], "by": ["robot", 1], "public": ["false", 0, "no"], "due_at": ["soon", Raw("12.5"), True, "2024-02-30"],
+    "term_end": ["never", [], False], "term_start": ["now", Raw("1.5")], "effective_at": ["someday", {}], "until": ["later", True],
+    "seats": ["5", "many", True], "auto_renew": ["yes", 1], "notice_days": ["30", True], "commit_quantity": ["100", []], "recurring": ["no", 0],
+    "amount_per": ["week", 7], "cause": ["whim", 3], "reason": ["none of those", 4], "state": ["moved", 0], "colour": ["blue", 7], "survey": [5, ["a"]],
+    "usage_rhythm": ["hourly", 3], "deployment": ["on-premise", 1], "segment": [7], "stage": [3], "into_account": [9, ""], "handle_s": ["60"],
+}
 SOURCES = ["app", "billing", "App", "zz", "é"]
 
 
@@ -105,12 +112,20 @@ class Fleet:
         if account is None:
             del e["account"]
         if props:
-            e["properties"] = props
+            e["properties"] = self.distorted(props) if self.malformed else props
         e.update({k: v for k, v in top.items() if v is not None})
         if self.r.random() < 0.04:
             e["tenant"] = "main"
         self.events.append(e)
         return e
+
+    def distorted(self, props):
+        """Now and then one optional property is of another type, or a value the contract does not know."""
+        known = [name for name in props if name in DISTORTED]
+        if not known or self.r.random() > 0.15:
+            return props
+        name = self.r.choice(known)
+        return {**props, name: self.r.choice(DISTORTED[name])}
 
     def money(self, low, high, currency):
         minor = self.r.randrange(low, high)

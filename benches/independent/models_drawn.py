@@ -11,7 +11,7 @@ OTHER_FILTERS = [
     '{ type = "usage", "properties.flag" = true }', '{ type = "usage", "properties.flag" = 1 }', '{ type = "usage", "properties.flag" = "true" }',
     '{ type = "usage", "properties.flag" = { exists = true } }', '{ type = "usage", "properties.flag" = { not = [true, 0] } }',
     '{ type = "usage", "properties.duration_s" = { ge = 12.5 } }', '{ "properties.n" = 1 }', '{ type = "beta.clicked" }', '{ type = "never_seen" }',
-    '{ type = "value", metric = "orders" }', '{ user = "shared" }', '{ }', '{ family = "usage", type = "nps_answered" }', '{ type = "usage.count" }',
+    '{ type = "value", metric = "orders" }', '{ user = "shared" }', '{ user = { lt = "u2" } }', '{ "properties.priority" = { ge = "i" } }', '{ }', '{ family = "usage", type = "nps_answered" }', '{ type = "usage.count" }',
 ]
 
 
@@ -63,7 +63,7 @@ def draw_model(r, features):
     add("sum_ever", f'agg = "sum", {numeric()}{with_filter()}')
     for agg in ("first_time", "last_time", "days_since_last"):
         add(agg, f'agg = "{agg}"{with_filter()}' + (f", window = {window()}" if r.random() < 0.4 else ""), is_plain=agg == "days_since_last")
-    add("last", f'agg = "last", {numeric()}{with_filter(0.4)}')
+    add("last", f'agg = "last", {numeric()}{with_filter(0.4)}' + (f", window = {window()}" if r.random() < 0.4 else ""))
     add("last_text", f'agg = "last", field = "properties.{r.choice(["colour", "feature", "stage", "rating"])}"', text=True)
     for half in (r.choice([1, 4.5, 7]), r.choice([14, 45])):
         w = r.choice(["", ", window = 30", ", window = 180"])

@@ -99,7 +99,7 @@ def state(events, withdrawals_of_all, t, today, calendar):
     auto_renew, base = False, None
     for _, _, e in figures:
         p = e.props
-        if number(p.get("seats")) is not None and e.type != "subscription_renewed":
+        if number(p.get("seats")) is not None:
             out.seats = number(p["seats"])
         if e.amount is not None:
             out.amount = e.amount

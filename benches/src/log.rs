@@ -50,7 +50,7 @@ pub fn fill(root: &Path, source: impl FnOnce(&Arc<Names>) -> Box<dyn Source>) ->
 /// When the engine refuses an event.
 pub fn import(engine: &Engine, source: impl FnOnce(&Arc<Names>) -> Box<dyn Source>) -> Receipt {
     let reading = reading(engine, source(engine.names()), &Arc::default(), false);
-    let Ingested { receipt, stops } = engine.ingest(reading).expect("the source is read");
+    let Ingested { receipt, stops, .. } = engine.ingest(reading).expect("the source is read");
     assert!(stops.is_empty() && receipt.rejected_count() == 0, "{receipt:?}, {stops:?}");
     receipt
 }

@@ -53,6 +53,8 @@ meters! {
         "Records taken from a source, by what became of them: accepted, duplicate, filtered, rejected.";
     REJECTED = "tidewatch_rejected_total" Counter Some(Unit::Count), ["reason"],
         "New dead letters, by reason; the same bytes refused twice are one.";
+    UNREAD_FIELDS = "tidewatch_source_unread_fields_total" Counter Some(Unit::Count), ["source"],
+        "Properties of decoded events that are kept as they came and not read: not of the contract's type or values.";
     SOURCE_BYTES = "tidewatch_source_bytes_total" Counter Some(Unit::Bytes), ["source"],
         "Bytes of the records taken from a source.";
     SOURCE_AGE = "tidewatch_source_age_seconds" Gauge Some(Unit::Seconds), ["source"],

@@ -127,12 +127,16 @@ pub fn scan(history: &History, question: &Question, workers: usize) -> Result<Ve
     Ok(rows)
 }
 
-/// Every account that answers for itself at an instant, by id.
+/// Every account that answers for itself at an instant, by id: those with an event of their own, and the survivors that
+/// are known by a merge alone.
 pub fn standing_accounts(view: &View, as_of: Micros) -> Vec<Symbol> {
     let merges = &view.tenant.merges;
-    let own = |account: &Symbol| merges.all().is_empty() || merges.survivor(*account, as_of) == *account;
-    let mut accounts: Vec<Symbol> = view.accounts().map(|account| account.id).filter(own).collect();
+    let mut accounts: Vec<Symbol> = view.accounts().map(|account| account.id).collect();
+    if !merges.all().is_empty() {
+        accounts.iter_mut().for_each(|account| *account = merges.survivor(*account, as_of));
+    }
     accounts.sort_unstable_by_key(|account| view.names.text(*account));
+    accounts.dedup();
     accounts
 }
 

@@ -1,15 +1,18 @@
-//! What each type of the contract demands of its properties (health-model §1): required fields, types, allowed values.
+//! What each type of the contract says of its properties (health-model §1): required fields, types, allowed values.
 //!
-//! A field that is absent or null is unknown and passes, save where the contract requires it. A field that is there
-//! with another type or a value outside its list is refused: silently unknown would be a wrong figure later.
+//! An event without its required field is refused, and so is one whose required field is something else. Every other
+//! field may be absent; one with another type or a value outside its list is kept as it came and is unknown wherever
+//! its meaning counts, because losing the event would lose what it says plainly. [`unread`] finds such fields, so that
+//! they are counted and shown.
 
+use tidewatch_projections::calendar::Named;
 use tidewatch_projections::decimal::Decimal;
-use tidewatch_projections::event::Micros;
+use tidewatch_projections::event::Event;
+use tidewatch_projections::names::Names;
 use tidewatch_projections::value::Value;
 use tidewatch_projections::vocabulary::EventType;
 
 use crate::reject::{Reason, Rejection};
-use crate::time;
 
 /// What a property must be.
 #[derive(Clone, Copy, Debug)]
@@ -188,15 +191,10 @@ pub fn rules(kind: EventType) -> &'static [Rule] {
                 [kind, rhythm, SEATS]
             }
         }
-        T::AccountMerged => &const { [need("into_account", Shape::Id)] },
+        T::AccountMerged => &const { [may("into_account", Shape::Id)] },
         T::UserIdentified => &const { [may("previous_user", Shape::Text)] },
         T::ReferralMade | T::RequestRecorded | T::UserDeactivated | T::AccountClosed | T::Other(_) => &[],
     }
-}
-
-/// Whether an event of this type is refused without a user.
-pub fn needs_user(kind: EventType) -> bool {
-    matches!(kind, EventType::UserIdentified | EventType::UserDeactivated)
 }
 
 /// Whether money of this type flows to the customer: a positive amount is stored negated.
@@ -215,19 +213,19 @@ pub fn pulse_points(colour: &str) -> Option<i64> {
 }
 
 impl Rule {
-    /// Checks a property under this rule; `None` is an absent one.
+    /// Checks a property under this rule; `None` is an absent one. Only a required field can be refused.
     ///
     /// # Errors
     /// `missing_field` where it is required and absent, null or empty; `bad_field` where it is something else.
     pub fn check(&self, type_name: &str, value: Option<&Value>) -> Result<(), Rejection> {
         let key = self.key;
         match value {
-            None | Some(Value::Null) if self.required => Err(Rejection::new(
+            _ if !self.required => Ok(()),
+            None | Some(Value::Null) => Err(Rejection::new(
                 Reason::MissingField,
                 format!("{type_name} needs properties.{key}, which is {}", self.shape),
             )),
-            None | Some(Value::Null) => Ok(()),
-            Some(Value::Text(text)) if self.required && text.is_empty() => Err(Rejection::new(
+            Some(Value::Text(text)) if text.is_empty() => Err(Rejection::new(
                 Reason::MissingField,
                 format!("{type_name} needs properties.{key}; it is empty"),
             )),
@@ -238,6 +236,31 @@ impl Rule {
             )),
         }
     }
+}
+
+/// A property of an accepted event that is there and is not what the contract says of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unread {
+    /// The type's name.
+    pub type_name: &'static str,
+    /// The property's key.
+    pub key: &'static str,
+    /// What it is and what it should be, for a person.
+    pub detail: String,
+}
+
+/// The properties of an event that are kept as they came and mean nothing, in the order of the contract.
+pub fn unread(names: &Names, event: &Event) -> impl Iterator<Item = Unread> {
+    let type_name = event.kind.known_name().unwrap_or_default();
+    rules(event.kind).iter().filter(|rule| !rule.required).filter_map(move |rule| {
+        let value = event.property_named(names, rule.key)?;
+        let is_read = *value == Value::Null || rule.shape.admits(value);
+        (!is_read).then(|| Unread {
+            type_name,
+            key: rule.key,
+            detail: format!("it is {}, not {}", show(value), rule.shape),
+        })
+    })
 }
 
 /// A value for a sentence: short texts and numbers as they stand, else what it is.
@@ -262,21 +285,12 @@ impl Shape {
             (Self::Range(least, most), Value::Number(number)) => {
                 *number >= Decimal::from(least) && *number <= Decimal::from(most)
             }
-            (Self::Day, Value::Text(text)) => time::is_date(text) || time::read_rfc3339(text).is_ok(),
-            (Self::Day, Value::Number(number)) => is_instant(*number),
+            (Self::Day, value) => Named::of(value).is_some(),
             (Self::Texts, Value::List(items)) => items.iter().all(|item| matches!(item, Value::Text(_))),
             (Self::OneOf(allowed), Value::Text(text)) => allowed.contains(&text.as_ref()),
             _ => false,
         }
     }
-}
-
-fn is_instant(number: Decimal) -> bool {
-    number.exponent() >= 0
-        && number
-            .scaled(0)
-            .and_then(|at| Micros::try_from(at).ok())
-            .is_some_and(|at| time::in_range(at).is_ok())
 }
 
 impl std::fmt::Display for Shape {

@@ -1,12 +1,15 @@
 //! From raw records to outcomes: the one place that knows which format a source speaks.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tidewatch_projections::event::Event;
 use tidewatch_projections::names::{Names, Symbol};
 
 use crate::batch::{Batch, Item, Outcome, RawBatch, RawRecord};
 use crate::content;
+use crate::contract::{self, Unread};
 use crate::draft::Decoding;
 use crate::limits::Limits;
 use crate::mapping::Mapping;
@@ -22,7 +25,7 @@ pub enum Format {
     Mapped(Arc<Mapping>),
 }
 
-/// Decodes the batches of one source. Cheap to clone; decoders of several threads share nothing but the names.
+/// Decodes the batches of one source. Cheap to clone; clones share the names and the count of fields left unread.
 #[derive(Clone)]
 pub struct Decoder {
     names: Arc<Names>,
@@ -30,13 +33,38 @@ pub struct Decoder {
     source: Symbol,
     limits: Limits,
     format: Format,
+    unread: Arc<UnreadFields>,
+}
+
+/// Fields of accepted events that are not what the contract says of them.
+#[derive(Default)]
+struct UnreadFields {
+    count: AtomicU64,
+    /// Those that were told of, by type and key: the contract's own, so they are few.
+    told: Mutex<BTreeSet<(&'static str, &'static str)>>,
+}
+
+impl UnreadFields {
+    fn note(&self, source: &str, unread: &Unread) {
+        let Unread { type_name, key, detail } = unread;
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert((type_name, key)) {
+            tracing::warn!(source, "properties.{key} of {type_name} is kept and not read: {detail}");
+        }
+    }
 }
 
 impl Decoder {
     /// A decoder for `source` in a directory of `tenant`.
     pub fn new(names: Arc<Names>, tenant: &str, source: &str, limits: Limits, format: Format) -> Self {
         let source = names.intern(source);
-        Self { names, tenant: tenant.into(), source, limits, format }
+        Self { names, tenant: tenant.into(), source, limits, format, unread: Arc::default() }
+    }
+
+    /// Fields of the events decoded so far, by this decoder and its clones, that are kept as they came and not read
+    /// because they are not what the contract says of them. Each (type, field) is logged once.
+    pub fn unread_fields(&self) -> u64 {
+        self.unread.count.load(Ordering::Relaxed)
     }
 
     /// Decodes every record. Nothing is lost: each record gives at least one outcome, in the order of the source.
@@ -69,6 +97,9 @@ impl Decoder {
         match decoded {
             Ok(None) => Outcome::Filtered,
             Ok(Some(event)) => {
+                for unread in contract::unread(&self.names, &event) {
+                    self.unread.note(self.names.text(self.source), &unread);
+                }
                 let fingerprint = content::fingerprint(&self.names, &event);
                 Outcome::Event { event: Box::new(event), fingerprint }
             }

@@ -70,9 +70,6 @@ impl Draft<'_> {
         let kind = EventType::known(&type_name).unwrap_or_else(|| EventType::Other(names.intern(&type_name)));
         let occurred_at = self.occurred_at.ok_or_else(|| missing("occurred_at"))?;
         let user = intern("user", self.user)?;
-        if user.is_none() && contract::needs_user(kind) {
-            return Err(Rejection::new(Reason::MissingField, format!("{type_name} needs a user")));
-        }
         let subject = match (intern("account", self.account)?, self.reference) {
             (Some(account), None) => Subject::Account(account),
             (None, Some((system, id))) => Subject::Ref {
@@ -92,7 +89,7 @@ impl Draft<'_> {
         };
         let mut properties = Properties { type_name: &type_name, fields: self.properties };
         properties.check(kind)?;
-        properties.add_points(kind)?;
+        properties.add_points(kind);
         let feature = properties.take_name(with, "feature")?;
         let metric = properties.take_name(with, "metric")?;
         Ok(Event {
@@ -168,28 +165,15 @@ impl Properties<'_, '_> {
         contract::rules(kind).iter().try_for_each(|rule| rule.check(self.type_name, self.get(rule.key)))
     }
 
-    /// A pulse is stored with the points of its colour, so that metrics read a number.
-    fn add_points(&mut self, kind: EventType) -> Result<(), Rejection> {
+    /// A pulse is stored with the points of its colour, whatever points it brings, so that metrics read a number.
+    fn add_points(&mut self, kind: EventType) {
         if kind != EventType::PulseRecorded {
-            return Ok(());
+            return;
         }
-        let colour = self.get("colour").and_then(Value::as_text).map(str::to_owned);
-        let Some((colour, points)) =
-            colour.and_then(|c| contract::pulse_points(&c).map(|points| (c, points)))
-        else {
-            return Ok(());
-        };
-        let points = Value::Number(Decimal::from(points));
-        match self.get("points") {
-            Some(given) if *given != points && *given != Value::Null => {
-                let detail = format!("properties.points contradicts the colour {colour}; leave points out");
-                Err(Rejection::new(Reason::BadField, detail))
-            }
-            _ => {
-                self.fields.retain(|(key, _)| key != "points");
-                self.fields.push((Cow::Borrowed("points"), points));
-                Ok(())
-            }
+        let colour = self.get("colour").and_then(Value::as_text);
+        if let Some(points) = colour.and_then(contract::pulse_points) {
+            self.fields.retain(|(key, _)| key != "points");
+            self.fields.push((Cow::Borrowed("points"), Value::Number(Decimal::from(points))));
         }
     }
 

@@ -469,13 +469,7 @@ fn text_of(names: &Names, event: &Event, key: &str) -> Option<Box<str>> {
 
 /// A date, or an instant whose day in the zone counts.
 fn day_of(calendar: &Calendar, names: &Names, event: &Event, key: &str) -> Option<Day> {
-    match event.property_named(names, key)? {
-        Value::Text(text) => calendar.named_day(text),
-        Value::Number(micros) => {
-            micros.scaled(0).and_then(|micros| Micros::try_from(micros).ok()).map(|at| calendar.day(at))
-        }
-        _ => None,
-    }
+    calendar.named_day(event.property_named(names, key)?)
 }
 
 fn terms(calendar: &Calendar, names: &Names, event: &Event, from: &str) -> Terms {

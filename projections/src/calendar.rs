@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Unit};
 
 use crate::event::Micros;
+use crate::value::Value;
 
 /// A calendar day, counted from 1970-01-01 in the reporting zone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -142,10 +143,37 @@ impl Calendar {
         self.start(day.plus(1))
     }
 
-    /// The day a text or a number of microseconds names: a date as it stands, an instant by its day in the zone.
-    pub fn named_day(&self, text: &str) -> Option<Day> {
-        Day::parse(text)
-            .or_else(|| text.parse::<Timestamp>().ok().map(|instant| self.day(instant.as_microsecond())))
+    /// The day a property names: a date as it stands, an instant by its day in the zone.
+    pub fn named_day(&self, value: &Value) -> Option<Day> {
+        match Named::of(value)? {
+            Named::Date(day) => Some(day),
+            Named::Instant(at) => Some(self.day(at)),
+        }
+    }
+}
+
+/// How a property names a day (health-model §1, `due_at`, `effective_at`, `term_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Named {
+    /// A date, as `2024-03-01`.
+    Date(Day),
+    /// An instant: a text with an offset, or whole microseconds since the epoch.
+    Instant(Micros),
+}
+
+impl Named {
+    /// Reads a property; `None` where it names no day.
+    pub fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => Day::parse(text).map(Self::Date).or_else(|| {
+                text.parse::<Timestamp>().ok().map(|instant| Self::Instant(instant.as_microsecond()))
+            }),
+            Value::Number(number) if number.exponent() >= 0 => {
+                let at = Micros::try_from(number.scaled(0)?).ok()?;
+                Timestamp::from_microsecond(at).ok().map(|_| Self::Instant(at))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub const DIGITS_MAX: usize = 36;
 /// Largest magnitude of an exponent that is read; a number beyond is refused.
 pub const EXPONENT_MAX: i32 = 400;
 /// Digits after the point in which [`Decimal::to_exact`] counts.
-pub const EXACT_DIGITS: u32 = 12;
+pub const EXACT_DIGITS: u32 = 15;
 /// Quantities are kept in millionths (health-model §1).
 pub const QUANTITY_DIGITS: u32 = 6;
 
@@ -96,7 +96,8 @@ impl Decimal {
         }
     }
 
-    /// The number in the fixed unit in which sums are exact (10⁻¹²); `None` beyond ± 10²⁴.
+    /// The number in the fixed unit in which sums are exact (10⁻¹⁵, so that a small double keeps nine digits); `None`
+    /// beyond ± 10²¹, past every integer of 64 bits.
     pub fn to_exact(self) -> Option<i128> {
         const LIMIT: i128 = 10i128.pow(36);
         self.scaled(EXACT_DIGITS).filter(|exact| exact.abs() <= LIMIT)

@@ -234,7 +234,8 @@ pub fn merge_of(names: &Names, event: &Event) -> Option<(Symbol, Symbol)> {
     if event.kind != EventType::AccountMerged {
         return None;
     }
-    let into = event.property_named(names, "into_account")?.as_text()?;
+    // The contract does not require it; a merge into nobody means nothing.
+    let into = event.property_named(names, "into_account")?.as_text().filter(|into| !into.is_empty())?;
     Some((event.account()?, names.intern(into)))
 }
 

@@ -4,7 +4,7 @@ create table ticket_events as
   from events e
   join props named on named.ord = e.ord and named.name = 'ticket_id'
   left join props author on author.ord = e.ord and author.name = 'by'
-  left join props visible on visible.ord = e.ord and visible.name = 'public'
+  left join props visible on visible.ord = e.ord and visible.name = 'public' and visible.kind = 'bool'
   left join props rated on rated.ord = e.ord and rated.name = 'rating'
   where e.family = 'support' and e.account is not null;
 

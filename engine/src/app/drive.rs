@@ -15,7 +15,7 @@ use tidewatch_projections::event::{Event, Micros};
 use super::status::{Condition, SourceStatus};
 use super::{EngineError, Shared};
 use crate::lanes::Lane;
-use crate::meters::SOURCE_BYTES;
+use crate::meters::{SOURCE_BYTES, UNREAD_FIELDS};
 use crate::sequencer::{Command, Input, Opened, Receipt, Reply, Ticket};
 
 /// How long a source may wait for records before it is asked whether to stop.
@@ -40,6 +40,8 @@ pub struct Reading {
 pub struct Ingested {
     /// What became of its records.
     pub receipt: Receipt,
+    /// Properties of its events that are kept as they came and not read, duplicates included.
+    pub unread_fields: u64,
     /// What stopped parts of it.
     pub stops: Vec<Stopped>,
 }
@@ -120,6 +122,7 @@ impl Drive<'_> {
         }
         let symbol = self.shared.names.intern(source.name());
         let source_bytes = self.shared.meters.counter(&SOURCE_BYTES, &[source.name()]);
+        let unread_fields = self.shared.meters.counter(&UNREAD_FIELDS, &[source.name()]);
         let mut complete_through: Option<Micros> = None;
         while !stop.load(Ordering::Relaxed) {
             let mut raw = RawBatch::default();
@@ -133,7 +136,10 @@ impl Drive<'_> {
             };
             if !raw.records.is_empty() || !raw.progress.is_empty() {
                 source_bytes.increment(raw.payload.len() as u64);
-                self.hand_over(decoder.decode(raw), opened.generation)?;
+                let batch = decoder.decode(raw);
+                unread_fields.increment(decoder.unread_fields() - self.ingested.unread_fields);
+                self.ingested.unread_fields = decoder.unread_fields();
+                self.hand_over(batch, opened.generation)?;
                 let now = self.shared.clock.now();
                 self.shared.set_status(source.name(), |status| status.taken_at = Some(now));
             }

@@ -126,6 +126,7 @@ fn print(arguments: &Arguments, ingested: &Ingested, elapsed: Duration) -> anyho
             "filtered": receipt.filtered,
             "dead_letters": rejected,
             "repeated_dead_letters": receipt.repeated_dead_letters,
+            "unread_fields": ingested.unread_fields,
             "seconds": elapsed.as_secs_f64(),
             "events_per_second": per_second,
             "position": receipt.last_seq,
@@ -141,6 +142,9 @@ fn print(arguments: &Arguments, ingested: &Ingested, elapsed: Duration) -> anyho
         }
         if receipt.repeated_dead_letters > 0 {
             writeln!(out, "dead letters seen before {}", receipt.repeated_dead_letters)?;
+        }
+        if ingested.unread_fields > 0 {
+            writeln!(out, "fields kept but not read {}", ingested.unread_fields)?;
         }
         writeln!(out, "{:.1} s, {per_second} events/s", elapsed.as_secs_f64())?;
     }

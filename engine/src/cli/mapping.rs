@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use tidewatch_ingest::batch::{Origin, Outcome, RawBatch};
+use tidewatch_ingest::contract::{self, Unread};
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::files::{FileSource, Input};
 use tidewatch_ingest::limits::Limits;
@@ -90,6 +91,9 @@ fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
                     let mut event_line = Vec::new();
                     native::write(&names, event, &mut event_line);
                     writeln!(out, "line {line}: {}", String::from_utf8_lossy(&event_line))?;
+                    for Unread { key, detail, .. } in contract::unread(&names, event) {
+                        writeln!(out, "line {line}: properties.{key} is not read: {detail}")?;
+                    }
                 }
                 Outcome::Filtered => writeln!(out, "line {line}: left out by a rule")?,
                 Outcome::Rejected(rejection) => {

@@ -263,3 +263,25 @@ fn what_memory_answers_is_what_the_log_answers() {
     assert_eq!(tidewatch_engine::hot::metrics(&view, acme, within_a_day), None);
     engine.shutdown().unwrap();
 }
+
+#[test]
+fn a_survivor_known_by_its_merge_alone_is_listed_from_the_merge_on() {
+    let shard = Shard::new();
+    shard.import_lines(
+        "app",
+        &[
+            r#"{"id":"1","account":"acme","type":"usage","occurred_at":"2024-02-01T00:00:00Z","properties":{"feature":"a"}}"#,
+            r#"{"id":"2","account":"acme","type":"account_merged","occurred_at":"2024-02-03T00:00:00Z","properties":{"into_account":"holding"}}"#,
+            r#"{"id":"3","account":"globex","type":"account_merged","occurred_at":"2024-02-03T00:00:00Z","properties":{}}"#,
+        ]
+        .map(str::to_owned),
+    );
+    let uses = |as_of: &str| {
+        let rows =
+            shard.metrics("[metrics]\nuses = { agg = 'count', filter = { type = 'usage' } }", &[as_of], None);
+        rows.into_iter().map(|(account, _, values)| (account, values[0].clone())).collect::<Vec<_>>()
+    };
+    let row = |account: &str, uses| (account.to_owned(), Some(Scalar::Integer(uses)));
+    assert_eq!(uses("2024-02-02"), [row("acme", 1), row("globex", 0)]);
+    assert_eq!(uses("2024-02-03"), [row("globex", 0), row("holding", 1)], "merged into nobody is not merged");
+}
