@@ -23,6 +23,14 @@ PLACES = [  # zone and a year with something to trip over
 ]
 CURRENCIES = {"EUR": 2, "JPY": 0, "KWD": 3}
 FEATURES = ["export", "import", "reports", "Search", "search", "api/v1", "ä-feature", "b c"]
+SOURCES = ["app", "billing", "App", "zz", "é"]
+
+
+class Raw(str):
+    """A JSON number kept as written."""
+
+
+# Values of optional properties that are of another type, or that the contract does not know.
 DISTORTED = {
     "rating": ["fine", 5, True], "by": ["robot", 1], "public": ["false", 0, "no"], "due_at": ["soon", Raw("12.5"), True, "2024-02-30"],
     "term_end": ["never", [], False], "term_start": ["now", Raw("1.5")], "effective_at": ["someday", {}], "until": ["later", True],
@@ -30,11 +38,6 @@ DISTORTED = {
     "amount_per": ["week", 7], "cause": ["whim", 3], "reason": ["none of those", 4], "state": ["moved", 0], "colour": ["blue", 7], "survey": [5, ["a"]],
     "usage_rhythm": ["hourly", 3], "deployment": ["on-premise", 1], "segment": [7], "stage": [3], "into_account": [9, ""], "handle_s": ["60"],
 }
-SOURCES = ["app", "billing", "App", "zz", "é"]
-
-
-class Raw(str):
-    """A JSON number kept as written."""
 
 
 def dumps(o):
