@@ -51,6 +51,9 @@ pub struct Options {
     pub dedup_memory_bytes_max: u64,
     /// Delete everything derived first, so that it is made anew from the log.
     pub discard_derived: bool,
+    /// Streams that are about to be opened: the clock waits for them from its first tick on, as it does for those that the
+    /// log knows.
+    pub streams: Vec<String>,
     /// Make a directory that is not there.
     pub is_new_welcome: bool,
     /// The wall clock.
@@ -70,6 +73,7 @@ impl Options {
             workers,
             dedup_memory_bytes_max: DEDUP_MEMORY_BYTES_MAX,
             discard_derived: false,
+            streams: Vec::new(),
             is_new_welcome: true,
             clock: Arc::new(SystemClock),
             meters: Arc::default(),
@@ -149,7 +153,12 @@ impl Engine {
             workers: options.workers,
             progress,
         };
-        let Recovered { sequencer, log, opened, history, fold } = recovery.run()?;
+        let Recovered { mut sequencer, log, opened, history, fold } = recovery.run()?;
+        let awaited = sequencer.basis().streaming().map(|source| names.text(source));
+        let sources = awaited.map(|name| (name.into(), SourceStatus::awaited(name))).collect();
+        for name in &options.streams {
+            sequencer.expect_stream(names.intern(name));
+        }
         let position = Position { shard: SHARD, lineage: opened.lineage, seq: opened.last_seq };
         let published = fold.as_ref().map(|fold| Arc::new(Published::new(fold.settle(position))));
         let shared = Arc::new(Shared {
@@ -161,7 +170,7 @@ impl Engine {
             durable: watch::Sender::new(opened.last_seq),
             lineage: opened.lineage,
             failure: Mutex::new(None),
-            sources: Mutex::default(),
+            sources: Mutex::new(sources),
             clock: options.clock,
             meters: options.meters,
         });
@@ -216,7 +225,7 @@ impl Engine {
         self.shared.failure().clone()
     }
 
-    /// How the sources do that were read since the start, by name.
+    /// How the sources do that were read since the start or that the clock waits for, by name.
     pub fn sources(&self) -> Vec<SourceStatus> {
         self.shared.sources().values().cloned().collect()
     }

@@ -21,6 +21,8 @@ pub struct SourceState {
     pub generation: u32,
     /// Digest of the mapping it is read by, empty for native JSON; `None` while it was never opened under this name.
     pub mapping_digest: Option<Box<str>>,
+    /// It streams, and the clock waits for it.
+    pub streams: bool,
 }
 
 /// The fold of all control entries.
@@ -71,14 +73,18 @@ impl Basis {
                 self.model_text = Some(text.clone());
                 return Effect::of(is_new);
             }
-            Control::SourceOpened { source, mapping_digest } => {
+            Control::SourceOpened { source, mapping_digest, streams } => {
                 let state = self.sources.entry(names.intern(source)).or_default();
                 state.mapping_digest = Some(mapping_digest.clone());
+                state.streams |= streams;
+            }
+            Control::SourceRetired { source } => {
+                self.sources.entry(names.intern(source)).or_default().streams = false;
             }
             Control::SourceReset { source, generation, mapping_digest } => {
                 let state = self.sources.entry(names.intern(source)).or_default();
-                *state =
-                    SourceState { generation: *generation, mapping_digest: Some(mapping_digest.clone()) };
+                state.generation = *generation;
+                state.mapping_digest = Some(mapping_digest.clone());
                 return Effect::Refold;
             }
         }
@@ -88,6 +94,11 @@ impl Basis {
     /// The generation in which events of a source are accepted now.
     pub fn generation(&self, source: Symbol) -> u32 {
         self.sources.get(&source).map_or(0, |state| state.generation)
+    }
+
+    /// The sources that the clock waits for.
+    pub fn streaming(&self) -> impl Iterator<Item = Symbol> {
+        self.sources.iter().filter(|(_, state)| state.streams).map(|(source, _)| *source)
     }
 
     /// Whether an accepted event still counts, or was taken back by a reset of its source.

@@ -38,12 +38,19 @@ pub enum Control {
         /// Its text.
         text: Box<str>,
     },
-    /// A source is read for the first time.
+    /// A source is read for the first time, under another mapping, or streams from here on.
     SourceOpened {
         /// The source.
         source: Box<str>,
         /// Digest of its mapping; empty for native JSON.
         mapping_digest: Box<str>,
+        /// It streams: the clock waits for it until it is retired. `false` says nothing new.
+        streams: bool,
+    },
+    /// The clock waits no more for a source that streamed.
+    SourceRetired {
+        /// The source.
+        source: Box<str>,
     },
     /// A source starts over: its earlier records count no more and are read again.
     SourceReset {
@@ -142,6 +149,7 @@ impl Control {
             Self::SourceOpened { .. } => "source_opened",
             Self::SourceReset { .. } => "source_reset",
             Self::DeadLettersResolved { .. } => "dead_letters_resolved",
+            Self::SourceRetired { .. } => "source_retired",
         }
     }
 
@@ -156,6 +164,7 @@ impl Control {
             Self::SourceOpened { .. } => 6,
             Self::SourceReset { .. } => 7,
             Self::DeadLettersResolved { .. } => 16,
+            Self::SourceRetired { .. } => 17,
         }
     }
 
@@ -185,10 +194,16 @@ impl Control {
                 close_delay_us: settings.close_delay_us,
             }),
             Self::ModelAdopted { text } => Kind::ModelAdopted(wire::ModelAdopted { text: text.to_string() }),
-            Self::SourceOpened { source, mapping_digest } => Kind::SourceOpened(wire::SourceOpened {
-                source: source.to_string(),
-                mapping_digest: mapping_digest.to_string(),
-            }),
+            Self::SourceOpened { source, mapping_digest, streams } => {
+                Kind::SourceOpened(wire::SourceOpened {
+                    source: source.to_string(),
+                    mapping_digest: mapping_digest.to_string(),
+                    streams: *streams,
+                })
+            }
+            Self::SourceRetired { source } => {
+                Kind::SourceRetired(wire::SourceRetired { source: source.to_string() })
+            }
             Self::SourceReset { source, generation, mapping_digest } => {
                 Kind::SourceReset(wire::SourceReset {
                     source: source.to_string(),
@@ -231,7 +246,9 @@ impl Control {
             Kind::SourceOpened(opened) => Self::SourceOpened {
                 source: opened.source.into(),
                 mapping_digest: opened.mapping_digest.into(),
+                streams: opened.streams,
             },
+            Kind::SourceRetired(retired) => Self::SourceRetired { source: retired.source.into() },
             Kind::SourceReset(reset) => Self::SourceReset {
                 source: reset.source.into(),
                 generation: reset.generation,
@@ -264,7 +281,8 @@ mod tests {
                 close_delay_us: 2,
             }),
             Control::ModelAdopted { text: "[metrics]\n".into() },
-            Control::SourceOpened { source: "crm".into(), mapping_digest: "".into() },
+            Control::SourceOpened { source: "crm".into(), mapping_digest: "".into(), streams: true },
+            Control::SourceRetired { source: "crm".into() },
             Control::SourceReset { source: "crm".into(), generation: 3, mapping_digest: "ab".into() },
             Control::DeadLettersResolved { seqs: vec![77, 5] },
         ];

@@ -22,6 +22,8 @@ pub enum Bug {
     DedupBeforeDurability,
     /// The clock follows the wall although sources have a backlog.
     ClockAheadOfBacklog,
+    /// Which sources stream is forgotten when the process ends, so that the next one's clock does not wait for them.
+    ForgetWhoStreams,
     /// What a reader proved before its source was reset moves the clock, although its records were refused.
     StaleCompleteThrough,
     /// A sync that failed is called again, and believed.

@@ -75,7 +75,7 @@ pub struct Sequencer {
     fed_days: HashMap<EventType, FedDays>,
     /// Observes merges only.
     merged: Tenant,
-    /// Complete-through instants of the streaming sources; `None` while one is unknown.
+    /// Complete-through instants of the sources the clock waits for; `None` while one is unknown.
     streaming: HashMap<Symbol, Option<Micros>>,
     /// How far every stream has been read.
     checkpoints: BTreeMap<Stream, Checkpoint>,
@@ -143,10 +143,28 @@ impl Sequencer {
 
     fn learn(&mut self, control: &Control) {
         self.basis.learn(&self.names, control);
-        if let Control::SourceReset { source, .. } = control {
-            // What was taken back makes no cycle.
-            self.merged.merges.forget(self.names.intern(source));
+        match control {
+            Control::SourceOpened { source, streams: true, .. } => {
+                self.expect_stream(self.names.intern(source));
+            }
+            Control::SourceRetired { source } => {
+                self.streaming.remove(&self.names.intern(source));
+            }
+            Control::SourceReset { source, .. } => {
+                let source = self.names.intern(source);
+                // What was taken back makes no cycle, and what will be read again is not complete yet.
+                self.merged.merges.forget(source);
+                if let Some(complete_through) = self.streaming.get_mut(&source) {
+                    *complete_through = None;
+                }
+            }
+            _ => {}
         }
+    }
+
+    /// Lets the clock wait for a stream that is about to be opened. For those that the log knows it waits anyway.
+    pub fn expect_stream(&mut self, source: Symbol) {
+        self.streaming.entry(source).or_insert(None);
     }
 
     fn dead_letter_key(&self, source: Symbol, kept: &[u8]) -> u128 {
@@ -167,6 +185,9 @@ impl Sequencer {
         self.checkpoints = checkpoints.into_iter().map(|at| (at.stream(), at)).collect();
         self.calendar = self.basis.calendar()?;
         self.count_fed_days();
+        if planted::active(Bug::ForgetWhoStreams) {
+            self.streaming.clear();
+        }
         Ok(())
     }
 
@@ -202,17 +223,14 @@ impl Sequencer {
         match input {
             Input::Batch { ticket, generation, batch } => self.take_batch(ticket, generation, batch, out)?,
             Input::Command { ticket, command } => self.obey(ticket, command, out),
-            Input::Streams { source } => {
-                self.streaming.insert(source, None);
-            }
             Input::CompleteThrough { source, generation, .. }
                 if generation != self.basis.generation(source)
                     && !planted::active(Bug::StaleCompleteThrough) => {}
             Input::CompleteThrough { source, at, .. } => {
-                self.streaming.insert(source, Some(at));
-            }
-            Input::StreamEnded { source } => {
-                self.streaming.remove(&source);
+                // A source that was retired meanwhile holds nothing.
+                if let Some(complete_through) = self.streaming.get_mut(&source) {
+                    *complete_through = Some(at);
+                }
             }
             Input::Tick => self.tick(now, out),
             Input::WriterFree => self.close(None, out),
@@ -430,16 +448,29 @@ impl Sequencer {
     /// The entry that carries a command out; `None` where all is as asked already.
     fn control_of(&mut self, command: Command) -> Result<Option<Control>, Refused> {
         match command {
-            Command::OpenSource { source, mapping_digest, is_new_mapping_welcome } => {
+            Command::OpenSource { source, mapping_digest, is_new_mapping_welcome, streams } => {
                 let state = self.basis.sources.get(&self.names.intern(&source));
+                let is_new_stream = streams && !state.is_some_and(|state| state.streams);
                 match state.and_then(|state| state.mapping_digest.as_ref()) {
-                    Some(known) if *known == mapping_digest => Ok(None),
-                    Some(known) if !is_new_mapping_welcome => Err(Refused::MappingChanged {
-                        name: source,
-                        known: known.clone(),
-                        given: mapping_digest,
-                    }),
-                    _ => Ok(Some(Control::SourceOpened { source, mapping_digest })),
+                    Some(known) if *known == mapping_digest && !is_new_stream => Ok(None),
+                    Some(known) if *known != mapping_digest && !is_new_mapping_welcome => {
+                        Err(Refused::MappingChanged {
+                            name: source,
+                            known: known.clone(),
+                            given: mapping_digest,
+                        })
+                    }
+                    _ => Ok(Some(Control::SourceOpened { source, mapping_digest, streams })),
+                }
+            }
+            Command::RetireSource { source } => {
+                let symbol = self.names.intern(&source);
+                match self.basis.sources.get(&symbol) {
+                    Some(state) => Ok(state.streams.then_some(Control::SourceRetired { source })),
+                    None => {
+                        let known = self.basis.sources.keys().map(|name| self.names.text(*name).into());
+                        Err(Refused::UnknownSource { name: source, known: known.collect() })
+                    }
                 }
             }
             Command::ResetSource { source, mapping_digest } => {

@@ -62,8 +62,9 @@ pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, Engin
     let Reading { mut source, decoder, mapping_digest, stop, until_caught_up } = reading;
     let name: Box<str> = source.name().into();
     shared.set_status(&name, |status| *status = SourceStatus::starting(&status.name));
-    let symbol = shared.names.intern(&name);
-    let open = Command::OpenSource { source: name.clone(), mapping_digest, is_new_mapping_welcome: false };
+    let streams = source.streams();
+    let open =
+        Command::OpenSource { source: name.clone(), mapping_digest, is_new_mapping_welcome: false, streams };
     let opened = match shared.ask(open)? {
         Reply::Opened(opened) => *opened,
         Reply::Refused(refused) => {
@@ -78,7 +79,7 @@ pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, Engin
             unreachable!("opening a source is answered by its checkpoints")
         }
     };
-    let lane = if source.streams() { Lane::Live } else { Lane::Bulk };
+    let lane = if streams { Lane::Live } else { Lane::Bulk };
     let (to, answers) = channel();
     let drive = Drive {
         shared,
@@ -89,14 +90,7 @@ pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, Engin
         waiting: HashMap::new(),
         ingested: Ingested::default(),
     };
-    if source.streams() {
-        drive.tell(Input::Streams { source: symbol })?;
-    }
     let result = drive.run(source.as_mut(), &decoder, &opened, &stop);
-    if source.streams() {
-        // A shard that shuts down has no use for it.
-        let _told = shared.inbox.push(lane, Input::StreamEnded { source: symbol }, 0);
-    }
     shared.set_status(&name, |status| match &result {
         Ok(_) if status.condition == Condition::Running => status.condition = Condition::Ended,
         Ok(_) => status.condition = Condition::Stopped,
@@ -124,6 +118,7 @@ impl Drive<'_> {
         let source_bytes = self.shared.meters.counter(&SOURCE_BYTES, &[source.name()]);
         let unread_fields = self.shared.meters.counter(&UNREAD_FIELDS, &[source.name()]);
         let mut complete_through: Option<Micros> = None;
+        let mut is_ended = false;
         while !stop.load(Ordering::Relaxed) {
             let mut raw = RawBatch::default();
             let polled = match source.poll(POLL_WAIT, &mut raw) {
@@ -155,7 +150,8 @@ impl Drive<'_> {
                 self.hear(source, ticket, reply)?;
             }
             let is_done = self.until_caught_up && (source.caught_up() || !self.ingested.stops.is_empty());
-            if polled == Polled::Ended || is_done {
+            is_ended = polled == Polled::Ended;
+            if is_ended || is_done {
                 break;
             }
         }
@@ -168,6 +164,10 @@ impl Drive<'_> {
                 Err(_) if is_forgotten => return Err(self.shared.closed()),
                 Err(_) => {}
             }
+        }
+        if is_ended && source.streams() {
+            // It will bring nothing more, ever. One that only stops being read still holds the clock.
+            self.shared.ask(Command::RetireSource { source: source.name().into() })?;
         }
         Ok(self.ingested)
     }

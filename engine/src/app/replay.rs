@@ -49,6 +49,7 @@ pub(super) fn replay(
         source: source.into(),
         mapping_digest: mapping.digest,
         is_new_mapping_welcome: mapping.is_new_welcome,
+        streams: false,
     };
     let opened = match shared.ask(open)? {
         Reply::Opened(opened) => *opened,

@@ -31,6 +31,14 @@ pub struct SourceStatus {
 }
 
 impl SourceStatus {
+    /// A source that the log knows as a stream and that nobody reads yet.
+    pub(super) fn awaited(name: &str) -> Self {
+        let problem = format!(
+            "it is not being read, and the clock waits for it; read it, or run `tidewatch source retire {name}` if it has ended for good"
+        );
+        Self { condition: Condition::Stopped, problem, ..Self::starting(name) }
+    }
+
     /// A source that is about to be read.
     pub(super) fn starting(name: &str) -> Self {
         Self {

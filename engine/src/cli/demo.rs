@@ -21,9 +21,12 @@ use super::output::{self, Unit};
 use super::{accounts, import};
 use crate::app::{Engine, Options, Reading};
 use crate::directory::TENANT_DEFAULT;
+use crate::sequencer::Command;
 
 /// The history that is loaded before the demo goes live.
 const HISTORY_MONTHS: i32 = 14;
+/// The simulated fleet's source.
+const FLEET: &str = "fleet";
 /// Accounts shown at the end.
 const ROWS: usize = 15;
 
@@ -80,7 +83,8 @@ fn remove(root: &Path) -> anyhow::Result<()> {
 }
 
 fn show(arguments: &Arguments, root: &Path) -> anyhow::Result<()> {
-    let engine = Engine::open(root, Options::new(Some(2)), &|_, _| ())?;
+    let streams = if arguments.input.is_none() { vec![FLEET.into()] } else { Vec::new() };
+    let engine = Engine::open(root, Options { streams, ..Options::new(Some(2)) }, &|_, _| ())?;
     match &arguments.input {
         Some(file) => read_file(arguments, &engine, file)?,
         None => live(arguments, &engine)?,
@@ -141,7 +145,7 @@ fn live(arguments: &Arguments, engine: &Engine) -> anyhow::Result<()> {
     let begin = first_live.date().saturating_sub(HISTORY_MONTHS.months());
     let fleet = Fleet::new(Shape::new(arguments.seed, arguments.accounts as usize, begin));
     let horizon = Horizon::new(utc.start(first_live));
-    let source = FleetSource::new("fleet", engine.names(), fleet, Arc::clone(&horizon));
+    let source = FleetSource::new(FLEET, engine.names(), fleet, Arc::clone(&horizon));
     let stop = Arc::new(AtomicBool::new(false));
     std::thread::scope(|scope| -> anyhow::Result<()> {
         let reading = reading(engine, Box::new(source), None, &stop);
@@ -153,6 +157,8 @@ fn live(arguments: &Arguments, engine: &Engine) -> anyhow::Result<()> {
         stop.store(true, Ordering::Release);
         let ingested = ingest.join().expect("a panic in the simulation was shown already")?;
         followed?;
+        // The simulation ends here, so nobody is to wait for it in a directory that is kept.
+        engine.submit(Command::RetireSource { source: FLEET.into() })?;
         output::note(&format!("{} events in all", ingested.receipt.accepted));
         Ok(())
     })

@@ -59,6 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         tenant: config.tenant.clone(),
         dedup_memory_bytes_max: config.dedup.memory_bytes_max,
         meters: Arc::clone(&meters),
+        streams: config.sources.iter().map(|SourceConfig::Kafka(source)| source.name.clone()).collect(),
         ..Options::new(Some(workers(&config)))
     };
     let shown = output::reading(&bar);
@@ -88,6 +89,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
 
+    for source in engine.sources().iter().filter(|source| !formats.contains_key(&source.name)) {
+        tracing::warn!(source = source.name, "{}", source.problem);
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let readings: Vec<Reading> = config
         .sources

@@ -1,4 +1,4 @@
-//! `tidewatch source reset`.
+//! `tidewatch source reset | retire`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::output::{self, Unit};
 use crate::app::{Engine, Options};
+use crate::position::Position;
 use crate::sequencer::Command;
 
 #[derive(Subcommand)]
@@ -14,6 +15,17 @@ pub(super) enum Task {
     /// What the source brought so far counts no more; its files can be imported again, and its topics are read again from
     /// `start` on, under another mapping too. What the broker has deleted meanwhile cannot come again.
     Reset(ResetArguments),
+    /// The source streamed and has ended for good: the clock waits no more for it. What it brought stays.
+    Retire(RetireArguments),
+}
+
+#[derive(Args)]
+pub(super) struct RetireArguments {
+    #[command(flatten)]
+    place: super::Place,
+    /// The source.
+    #[arg(value_name = "NAME")]
+    source: String,
 }
 
 #[derive(Args)]
@@ -29,18 +41,36 @@ pub(super) struct ResetArguments {
 }
 
 pub(super) fn run(task: &Task) -> anyhow::Result<()> {
-    let Task::Reset(arguments) = task;
+    match task {
+        Task::Reset(arguments) => reset(arguments),
+        Task::Retire(arguments) => retire(arguments),
+    }
+}
+
+fn retire(arguments: &RetireArguments) -> anyhow::Result<()> {
+    let source = arguments.source.as_str().into();
+    let position = submit(&arguments.place, Command::RetireSource { source })?;
+    writeln!(output::out(), "the clock waits no more for source {} (position {position})", arguments.source)?;
+    Ok(())
+}
+
+fn reset(arguments: &ResetArguments) -> anyhow::Result<()> {
     let mapping_digest = match &arguments.mapping {
         None => "".into(),
         Some(file) => super::import::read_mapping(file)?.digest().into(),
     };
-    let bar = output::bar(Unit::Entries, "reading the log");
-    let options = Options { is_new_welcome: false, ..Options::new(None) };
-    let engine = Engine::open(&arguments.place.data, options, &output::reading(&bar))?;
-    bar.finish_and_clear();
     let source = arguments.source.as_str().into();
-    let position = engine.submit(Command::ResetSource { source, mapping_digest })?;
-    engine.shutdown()?;
+    let position = submit(&arguments.place, Command::ResetSource { source, mapping_digest })?;
     writeln!(output::out(), "source {} starts over from position {position}", arguments.source)?;
     Ok(())
+}
+
+fn submit(place: &super::Place, command: Command) -> anyhow::Result<Position> {
+    let bar = output::bar(Unit::Entries, "reading the log");
+    let options = Options { is_new_welcome: false, ..Options::new(None) };
+    let engine = Engine::open(&place.data, options, &output::reading(&bar))?;
+    bar.finish_and_clear();
+    let position = engine.submit(command)?;
+    engine.shutdown()?;
+    Ok(position)
 }

@@ -27,11 +27,6 @@ pub enum Input {
         /// What is wanted.
         command: Command,
     },
-    /// A streaming source takes part in the clock from here on; how far it is complete is not known yet.
-    Streams {
-        /// The source.
-        source: Symbol,
-    },
     /// Every record of a streaming source before `at` was given in earlier inputs.
     CompleteThrough {
         /// The source.
@@ -40,11 +35,6 @@ pub enum Input {
         generation: u32,
         /// The instant, exclusive.
         at: Micros,
-    },
-    /// A streaming source takes no part in the clock any more.
-    StreamEnded {
-        /// The source.
-        source: Symbol,
     },
     /// Time has passed.
     Tick,
@@ -64,6 +54,13 @@ pub enum Command {
         /// Go on under this mapping even if the source was read by another one so far: somebody says that the records
         /// accepted before mean the same under both.
         is_new_mapping_welcome: bool,
+        /// It streams: the clock waits for it from here on, until it is retired.
+        streams: bool,
+    },
+    /// A source that streamed is read no more: the clock goes on without it.
+    RetireSource {
+        /// Its name.
+        source: Box<str>,
     },
     /// A source starts over: what it brought so far counts no more.
     ResetSource {
@@ -116,9 +113,24 @@ pub enum Refused {
         /// The generation now.
         current: u32,
     },
+    /// A source that the log does not know.
+    #[error("no source {name:?} was ever opened here{}", known_names(known))]
+    UnknownSource {
+        /// The name that was given.
+        name: Box<str>,
+        /// The names there are.
+        known: Vec<Box<str>>,
+    },
     /// A zone that the bundled rules do not have.
     #[error("{0}")]
     UnknownZone(String),
+}
+
+fn known_names(known: &[Box<str>]) -> String {
+    match known {
+        [] => ": the log has no sources yet".into(),
+        known => format!("; the log knows {}", known.join(", ")),
+    }
 }
 
 fn mapping_name(digest: &str) -> String {

@@ -53,6 +53,17 @@ impl Bench {
         out
     }
 
+    fn obey(&mut self, command: Command) -> Vec<Emit> {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.step(Input::Command { ticket, command }, NOW)
+    }
+
+    fn opened(&mut self, source: &str, streams: bool) -> Vec<Emit> {
+        let (source, mapping_digest) = (source.into(), "".into());
+        self.obey(Command::OpenSource { source, mapping_digest, is_new_mapping_welcome: false, streams })
+    }
+
     fn events(&mut self, ids: &[&str], offset: i64) -> Vec<Emit> {
         let items = ids.iter().map(|id| self.item(id, NOW - DAY_US)).collect();
         self.batch(items, offset)
@@ -169,17 +180,53 @@ fn the_clock_never_passes_a_stream() {
     let mut bench = Bench::new();
     let source = bench.names.intern("app");
     let slow = bench.names.intern("slow");
-    bench.step(Input::Streams { source }, NOW);
-    bench.step(Input::Streams { source: slow }, NOW);
+    bench.opened("app", true);
+    bench.sequencer.expect_stream(slow);
     bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
     bench.step(Input::Tick, NOW);
     assert_eq!(bench.sequencer.basis().clock_at, None, "one stream is not known yet");
     bench.step(Input::CompleteThrough { source: slow, generation: 0, at: NOW - DAY_US }, NOW);
     bench.step(Input::Tick, NOW);
     assert_eq!(bench.sequencer.basis().clock_at, Some(NOW - DAY_US));
-    bench.step(Input::StreamEnded { source: slow }, NOW);
+    bench.opened("slow", true);
+    bench.obey(Command::RetireSource { source: "slow".into() });
     bench.step(Input::Tick, NOW + HOUR_US);
     assert_eq!(bench.sequencer.basis().clock_at, Some(NOW));
+    bench.opened("app", false);
+    bench.step(Input::Tick, NOW + 2 * HOUR_US);
+    assert_eq!(bench.sequencer.basis().clock_at, Some(NOW), "a file under its name ends no stream");
+    bench.obey(Command::RetireSource { source: "app".into() });
+    bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
+    bench.step(Input::Tick, NOW + 2 * HOUR_US);
+    assert_eq!(bench.sequencer.basis().clock_at, Some(NOW + 2 * HOUR_US));
+}
+
+#[test]
+fn a_stream_that_the_log_knows_is_waited_for_before_it_is_opened() {
+    let mut bench = Bench::new();
+    let source = bench.names.intern("app");
+    let emits = bench.opened("app", true);
+    let mut later = Bench::new();
+    for emit in emits {
+        if let Emit::Frame(filled) = emit {
+            filled.entries.iter().for_each(|(seq, entry)| later.sequencer.recover(*seq, entry).unwrap());
+        }
+    }
+    later.sequencer.recovered(None, Vec::new()).unwrap();
+    later.step(Input::Tick, NOW);
+    assert_eq!(later.sequencer.basis().clock_at, None);
+    assert_eq!(later.sequencer.basis().streaming().collect::<Vec<_>>(), [source]);
+}
+
+#[test]
+fn only_a_known_source_can_be_retired() {
+    let mut bench = Bench::new();
+    bench.opened("app", true);
+    let emits = bench.obey(Command::RetireSource { source: "apq".into() });
+    let [Emit::Answer(Answer { reply: Reply::Refused(refused), .. })] = emits.as_slice() else {
+        panic!("refused: {:?}", told(&emits))
+    };
+    assert_eq!(refused.to_string(), "no source \"apq\" was ever opened here; the log knows app");
 }
 
 #[test]
@@ -216,7 +263,7 @@ fn a_merge_that_was_taken_back_makes_no_cycle() {
 fn what_a_reader_proved_before_its_source_was_reset_moves_no_clock() {
     let mut bench = Bench::new();
     let source = bench.names.intern("app");
-    bench.step(Input::Streams { source }, NOW);
+    bench.opened("app", true);
     bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
     let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
     bench.step(Input::Command { ticket: 90, command }, NOW);

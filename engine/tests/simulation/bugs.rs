@@ -3,19 +3,20 @@
 use tidewatch_engine::planted::Bug;
 
 /// Every planted bug, and the first seed from 0 on that found it.
-pub const RECORDED: [(Bug, u64); 13] = [
+pub const RECORDED: [(Bug, u64); 14] = [
     (Bug::AcknowledgeBeforeSync, 0),
     (Bug::CheckpointTooFar, 0),
     (Bug::DedupBeforeDurability, 0),
-    (Bug::SkipDirectorySync, 0),
+    (Bug::SkipDirectorySync, 1),
     (Bug::ClockAheadOfBacklog, 0),
-    (Bug::FilterMissIsTruth, 7),
+    (Bug::ForgetWhoStreams, 2),
+    (Bug::FilterMissIsTruth, 6),
     (Bug::TrustUncheckedTail, 8),
-    (Bug::RunWithoutSequence, 43),
-    (Bug::StaleCompleteThrough, 85),
-    (Bug::SyncAgain, 129),
-    (Bug::TrustPageCache, 34),
-    (Bug::AdoptWithoutRefold, 5),
+    (Bug::RunWithoutSequence, 16),
+    (Bug::StaleCompleteThrough, 70),
+    (Bug::SyncAgain, 116),
+    (Bug::TrustPageCache, 79),
+    (Bug::AdoptWithoutRefold, 13),
     (Bug::SumInArrivalOrder, 0),
 ];
 

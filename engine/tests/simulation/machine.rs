@@ -1,6 +1,6 @@
 //! One life of the process: the engine's own steps between one opening and the crash that ends it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tidewatch_engine::disk::Disk;
 use tidewatch_engine::history::{History, HistoryError};
 use tidewatch_engine::identity::Identity;
 use tidewatch_engine::lanes::{Lane, Lanes};
-use tidewatch_engine::log::{Frame, LogError, LogOptions, Opened};
+use tidewatch_engine::log::{Entry, Frame, LogError, LogOptions, Opened};
 use tidewatch_engine::recovery::{Recovered, Recovery};
 use tidewatch_engine::sequencer::{Command, Emit, Input, Reply, Sequencer, Ticket};
 use tidewatch_engine::writer::Writer;
@@ -43,6 +43,8 @@ pub struct Setup {
     pub reserve_bytes: u64,
     /// Memory for the table of recent ids, in bytes.
     pub dedup_bytes: u64,
+    /// Whether a life is told which streams it will open; else it knows those that an earlier one opened.
+    pub is_expecting: bool,
     /// Sources: name, and whether it reads topics.
     pub sources: Vec<(String, bool)>,
 }
@@ -76,6 +78,18 @@ pub fn frames(history: &History) -> Result<Vec<Frame>, LogError> {
         Ok::<(), LogError>(())
     })?;
     Ok(frames)
+}
+
+fn note_live(live: &mut BTreeSet<String>, control: &Control) {
+    match control {
+        Control::SourceOpened { source, streams: true, .. } => {
+            live.insert(source.to_string());
+        }
+        Control::SourceRetired { source } => {
+            live.remove(&**source);
+        }
+        _ => {}
+    }
 }
 
 /// An answered batch.
@@ -157,6 +171,8 @@ pub struct Machine {
     handed: HashMap<Stream, i64>,
     world: World,
     accepted: Vec<Accept>,
+    /// The streams that the clock must wait for, by what the log says.
+    live: BTreeSet<String>,
     /// Whether the last write met a full disk.
     pub is_full: bool,
 }
@@ -172,7 +188,14 @@ impl Machine {
     ) -> Result<Self, Stop> {
         let Recovered { sequencer, log, opened, history, fold: _ } = recovered;
         let entries = frames(&history).map_err(|error| Stop::Failed(error.to_string()))?;
-        let entries = entries.into_iter().flat_map(|frame| frame.entries).collect();
+        let entries: Vec<_> = entries.into_iter().flat_map(|frame| frame.entries).collect();
+        let mut live = BTreeSet::new();
+        for (_, entry) in &entries {
+            if let Entry::Control(record) = entry {
+                let control = Control::of_record(record).map_err(|error| Stop::Failed(error.to_string()))?;
+                note_live(&mut live, &control);
+            }
+        }
         let folds = Folds::of(setup.workers, ground(&names, sequencer.basis()), entries);
         let decoder =
             |name: &str| Decoder::new(Arc::clone(&names), "main", name, Limits::default(), Format::Native);
@@ -200,14 +223,12 @@ impl Machine {
             tickets: 0,
             world,
             accepted,
+            live,
             is_full: false,
         };
-        // Sources that stream hold the clock from the start on, before they are opened.
-        for reader in 0..machine.readers.len() {
-            if machine.readers[reader].is_streaming {
-                let source = machine.names.intern(&machine.readers[reader].name);
-                machine.step(Input::Streams { source }, &mut Witness::default())?;
-            }
+        for reader in machine.readers.iter().filter(|reader| setup.is_expecting && reader.is_streaming) {
+            machine.sequencer.expect_stream(machine.names.intern(&reader.name));
+            machine.live.insert(reader.name.clone());
         }
         Ok(machine)
     }
@@ -232,14 +253,19 @@ impl Machine {
     /// Lets a source do one thing: open, or bring a batch. Says whether it moved on.
     pub fn read(&mut self, index: usize, draw: &mut Draw) -> bool {
         let reader = &mut self.readers[index];
+        let streams = reader.is_streaming;
         match &mut reader.state {
             State::Opening => return false,
             State::Idle => {
                 reader.state = State::Opening;
                 let source: Box<str> = reader.name.as_str().into();
                 let ticket = self.ticket(Asked { reader: Some(index), records: Vec::new() });
-                let command =
-                    Command::OpenSource { source, mapping_digest: "".into(), is_new_mapping_welcome: false };
+                let command = Command::OpenSource {
+                    source,
+                    mapping_digest: "".into(),
+                    is_new_mapping_welcome: false,
+                    streams,
+                };
                 self.lanes.push(Lane::Command, Input::Command { ticket, command }, 0);
                 return false;
             }
@@ -355,8 +381,10 @@ impl Machine {
                 }
                 witness.prints.push(print_of(&self.names, entry));
             }
-            if let Some(Control::ClockAdvanced { at }) = &filled.control {
-                self.check_clock(*at)?;
+            match &filled.control {
+                Some(Control::ClockAdvanced { at }) => self.check_clock(*at)?,
+                Some(control) => note_live(&mut self.live, control),
+                None => {}
             }
         }
         if !emits.is_empty() {
@@ -365,9 +393,9 @@ impl Machine {
         Ok(())
     }
 
-    /// The clock must stand at or before the newest reading of watermarks that every partition has passed.
+    /// For every live stream the clock must stand at or before the newest reading of watermarks that every partition has passed.
     fn check_clock(&self, at: i64) -> Result<(), Violation> {
-        for reader in self.readers.iter().filter(|reader| reader.is_streaming) {
+        for reader in self.readers.iter().filter(|reader| self.live.contains(&reader.name)) {
             let is_passed =
                 |(stream, high): &(Stream, i64)| self.handed.get(stream).copied().unwrap_or(0) >= *high;
             let passed = reader.surveys.iter().filter(|(_, highs)| highs.iter().all(is_passed));

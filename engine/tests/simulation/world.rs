@@ -142,6 +142,7 @@ impl Simulation {
             segment_bytes: draw.range(3, 40) as u64 * 1024,
             reserve_bytes: draw.range(1, 12) as u64 * 512,
             dedup_bytes: if draw.often(800) { 1 } else { 1 << 20 },
+            is_expecting: draw.often(500),
             sources,
         };
         // Which steps are likely is drawn as well: what never happens in one seed happens all the time in another.
@@ -400,6 +401,10 @@ impl Simulation {
             7..9 => {
                 let (name, _) = self.draw.pick(&self.setup.sources);
                 Command::ResetSource { source: name.as_str().into(), mapping_digest: "".into() }
+            }
+            _ if self.draw.often(300) => {
+                let (name, _) = self.draw.pick(&self.setup.sources);
+                Command::RetireSource { source: name.as_str().into() }
             }
             _ => Command::ResolveDeadLetters { seqs: vec![self.draw.range(1, 100) as u64] },
         };
