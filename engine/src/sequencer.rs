@@ -527,9 +527,6 @@ impl Sequencer {
     fn rewind(&mut self, source: &str) {
         self.builder.forget(source);
         self.checkpoints.retain(|_, at| at.source() != source);
-        if let Some(complete_through) = self.streaming.get_mut(&self.names.intern(source)) {
-            *complete_through = None;
-        }
     }
 
     /// Where every source stands, with all inputs so far.
