@@ -11,6 +11,7 @@ pub mod dedup;
 pub mod digest;
 pub mod directory;
 pub mod disk;
+pub mod failpoint;
 pub mod fold;
 pub mod history;
 pub mod hot;

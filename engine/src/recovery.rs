@@ -7,6 +7,7 @@ use tidewatch_projections::names::Names;
 use crate::dedup::{Dedup, DedupOptions};
 use crate::directory::DEDUP_DIR;
 use crate::disk::Disk;
+use crate::failpoint::{Place, pass};
 use crate::fold::{Entries, Fold};
 use crate::history::{History, HistoryError};
 use crate::identity::Identity;
@@ -74,6 +75,7 @@ impl Recovery<'_> {
         };
         let mut sequencer = Sequencer::new(names, identity, dedup, opened.last_seq + 1);
         history.frames(|frame| {
+            pass(Place::FrameReplayed);
             for (seq, entry) in &frame.entries {
                 sequencer
                     .recover(*seq, entry)

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::failpoint::{Place, pass};
 use crate::log::{Durable, LogError, LogWriter};
 use crate::planted::{self, Bug};
 use crate::sequencer::Emit;
@@ -34,6 +35,7 @@ impl Writer {
     pub fn write(&mut self) -> Result<Vec<Emit>, LogError> {
         while let Some(emit) = self.waiting.front() {
             if let Emit::Frame(filled) = emit {
+                pass(Place::BeforeAppend);
                 self.log.append(&filled.frame)?;
             }
             self.written.extend(self.waiting.pop_front());
@@ -41,7 +43,9 @@ impl Writer {
         if planted::active(Bug::AcknowledgeBeforeSync) {
             return Ok(std::mem::take(&mut self.written));
         }
+        pass(Place::BeforeSync);
         self.log.sync()?;
+        pass(Place::BeforeAnswer);
         Ok(std::mem::take(&mut self.written))
     }
 

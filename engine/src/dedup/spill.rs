@@ -7,6 +7,7 @@ use super::filter::Filter;
 use super::run::{PAGE_BYTES, PAGE_RECORDS, Record, Run, RunSpan, header_page, record_page, records};
 use super::table::{PARTS, Table};
 use crate::disk::{Disk, DiskFile};
+use crate::failpoint::{Place, pass};
 
 /// Pages of a run read at once.
 const READ_PAGES: u64 = 16;
@@ -139,6 +140,7 @@ impl Spill {
         self.file
             .write_all_at(&page, number * PAGE_BYTES as u64)
             .map_err(DedupError::io("write", &self.temporary))?;
+        pass(Place::RunPage);
         self.count += self.page.len() as u64;
         self.page.clear();
         Ok(PAGE_BYTES as u64)
@@ -149,9 +151,11 @@ impl Spill {
         let header = header_page(self.span, self.lineage, self.count, self.fences.len() as u64);
         self.file.write_all_at(&header, 0).map_err(DedupError::io("write", &self.temporary))?;
         self.file.sync().map_err(DedupError::io("sync", &self.temporary))?;
+        pass(Place::RunWritten);
         let path = format!("{dir}/{}", self.span.file_name());
         disk.rename(&self.temporary, &path).map_err(DedupError::io("rename", &self.temporary))?;
         disk.sync_dir(dir).map_err(DedupError::io("sync", dir))?;
+        pass(Place::RunNamed);
         Ok(Run::written(path, self.span, self.count, self.file, self.fences))
     }
 }

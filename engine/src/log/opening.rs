@@ -12,6 +12,7 @@ use super::frame::{ALIGN, REOPENED, RawFrame};
 use super::segment::{Beyond, Expected, SegmentName, Step, TEMPORARY, Walk, end_of_content, frame_ending_at};
 use super::writer::{Active, LogOptions, mark_frame};
 use crate::disk::{Disk, DiskFile, is_full};
+use crate::failpoint::{Place, pass};
 use crate::planted::{self, Bug};
 
 /// How the log was left.
@@ -344,10 +345,12 @@ impl Tail {
         }
         write(&file, &temporary, &encoder.bytes, self.end)?;
         file.sync().map_err(LogError::io("sync", &temporary))?;
+        pass(Place::TailCopied);
         disk.rename(&temporary, &path).map_err(LogError::io("rename", &temporary))?;
         if !planted::active(Bug::SkipDirectorySync) {
             disk.sync_dir(&options.dir).map_err(LogError::io("sync", &options.dir))?;
         }
+        pass(Place::TailReplaced);
         let after = self.expected.after(&header, Some(crc));
         Ok((Active { path, file, offset: mark_end, reserved }, after))
     }

@@ -13,12 +13,15 @@ use super::frame::{
 use super::opening::{Opened, recover};
 use super::segment::{Expected, SegmentName, TEMPORARY};
 use crate::disk::{Disk, DiskFile, is_full};
+use crate::failpoint::{Place, pass};
 use crate::planted::{self, Bug};
 
 /// A frame without entries, as it is stored.
 const MARK_BYTES: u64 = (HEADER_BYTES + TRAILER_BYTES) as u64;
 /// Largest `segment_bytes`: offsets are 32 bits, and a segment holds at least one frame and its marks whatever its size.
 const SEGMENT_BYTES_MAX: u64 = 2 << 30;
+/// Size at which a segment of a real log is sealed, in bytes. Where processes are made to die, segments end often.
+const SEGMENT_BYTES: u64 = if cfg!(feature = "failpoints") { 64 << 10 } else { 256 << 20 };
 
 /// How a log is laid out.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,7 +48,7 @@ impl LogOptions {
             shard,
             lineage: None,
             new_lineage,
-            segment_bytes: 256 << 20,
+            segment_bytes: SEGMENT_BYTES,
             reserve_bytes: 4 << 20,
         }
     }
@@ -285,6 +288,7 @@ impl LogWriter {
             .create(&temporary, reserved)
             .map_err(|error| full_or("make", &temporary, reserved, error))?;
         file.sync().map_err(LogError::io("sync", &temporary))?;
+        pass(Place::SegmentMade);
         // Only now that the next frame has its place: the segment before ends.
         if let Some(active) = &self.active {
             active.file.sync().map_err(LogError::io("sync", &active.path))?;
@@ -294,12 +298,14 @@ impl LogWriter {
         if let Some(sealed) = self.active.take() {
             sealed.file.set_len(sealed.offset).map_err(LogError::io("cut", &sealed.path))?;
         }
+        pass(Place::SegmentSealed);
         let segment = SegmentName { first_seq: self.expected.first_seq, first_frame: self.expected.frame_no };
         let path = segment.path(&dir);
         self.disk.rename(&temporary, &path).map_err(LogError::io("rename", &temporary))?;
         if !planted::active(Bug::SkipDirectorySync) {
             self.disk.sync_dir(&dir).map_err(LogError::io("sync", &dir))?;
         }
+        pass(Place::SegmentNamed);
         self.active = Some(Active { path, file, offset: 0, reserved });
         let header = self.header(frame, is_control | FIRST, 0);
         let crc = self.encoder.encode(frame, &progress, header.clone());

@@ -64,9 +64,9 @@ impl Broker {
         self.directory.as_deref().expect("only a broker of one's own has a directory")
     }
 
-    /// One command of the script.
-    pub fn command(&self, arguments: &[&str]) {
-        run(self.directory(), arguments);
+    /// One command of the script; gives what it printed.
+    pub fn command(&self, arguments: &[&str]) -> String {
+        run(self.directory(), arguments)
     }
 
     /// Address, authority file and password file of the TLS + SCRAM listener; the user is `tidewatch`.
@@ -160,7 +160,7 @@ fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(WAIT)).operation_timeout(Some(WAIT))
 }
 
-fn run(directory: &Path, arguments: &[&str]) {
+fn run(directory: &Path, arguments: &[&str]) -> String {
     let output = Command::new(script())
         .arg("--dir")
         .arg(directory)
@@ -175,6 +175,7 @@ fn run(directory: &Path, arguments: &[&str]) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Tries until it holds; fails after [`WAIT`].
