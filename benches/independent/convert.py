@@ -9,20 +9,7 @@ import gzip
 import json
 import sys
 
-
-class Text(str):
-    """A JSON number kept as written."""
-
-
-def dumps(o):
-    if isinstance(o, Text):
-        return str(o)
-    if isinstance(o, dict):
-        return "{" + ",".join(f"{json.dumps(k)}:{dumps(v)}" for k, v in o.items()) + "}"
-    if isinstance(o, list):
-        return "[" + ",".join(map(dumps, o)) + "]"
-    return json.dumps(o)
-
+from generate import Raw, dumps
 
 TYPES = {
     "billing.invoice": "invoice_issued", "billing.credit_note": "credit_issued", "billing.refund": "refund_issued",
@@ -73,7 +60,7 @@ def native(o):
 def main():
     with gzip.open(sys.argv[1], "rt", encoding="utf-8") as lines:
         for line in lines:
-            o = json.loads(line, parse_float=Text)
+            o = json.loads(line, parse_float=Raw)
             sys.stdout.write(dumps(native(o)) + "\n")
 
 

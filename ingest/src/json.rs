@@ -131,48 +131,6 @@ pub fn read_number(text: &str) -> Result<Decimal, Rejection> {
         .ok_or_else(|| Rejection::new(Reason::OverLimit, format!("the number {text} is beyond 10^±400")))
 }
 
-/// Appends the canonical form: no white space, sorted keys, numbers in lowest terms, only the escapes JSON demands.
-pub fn write_canonical(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(truth) => out.extend_from_slice(if *truth { b"true" } else { b"false" }),
-        Value::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
-        Value::Text(text) => write_text(text, out),
-        Value::List(items) => {
-            out.push(b'[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write_canonical(item, out);
-            }
-            out.push(b']');
-        }
-        Value::Object(fields) => {
-            write_object(fields.iter().map(|(key, value)| (key.as_ref(), value)), out);
-        }
-    }
-}
-
-/// Appends an object of fields that come in sorted order.
-pub fn write_object<'v>(fields: impl Iterator<Item = (&'v str, &'v Value)>, out: &mut Vec<u8>) {
-    out.push(b'{');
-    for (at, (key, value)) in fields.enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        write_text(key, out);
-        out.push(b':');
-        write_canonical(value, out);
-    }
-    out.push(b'}');
-}
-
-/// Appends a text in quotes.
-pub fn write_text(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("a text is always JSON and a vector takes every byte");
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -195,12 +153,19 @@ mod tests {
             Ok(fields) => {
                 let mut out = Vec::new();
                 match Node::Object(fields).to_value() {
-                    Ok(value) => write_canonical(&value, &mut out),
+                    Ok(value) => value.write_json(&mut out),
                     Err(rejection) => return rejection.to_string(),
                 }
                 String::from_utf8(out).unwrap()
             }
             Err(rejection) => rejection.to_string(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn texts_are_written_as_the_library_that_reads_them_writes_them(text in "\\PC*|[\\x00-\\x7f]*") {
+            prop_assert_eq!(Value::Text(text.as_str().into()).to_json(), serde_json::to_string(&text).unwrap());
         }
     }
 

@@ -184,7 +184,7 @@ fn digest_of(mut table: Table) -> String {
         }
     }
     let mut canonical = Vec::new();
-    json::write_canonical(&value_of(&Toml::Table(table)), &mut canonical);
+    value_of(&Toml::Table(table)).write_json(&mut canonical);
     blake3::hash(&canonical).to_hex().to_string()
 }
 

@@ -6,7 +6,7 @@ use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::{Actor, Event, Micros, Money, Subject};
 use tidewatch_projections::filter::type_name;
 use tidewatch_projections::names::Names;
-use tidewatch_projections::value::Value;
+use tidewatch_projections::value::{Value, write_object, write_text};
 
 use crate::batch::Origin;
 use crate::draft::{self, Decoding, Draft};
@@ -62,7 +62,7 @@ fn read<'a>(fields: Fields<'a>, with: &Decoding<'_>) -> Result<Draft<'a>, Reject
     }
     if !unknown.is_empty() {
         let mut bytes = Vec::new();
-        json::write_canonical(&Node::Object(unknown).to_value()?, &mut bytes);
+        Node::Object(unknown).to_value()?.write_json(&mut bytes);
         draft.unknown = bytes.into();
     }
     Ok(draft)
@@ -211,7 +211,7 @@ pub fn write(names: &Names, event: &Event, out: &mut Vec<u8>) {
     properties.sort_unstable_by_key(|(key, _)| *key);
     if !properties.is_empty() {
         line.key("properties");
-        json::write_object(properties.into_iter(), line.out);
+        write_object(properties.into_iter(), line.out);
     }
     if event.unknown.len() > 2 {
         line.out.push(b',');
@@ -229,17 +229,17 @@ impl Line<'_> {
     fn key(&mut self, key: &str) {
         self.out.push(if self.fields == 0 { b'{' } else { b',' });
         self.fields += 1;
-        json::write_text(key, self.out);
+        write_text(key, self.out);
         self.out.push(b':');
     }
 
     fn text(&mut self, key: &str, text: &str) {
         self.key(key);
-        json::write_text(text, self.out);
+        write_text(text, self.out);
     }
 
     fn value(&mut self, key: &str, value: &Value) {
         self.key(key);
-        json::write_canonical(value, self.out);
+        value.write_json(self.out);
     }
 }

@@ -318,9 +318,7 @@ fn json_value() -> impl Strategy<Value = String> {
 }
 
 fn quote(text: &str) -> String {
-    let mut out = Vec::new();
-    tidewatch_ingest::json::write_text(text, &mut out);
-    String::from_utf8(out).unwrap()
+    serde_json::to_string(text).unwrap()
 }
 
 fn fields() -> impl Strategy<Value = Vec<String>> {

@@ -44,55 +44,67 @@ impl Value {
         }
     }
 
-    /// The value as JSON text, without white space.
+    /// The value as JSON text: see [`Value::write_json`].
     pub fn to_json(&self) -> String {
-        let mut out = String::new();
+        let mut out = Vec::new();
         self.write_json(&mut out);
-        out
+        String::from_utf8(out).expect("texts and punctuation are UTF-8")
     }
 
-    fn write_json(&self, out: &mut String) {
+    /// Appends the value in its canonical form: no white space, sorted keys, numbers in lowest terms, only the escapes JSON
+    /// demands, the short ones where there are any. Fingerprints and digests of mappings rest on these bytes.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
         match self {
-            Value::Null => out.push_str("null"),
-            Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
-            Value::Number(number) => out.push_str(&number.to_string()),
-            Value::Text(text) => write_json_text(text, out),
+            Value::Null => out.extend_from_slice(b"null"),
+            Value::Bool(truth) => out.extend_from_slice(if *truth { b"true" } else { b"false" }),
+            Value::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            Value::Text(text) => write_text(text, out),
             Value::List(values) => {
-                out.push('[');
-                for (index, value) in values.iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
+                out.push(b'[');
+                for (at, value) in values.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
                     }
                     value.write_json(out);
                 }
-                out.push(']');
+                out.push(b']');
             }
             Value::Object(fields) => {
-                out.push('{');
-                for (index, (key, value)) in fields.iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    write_json_text(key, out);
-                    out.push(':');
-                    value.write_json(out);
-                }
-                out.push('}');
+                write_object(fields.iter().map(|(key, value)| (key.as_ref(), value)), out);
             }
         }
     }
 }
 
-fn write_json_text(text: &str, out: &mut String) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            control if u32::from(control) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(control))),
-            other => out.push(other),
+/// Appends an object of fields that come in sorted order, in canonical form.
+pub fn write_object<'v>(fields: impl Iterator<Item = (&'v str, &'v Value)>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (at, (key, value)) in fields.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_text(key, out);
+        out.push(b':');
+        value.write_json(out);
+    }
+    out.push(b'}');
+}
+
+/// Appends a text in quotes, in canonical form.
+pub fn write_text(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            0x00..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            plain => out.push(plain),
         }
     }
-    out.push('"');
+    out.push(b'"');
 }

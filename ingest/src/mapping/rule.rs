@@ -32,45 +32,10 @@ const ENVELOPE: [&str; 11] = [
     "amount",
     "currency",
 ];
-const DEFAULT_KEYS: [&str; 15] = [
-    "source",
-    "id",
-    "account",
-    "user",
-    "actor",
-    "product",
-    "type",
-    "occurred_at",
-    "quantity",
-    "amount",
-    "currency",
-    "ref",
-    "properties",
-    "copy",
-    "except",
-];
-const RULE_KEYS: [&str; 20] = [
-    "name",
-    "when",
-    "also",
-    "skip",
-    "without",
-    "source",
-    "id",
-    "account",
-    "user",
-    "actor",
-    "product",
-    "type",
-    "occurred_at",
-    "quantity",
-    "amount",
-    "currency",
-    "ref",
-    "properties",
-    "copy",
-    "except",
-];
+/// Targets with parts of their own.
+const GROUPS: [&str; 4] = ["ref", "properties", "copy", "except"];
+/// What a rule says besides its targets.
+const RULE_ONLY: [&str; 5] = ["name", "when", "also", "skip", "without"];
 /// Properties whose values are ids or names: a feed's number becomes its text.
 const TEXT_PROPERTIES: [&str; 8] =
     ["feature", "metric", "subscription_id", "invoice_id", "ticket_id", "milestone", "stage", "into_account"];
@@ -102,7 +67,7 @@ pub struct Rule {
 
 impl Targets {
     pub(super) fn read_defaults(table: &Table) -> Result<Self, MappingError> {
-        only_keys("defaults", table, &DEFAULT_KEYS)?;
+        only_keys("defaults", table, &[&ENVELOPE[..], &GROUPS].concat())?;
         let mut targets = Self::default();
         targets.read(table, "defaults")?;
         Ok(targets)
@@ -187,7 +152,7 @@ impl Targets {
 
 impl Rule {
     pub(super) fn read(at: &str, table: &Table, defaults: &Targets) -> Result<Self, MappingError> {
-        only_keys(at, table, &RULE_KEYS)?;
+        only_keys(at, table, &[&RULE_ONLY[..], &ENVELOPE, &GROUPS].concat())?;
         let name = match table.get("name") {
             Some(name) => text(&format!("{at}.name"), name)?.to_owned(),
             None => String::new(),
