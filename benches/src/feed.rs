@@ -72,7 +72,7 @@ impl Lines {
             let start = batch.payload.len();
             batch.payload.extend_from_slice(bytes);
             let origin = Origin::Line { digest, line };
-            batch.records.push(RawRecord { bytes: start..batch.payload.len(), origin });
+            batch.records.push(RawRecord::whole(start..batch.payload.len(), origin));
             if batch.payload.len() >= BATCH_BYTES {
                 batches.push(std::mem::take(&mut batch));
             }
@@ -118,7 +118,7 @@ impl<W: FnMut(&mut Vec<u8>) -> bool + Send> Source for Feed<W> {
             if is_more {
                 self.lines += 1;
                 let origin = Origin::Line { digest: self.digest, line: self.lines };
-                out.records.push(RawRecord { bytes: start..out.payload.len(), origin });
+                out.records.push(RawRecord::whole(start..out.payload.len(), origin));
             }
         }
         self.bytes += out.payload.len() as u64;

@@ -36,18 +36,27 @@ impl Identity {
         self.key(Kind::Event, source, generation, id.as_bytes())
     }
 
-    /// The key of a dead letter: (tenant, source, generation, original bytes). The same bytes twice are one dead letter.
-    pub fn dead_letter(&self, source: &str, generation: u32, original: &[u8]) -> u128 {
-        self.key(Kind::DeadLetter, source, generation, original)
+    /// The key of a dead letter: (tenant, source, generation, original bytes). The same bytes twice are one dead letter;
+    /// of a record that is cut the length of the whole counts too.
+    pub fn dead_letter(&self, source: &str, generation: u32, kept: &[u8], whole_bytes: u64) -> u128 {
+        let mut hasher = self.hasher(Kind::DeadLetter, source, generation, kept);
+        if (kept.len() as u64) < whole_bytes {
+            hasher.write(&whole_bytes.to_le_bytes());
+        }
+        hasher.finish128().as_u128()
     }
 
     fn key(&self, kind: Kind, source: &str, generation: u32, rest: &[u8]) -> u128 {
+        self.hasher(kind, source, generation, rest).finish128().as_u128()
+    }
+
+    fn hasher(&self, kind: Kind, source: &str, generation: u32, rest: &[u8]) -> SipHasher13 {
         let mut hasher = self.tenant;
         hasher.write(&[kind as u8]);
         text(&mut hasher, source.as_bytes());
         hasher.write(&generation.to_le_bytes());
         text(&mut hasher, rest);
-        hasher.finish128().as_u128()
+        hasher
     }
 }
 
@@ -68,7 +77,8 @@ mod tests {
             identity.event("crm", 1, "1"),
             identity.event("crm", 0, "2"),
             identity.event("cr", 0, "m1"),
-            identity.dead_letter("crm", 0, b"1"),
+            identity.dead_letter("crm", 0, b"1", 1),
+            identity.dead_letter("crm", 0, b"1", 2),
             Identity::new(&[7; 16], "other").event("crm", 0, "1"),
             Identity::new(&[8; 16], "main").event("crm", 0, "1"),
         ];

@@ -37,7 +37,8 @@ use crate::planted::{self, Bug};
 /// A frame is closed when it holds this many bytes before compression, even while the writer is busy.
 pub const FRAME_BYTES: usize = 1 << 20;
 
-/// Longest original that a dead letter keeps, in bytes; the ends of longer records are cut, and the detail says so.
+/// Longest original that a dead letter keeps, in bytes. The ends of longer records are cut; the detail says so, and such a
+/// letter cannot be replayed.
 pub const ORIGINAL_BYTES_MAX: usize = 8 << 20;
 
 /// A closed frame on its way to the log, and what is in it.
@@ -129,7 +130,7 @@ impl Sequencer {
             }
             Entry::DeadLetter(letter) => {
                 if !is_known {
-                    let key = self.dead_letter_key(letter.source, &letter.original);
+                    let key = self.dead_letter_key(letter.source, &letter.original, letter.whole_bytes);
                     self.dedup.insert(key, seq, DEAD_LETTER_FINGERPRINT);
                 }
             }
@@ -167,8 +168,8 @@ impl Sequencer {
         self.streaming.entry(source).or_insert(None);
     }
 
-    fn dead_letter_key(&self, source: Symbol, kept: &[u8]) -> u128 {
-        self.identity.dead_letter(self.names.text(source), self.basis.generation(source), kept)
+    fn dead_letter_key(&self, source: Symbol, kept: &[u8], whole_bytes: u64) -> u128 {
+        self.identity.dead_letter(self.names.text(source), self.basis.generation(source), kept, whole_bytes)
     }
 
     /// Ends the recovery. No later frame is recorded before `recorded_at`, the greatest time of recording in the log;
@@ -278,7 +279,7 @@ impl Sequencer {
         receipt: &mut Receipt,
         out: &mut Vec<Emit>,
     ) -> Result<(), DedupError> {
-        let Item { outcome, bytes, origin } = item;
+        let Item { outcome, bytes, whole_bytes, origin } = item;
         let rejection = match outcome {
             Outcome::Filtered => {
                 receipt.filtered += 1;
@@ -310,7 +311,7 @@ impl Sequencer {
                 }
             }
         };
-        self.refuse(source, &payload[bytes], origin, rejection, receipt)
+        self.refuse(source, (&payload[bytes], whole_bytes), origin, rejection, receipt)
     }
 
     /// What only the moment and the other events can tell about an event.
@@ -392,25 +393,24 @@ impl Sequencer {
     fn refuse(
         &mut self,
         source: Symbol,
-        original: &[u8],
+        (original, whole_bytes): (&[u8], u64),
         origin: Origin,
         rejection: Rejection,
         receipt: &mut Receipt,
     ) -> Result<(), DedupError> {
         let kept = &original[..original.len().min(ORIGINAL_BYTES_MAX)];
-        let key = self.dead_letter_key(source, kept);
+        let key = self.dead_letter_key(source, kept, whole_bytes);
         if !matches!(self.dedup.check(key, DEAD_LETTER_FINGERPRINT)?, Verdict::New) {
             receipt.repeated_dead_letters += 1;
             return Ok(());
         }
-        let letter = DeadLetter {
-            source,
-            reason: rejection.reason,
-            detail: rejection.detail,
-            origin,
-            original: kept.into(),
-            at: self.recorded_at,
+        let Rejection { reason, detail } = match whole_bytes.saturating_sub(kept.len() as u64) {
+            0 => rejection,
+            _ => rejection.with(&format!("kept the first {} of {whole_bytes} bytes", kept.len())),
         };
+        let original = kept.into();
+        let letter =
+            DeadLetter { source, reason, detail, origin, original, whole_bytes, at: self.recorded_at };
         let seq = self
             .builder
             .push_dead_letter(&letter)

@@ -34,10 +34,20 @@ pub enum Origin {
 /// One record as the source handed it over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RawRecord {
-    /// Its bytes within [`RawBatch::payload`].
+    /// Its bytes within [`RawBatch::payload`]; of a record past the limit, its beginning.
     pub bytes: Range<usize>,
+    /// How many bytes it has in its source.
+    pub whole_bytes: u64,
     /// Where it stood.
     pub origin: Origin,
+}
+
+impl RawRecord {
+    /// A record of which every byte is there.
+    pub fn whole(bytes: Range<usize>, origin: Origin) -> Self {
+        let whole_bytes = bytes.len() as u64;
+        Self { bytes, whole_bytes, origin }
+    }
 }
 
 /// What one poll of a source brought.
@@ -83,6 +93,8 @@ pub struct Item {
     pub outcome: Outcome,
     /// The record's bytes within [`Batch::payload`], for a dead letter.
     pub bytes: Range<usize>,
+    /// How many bytes the record has in its source.
+    pub whole_bytes: u64,
     /// Where it stood.
     pub origin: Origin,
 }

@@ -79,11 +79,12 @@ impl Decoder {
     fn decode_record(&self, payload: &[u8], record: RawRecord, items: &mut Vec<Item>) {
         let with =
             Decoding { names: &self.names, tenant: &self.tenant, source: self.source, limits: &self.limits };
-        let RawRecord { bytes, origin } = record;
+        let RawRecord { bytes, whole_bytes, origin } = record;
         // Of a record past the limit only the bytes within it are kept.
         let kept = bytes.start..bytes.end.min(bytes.start.saturating_add(self.limits.record_bytes_max));
-        let mut push =
-            |outcome: Outcome| items.push(Item { outcome, bytes: kept.clone(), origin: origin.clone() });
+        let mut push = |outcome: Outcome| {
+            items.push(Item { outcome, bytes: kept.clone(), whole_bytes, origin: origin.clone() })
+        };
         let line = &payload[bytes];
         match &self.format {
             Format::Native => push(self.outcome(native::decode(line, &with, &origin).map(Some))),

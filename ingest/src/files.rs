@@ -149,16 +149,14 @@ impl Reading {
     fn fill(&mut self, bytes_max: usize, out: &mut RawBatch) -> io::Result<bool> {
         while out.payload.len() < bytes_max {
             let start = out.payload.len();
-            if self.lines.read(&mut out.payload)?.is_none() {
-                return Ok(true);
-            }
+            let Some(whole_bytes) = self.lines.read(&mut out.payload)? else { return Ok(true) };
             if out.payload[start..].trim_ascii().is_empty() {
                 out.payload.truncate(start);
                 self.blank_lines += 1;
                 continue;
             }
             let origin = Origin::Line { digest: self.digest_symbol, line: self.lines.line };
-            out.records.push(RawRecord { bytes: start..out.payload.len(), origin });
+            out.records.push(RawRecord { bytes: start..out.payload.len(), whole_bytes, origin });
         }
         Ok(false)
     }

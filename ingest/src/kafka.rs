@@ -463,10 +463,8 @@ impl KafkaSource {
                         let from = out.payload.len();
                         out.payload.extend_from_slice(bytes);
                         let (topic, topic_id) = (partition.topic_name, partition.topic_id_name);
-                        out.records.push(RawRecord {
-                            bytes: from..out.payload.len(),
-                            origin: Origin::Kafka { topic, topic_id, partition: number, offset },
-                        });
+                        let origin = Origin::Kafka { topic, topic_id, partition: number, offset };
+                        out.records.push(RawRecord::whole(from..out.payload.len(), origin));
                     } else {
                         self.statistics.repeated += 1;
                     }

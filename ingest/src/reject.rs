@@ -107,6 +107,13 @@ impl Rejection {
         detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
         Self { reason, detail: detail.into() }
     }
+
+    /// The rejection with a short remark behind its sentence, which is cut where both are too long.
+    pub fn with(self, remark: &str) -> Self {
+        let room = DETAIL_BYTES_MAX.saturating_sub(remark.len() + "; ".len());
+        let sentence = &self.detail[..self.detail.floor_char_boundary(room)];
+        Self::new(self.reason, format!("{sentence}; {remark}"))
+    }
 }
 
 impl fmt::Display for Rejection {

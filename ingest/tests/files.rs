@@ -209,3 +209,20 @@ fn a_record_without_an_id_has_the_same_one_on_every_import() {
     assert_eq!(ids[0], ids[1]);
     assert!(ids[0].ends_with(":1") && ids[0].len() == 34, "{}", ids[0]);
 }
+
+#[test]
+fn of_a_line_past_the_limit_the_beginning_is_kept_and_the_whole_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let names = Arc::new(Names::new());
+    for (length, line_end) in [31, 32, 33, 34, 35, 600_000]
+        .into_iter()
+        .flat_map(|length| ["\n", "\r\n", ""].map(|end| (length, end)))
+    {
+        let content = [&b"x".repeat(length), line_end.as_bytes()].concat();
+        let path = file(&directory, "long.ndjson", &content);
+        let mut batch = RawBatch::default();
+        source(&[&path], &names).poll(Duration::ZERO, &mut batch).unwrap();
+        let [record] = batch.records.as_slice() else { panic!("one line of {length} bytes") };
+        assert_eq!((record.bytes.len(), record.whole_bytes), (length.min(33), length as u64), "{line_end:?}");
+    }
+}

@@ -33,6 +33,8 @@ pub struct Replayed {
     pub resolved: u64,
     /// Refused again; they stay.
     pub refused: u64,
+    /// Not tried, because only the beginning of their record is kept; they stay.
+    pub cut: u64,
     /// New events they gave.
     pub accepted: u64,
 }
@@ -60,7 +62,13 @@ pub(super) fn replay(
     };
     let (to, answers) = channel();
     let mut waiting = HashMap::new();
+    let mut replayed = Replayed::default();
     for (seq, letter) in letters {
+        if letter.is_cut() {
+            // Half a record means something else, or nothing.
+            replayed.cut += 1;
+            continue;
+        }
         let batch = decode(decoder, &letter);
         let generation = opened.generation;
         let bytes = letter.original.len();
@@ -69,7 +77,6 @@ pub(super) fn replay(
         waiting.insert(ticket, seq);
     }
     drop(to);
-    let mut replayed = Replayed::default();
     let mut resolved = Vec::new();
     while !waiting.is_empty() {
         let (ticket, reply) = match answers.recv_timeout(ANSWER_WAIT) {
@@ -101,7 +108,7 @@ pub(super) fn replay(
 }
 
 fn decode(decoder: &Decoder, letter: &DeadLetter) -> Batch {
-    let record = RawRecord { bytes: 0..letter.original.len(), origin: letter.origin.clone() };
+    let record = RawRecord::whole(0..letter.original.len(), letter.origin.clone());
     decoder.decode(RawBatch {
         payload: letter.original.to_vec(),
         records: vec![record],

@@ -200,7 +200,10 @@ fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
     writeln!(out, "refused at  {}", write_rfc3339(note.at))?;
     writeln!(out, "reason      {}", note.reason.name())?;
     writeln!(out, "detail      {}", note.detail)?;
-    writeln!(out, "original    {} bytes", letter.original.len())?;
+    match letter.is_cut() {
+        true => writeln!(out, "original    first {} of {} bytes", letter.original.len(), letter.whole_bytes)?,
+        false => writeln!(out, "original    {} bytes", letter.original.len())?,
+    }
     out.write_all(&letter.original)?;
     writeln!(out)?;
     out.flush()?;
@@ -258,9 +261,16 @@ fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
         total.resolved += replayed.resolved;
         total.refused += replayed.refused;
         total.accepted += replayed.accepted;
+        total.cut += replayed.cut;
     }
     engine.shutdown()?;
-    let Replayed { resolved, refused, accepted } = total;
+    let Replayed { resolved, refused, accepted, cut } = total;
     writeln!(output::out(), "{resolved} resolved ({accepted} new events), {refused} refused again")?;
+    if cut > 0 {
+        bail!(
+            "{cut} cannot be replayed because only the beginning of each record is kept (`list` shows how much); \
+             import those records again from where they came from, smaller or with a larger record_bytes_max"
+        );
+    }
     Ok(())
 }

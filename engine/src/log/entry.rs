@@ -31,10 +31,19 @@ pub struct DeadLetter {
     pub detail: Box<str>,
     /// Where the record stood.
     pub origin: Origin,
-    /// The record as the source handed it over.
+    /// The record as the source handed it over, or its beginning.
     pub original: Box<[u8]>,
+    /// How many bytes the record has in its source.
+    pub whole_bytes: u64,
     /// When it was refused, by the engine's clock.
     pub at: Micros,
+}
+
+impl DeadLetter {
+    /// Whether only the beginning of the record is kept: then it cannot be replayed.
+    pub fn is_cut(&self) -> bool {
+        (self.original.len() as u64) < self.whole_bytes
+    }
 }
 
 /// A control entry as it lies in the log. What its kinds mean is not the log's business.
@@ -48,6 +57,8 @@ pub struct ControlRecord {
 
 const KIND_DEAD_LETTER: u8 = 2;
 const KIND_CONTROL: u8 = 3;
+/// In the tag of a dead letter: the original is cut, and the length of the whole follows the time.
+const IS_CUT: u8 = 1 << 3;
 
 // 1 was a record of Kafka without its topic's id, before the first release.
 const ORIGIN_LINE: u8 = 2;
@@ -85,13 +96,16 @@ fn put_dead_letter(
     names: &Names,
     dictionary: &mut DictionaryBuilder,
 ) {
-    out.push(KIND_DEAD_LETTER);
+    out.push(KIND_DEAD_LETTER | if letter.is_cut() { IS_CUT } else { 0 });
     let mut reference =
         |out: &mut Vec<u8>, symbol| put_varint(out, u64::from(dictionary.number(names, symbol)));
     reference(out, letter.source);
     // By name: the list of reasons grows without a table of numbers here.
     put_blob(out, letter.reason.name().as_bytes());
     put_signed(out, letter.at);
+    if letter.is_cut() {
+        put_varint(out, letter.whole_bytes);
+    }
     match letter.origin {
         Origin::Kafka { topic, topic_id, partition, offset } => {
             out.push(ORIGIN_KAFKA);
@@ -118,7 +132,7 @@ pub(crate) fn take_entry(
     let tag = bytes.byte("entry kind")?;
     match tag & KIND_MASK {
         KIND_EVENT => Ok(Entry::Event(take_event(tag, bytes, dictionary, before)?)),
-        KIND_DEAD_LETTER => Ok(Entry::DeadLetter(take_dead_letter(bytes, dictionary)?)),
+        KIND_DEAD_LETTER => Ok(Entry::DeadLetter(take_dead_letter(tag, bytes, dictionary)?)),
         KIND_CONTROL => Ok(Entry::Control(ControlRecord {
             kind: u16::try_from(bytes.varint("control kind")?).or(malformed("control kind"))?,
             payload: bytes.blob("control payload")?.into(),
@@ -127,10 +141,15 @@ pub(crate) fn take_entry(
     }
 }
 
-fn take_dead_letter(bytes: &mut Bytes<'_>, dictionary: &Dictionary) -> Result<DeadLetter, Malformed> {
+fn take_dead_letter(
+    tag: u8,
+    bytes: &mut Bytes<'_>,
+    dictionary: &Dictionary,
+) -> Result<DeadLetter, Malformed> {
     let source = dictionary.read(bytes, "source")?;
     let Some(reason) = Reason::from_name(bytes.text("reason")?) else { return malformed("reason") };
     let at = bytes.signed("time of refusal")?;
+    let cut_from = (tag & IS_CUT != 0).then(|| bytes.varint("length of the original")).transpose()?;
     let origin = match bytes.byte("origin kind")? {
         ORIGIN_KAFKA => Origin::Kafka {
             topic: dictionary.read(bytes, "topic")?,
@@ -144,6 +163,11 @@ fn take_dead_letter(bytes: &mut Bytes<'_>, dictionary: &Dictionary) -> Result<De
         _ => return malformed("origin kind"),
     };
     let detail = bytes.text("detail")?.into();
-    let original = bytes.blob("original bytes")?.into();
-    Ok(DeadLetter { source, reason, detail, origin, original, at })
+    let original: Box<[u8]> = bytes.blob("original bytes")?.into();
+    let kept_bytes = original.len() as u64;
+    if cut_from.is_some_and(|whole_bytes| whole_bytes <= kept_bytes) {
+        return malformed("length of the original");
+    }
+    let whole_bytes = cut_from.unwrap_or(kept_bytes);
+    Ok(DeadLetter { source, reason, detail, origin, original, whole_bytes, at })
 }

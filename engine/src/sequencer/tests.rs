@@ -97,7 +97,12 @@ impl Bench {
         };
         let fingerprint = content::fingerprint(&self.names, &event);
         let origin = Origin::Line { digest: self.names.intern("d"), line: 1 };
-        Item { outcome: Outcome::Event { event: Box::new(event), fingerprint }, bytes: 0..3, origin }
+        Item {
+            outcome: Outcome::Event { event: Box::new(event), fingerprint },
+            bytes: 0..3,
+            whole_bytes: 3,
+            origin,
+        }
     }
 }
 
@@ -328,4 +333,50 @@ fn records_read_before_a_reset_are_not_taken_after_it() {
     let emits = bench.events(&["2"], 2);
     let [Emit::Answer(answer)] = emits.as_slice() else { panic!("an answer: {:?}", told(&emits)) };
     assert!(matches!(answer.reply, Reply::Refused(Refused::SourceWasReset { opened: 0, current: 1, .. })));
+}
+
+#[test]
+fn a_dead_letter_past_the_limit_says_what_is_kept_and_at_the_limit_it_is_whole() {
+    let mut bench = Bench::new();
+    let refusal = Rejection::new(Reason::BadField, "ü".repeat(400));
+    let mut letters = Vec::new();
+    for (length, whole_bytes) in [
+        (ORIGINAL_BYTES_MAX, ORIGINAL_BYTES_MAX),
+        (ORIGINAL_BYTES_MAX + 1, ORIGINAL_BYTES_MAX + 1),
+        (ORIGINAL_BYTES_MAX, ORIGINAL_BYTES_MAX + 1),
+        (ORIGINAL_BYTES_MAX, ORIGINAL_BYTES_MAX + 2),
+        (3, 4),
+    ] {
+        let outcome = Outcome::Rejected(refusal.clone());
+        let origin = Origin::Line { digest: bench.names.intern("d"), line: 1 };
+        let items = vec![Item { outcome, bytes: 0..length, whole_bytes: whole_bytes as u64, origin }];
+        let payload = vec![b'x'; length];
+        let batch = Batch { source: bench.names.intern("app"), payload, items, progress: Vec::new() };
+        let mut emits = bench.step(Input::Batch { ticket: 1, generation: 0, batch }, NOW);
+        emits.extend(bench.step(Input::WriterFree, NOW));
+        for emit in emits {
+            let Emit::Frame(filled) = emit else { continue };
+            for (_, entry) in filled.entries {
+                let Entry::DeadLetter(letter) = entry else { panic!("only dead letters were sent") };
+                letters.push(letter);
+            }
+        }
+    }
+    let said: Vec<_> = letters
+        .iter()
+        .map(|letter| {
+            let remark = letter.detail.rsplit_once("; ").map_or("", |(_, remark)| remark);
+            (letter.is_cut(), letter.original.len(), remark, letter.detail.len() <= 512)
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (false, 8_388_608, "", true),
+            (true, 8_388_608, "kept the first 8388608 of 8388609 bytes", true),
+            (true, 8_388_608, "kept the first 8388608 of 8388610 bytes", true),
+            (true, 3, "kept the first 3 of 4 bytes", true),
+        ],
+        "the same beginning of the same length is the same dead letter"
+    );
 }

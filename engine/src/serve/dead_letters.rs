@@ -232,11 +232,12 @@ fn replay(
         answer.selected += letters.len() as u64;
         let (decoder, mapping) = decoders(&source);
         let replayed = reader.engine().replay(&source, letters, &decoder, mapping);
-        let Replayed { resolved, refused, accepted } =
+        let Replayed { resolved, refused, accepted, cut } =
             replayed.map_err(|error| Refusal::ReplayFailed { problem: error.to_string() })?;
         answer.resolved += resolved;
         answer.refused += refused;
         answer.accepted += accepted;
+        answer.cut += cut;
     }
     let engine = reader.engine();
     answer.position = Some(convert::position(engine.position(*engine.durable().borrow())));

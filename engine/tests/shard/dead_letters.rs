@@ -89,3 +89,30 @@ fn a_fix_and_a_replay_settle_what_is_not_refused_any_more() {
         notes(&shard, &DeadLetterFilter::default()).0.iter().map(|note| note.reason).collect();
     assert_eq!(left, [Reason::NotJson, Reason::IdConflict]);
 }
+
+#[test]
+fn a_dead_letter_that_is_cut_is_never_replayed() {
+    let shard = Shard::new();
+    let long = format!(
+        r#"{{"id":"1","account":"acme","type":"note","occurred_at":"2024-02-01T00:00:00Z","text":"{}"}}"#,
+        "x".repeat(2 << 20)
+    );
+    shard.import_lines("app", std::slice::from_ref(&long));
+    let [note] = notes(&shard, &DeadLetterFilter::default()).0.try_into().unwrap();
+    assert_eq!(note.reason, Reason::TooLarge);
+    let kept = format!("kept the first {} of {} bytes", 1 << 20, long.len());
+    assert!(note.detail.ends_with(&kept), "{}", note.detail);
+
+    let engine = shard.open(1);
+    let Some(Entry::DeadLetter(letter)) = engine.history().entry(note.seq).unwrap() else {
+        panic!("{} is a dead letter", note.seq)
+    };
+    assert_eq!((letter.original.len(), letter.whole_bytes), (1 << 20, long.len() as u64));
+    let limits = Limits { record_bytes_max: 8 << 20, ..Limits::default() };
+    let decoder = Decoder::new(Arc::clone(engine.names()), "main", "app", limits, Format::Native);
+    let mapping = ReplayMapping { digest: "".into(), is_new_welcome: false };
+    let replayed = engine.replay("app", vec![(note.seq, letter)], &decoder, mapping).unwrap();
+    assert_eq!((replayed.resolved, replayed.refused, replayed.accepted, replayed.cut), (0, 0, 0, 1));
+    engine.shutdown().unwrap();
+    assert_eq!(notes(&shard, &DeadLetterFilter::default()).0, [note], "it stays");
+}

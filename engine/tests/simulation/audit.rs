@@ -52,8 +52,9 @@ pub fn print_of(names: &Names, entry: &Entry) -> u64 {
             (1, event.generation, bytes).hash(&mut hasher);
         }
         Entry::DeadLetter(letter) => {
-            let DeadLetter { source, reason, detail, origin, original, at } = letter;
-            (2, names.text(*source), reason.name(), detail, origin.id(names), original, at).hash(&mut hasher);
+            let DeadLetter { source, reason, detail, origin, original, whole_bytes, at } = letter;
+            let words = (reason.name(), detail, origin.id(names));
+            (2, names.text(*source), words, original, whole_bytes, at).hash(&mut hasher);
         }
         Entry::Control(record) => (3, record.kind, &record.payload).hash(&mut hasher),
     }

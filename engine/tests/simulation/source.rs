@@ -165,7 +165,7 @@ impl TopicSource {
             out.payload.extend_from_slice(&broker.lines[broker.records[*record].line].bytes);
             let (topic, topic_id) = (partition.topic_name, partition.topic_id_name);
             let origin = Origin::Kafka { topic, topic_id, partition: key.1, offset };
-            out.records.push(RawRecord { bytes: start..out.payload.len(), origin });
+            out.records.push(RawRecord::whole(start..out.payload.len(), origin));
             self.records.push(*record);
         }
         if is_at_end {
@@ -308,7 +308,7 @@ impl Source for FileSource {
                 out.payload.extend_from_slice(&broker.lines[broker.records[*record].line].bytes);
                 *read += 1;
                 let origin = Origin::Line { digest, line: *read };
-                out.records.push(RawRecord { bytes: start..out.payload.len(), origin });
+                out.records.push(RawRecord::whole(start..out.payload.len(), origin));
                 self.records.push(*record);
             }
             let lines = file.records.iter().take(*read as usize);

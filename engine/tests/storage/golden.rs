@@ -62,6 +62,7 @@ fn entries(names: &Names) -> Vec<Entry> {
         detail: "why".into(),
         origin,
         original: b"{\xff\x00".as_slice().into(),
+        whole_bytes: 3,
         at: 1_700_000_000_000_001,
     };
     let kafka = Origin::Kafka {

@@ -143,22 +143,26 @@ proptest! {
 fn every_kind_of_entry_keeps_its_place() {
     let disk = disk();
     let names = Arc::new(Names::new());
-    let letter = |origin| DeadLetter {
+    let letter = |origin, whole_bytes| DeadLetter {
         source: names.intern("web"),
         reason: Reason::IdConflict,
         detail: "same id, other amount".into(),
         origin,
         original: b"{\xff".as_slice().into(),
+        whole_bytes,
         at: -5,
     };
     let letters = [
-        letter(Origin::Kafka {
-            topic: names.intern("t"),
-            topic_id: names.intern("id"),
-            partition: 3,
-            offset: 1 << 40,
-        }),
-        letter(Origin::Line { digest: names.intern("d"), line: 9 }),
+        letter(
+            Origin::Kafka {
+                topic: names.intern("t"),
+                topic_id: names.intern("id"),
+                partition: 3,
+                offset: 1 << 40,
+            },
+            2,
+        ),
+        letter(Origin::Line { digest: names.intern("d"), line: 9 }, 1 << 33),
     ];
     let control = ControlRecord { kind: 700, payload: b"payload".as_slice().into() };
     let (mut writer, _) = open(&disk, 1 << 20).unwrap();

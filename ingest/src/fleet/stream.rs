@@ -147,7 +147,7 @@ impl Source for FleetSource {
             let start = out.payload.len();
             out.payload.extend_from_slice(&self.today.payload[bytes]);
             let origin = Origin::Line { digest: self.digest_symbol, line: self.lines_done };
-            out.records.push(RawRecord { bytes: start..out.payload.len(), origin });
+            out.records.push(RawRecord::whole(start..out.payload.len(), origin));
             at = self.peek();
         }
         if !out.records.is_empty() {

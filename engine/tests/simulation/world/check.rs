@@ -175,7 +175,7 @@ impl Simulation {
             let origin = tidewatch_ingest::batch::Origin::Line { digest: event.source, line: 1 };
             let raw = tidewatch_ingest::batch::RawBatch {
                 payload: bytes.clone(),
-                records: vec![tidewatch_ingest::batch::RawRecord { bytes: 0..bytes.len(), origin }],
+                records: vec![tidewatch_ingest::batch::RawRecord::whole(0..bytes.len(), origin)],
                 progress: Vec::new(),
             };
             let source = names.text(event.source);
