@@ -3,7 +3,7 @@
 
     compare.py --tidewatch BIN --seeds A..B [--accounts N] [--contested] [--malformed] [--shrink DIR]
     compare.py --tidewatch BIN --data FILE… --model FILE --as-of T… [--zone NAME] [--closed-days FILE] [--source NAME] [--shrink DIR]
-    compare.py --tidewatch BIN --neutral SET/events.jsonl.gz --model FILE --as-of T…        (converted to native JSON for both sides)
+    compare.py --tidewatch BIN --neutral SET/events.jsonl.gz --model FILE --as-of T… | --instants N   (converted to native JSON for both sides)
 
 Exit code 0: equal to 1e-9 relative. 1: differences. With --mapping FILE the engine reads --data through the mapping and compute.py reads --native.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import generate
 import model as models
-from calendars import DATE, Calendar, day_number, instant, text_of
+from calendars import DATE, Calendar, date_of, day_number, instant, text_of
 from compute import Computation, as_instant, closed_days, plain_json
 from events import load
 
@@ -89,7 +89,7 @@ class Independent:
 
 def differences(binary, case):
     """[(class, account, instant, metric, engine's, ours)]"""
-    theirs, ours, found, unseen = engine(binary, case), Independent(case), [], 0
+    theirs, ours, found, unseen, compared, present = engine(binary, case), Independent(case), [], 0, 0, 0
     for t in sorted({as_instant(x, ours.calendar, ours.events) for x in case.as_of}):
         rows = {a: m for (a, at), m in theirs.items() if at == t}
         listed = ours.at(t)
@@ -102,12 +102,14 @@ def differences(binary, case):
                 found.append(("listed by the engine alone", a, t, None, None, None))
                 continue
             unseen += a not in listed
+            compared += len(answered[a])
+            present += sum(mine is not None for mine in answered[a].values())
             for name, mine in answered[a].items():
                 if name not in rows[a]:
                     found.append(("metric absent", a, t, name, None, mine))
                 elif not same(rows[a][name], mine):
                     found.append((declared_agg(ours.model, name), a, t, name, rows[a][name], mine))
-    ours.unseen = unseen
+    ours.unseen, ours.compared, ours.present = unseen, compared, present
     return found, ours
 
 
@@ -191,6 +193,7 @@ def report(binary, case, label, args):
     except Failed as e:
         print(f"{label}: the engine failed: {e}")
         return Counter({"engine failed": 1})
+    args.compared, args.present = ours.compared, ours.present
     if ours.unseen:
         print(f"{label}: note: {ours.unseen} rows of accounts that no event seen at the as_of names (compared all the same)")
     printed = Counter()
@@ -218,6 +221,14 @@ def report(binary, case, label, args):
     return Counter(d[0] for d in found)
 
 
+def spread(files, source, zone, count):
+    calendar = Calendar(zone)
+    at = [e.occurred for e in load(files, source, calendar)[0]]
+    first, last = at[0], at[-1]
+    instants = [first + (last - first) * n // (count - 1) for n in range(1, count)]
+    return [date_of(calendar.day(t)).isoformat() if n % 2 else text_of(t) for n, t in enumerate(instants)] + ["last"]
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--tidewatch", required=True)
@@ -234,10 +245,11 @@ def main():
     p.add_argument("--closed-days")
     p.add_argument("--source", default="file")
     p.add_argument("--as-of", action="append")
+    p.add_argument("--instants", type=int, help="so many instants from the first event to `last`, ends of days and instants within days by turns")
     p.add_argument("--limit", type=int, default=2, help="differences printed per class and case")
     p.add_argument("--shrink", metavar="DIR", help="reduce the first difference of each class to its least events, kept in DIR")
     args = p.parse_args()
-    args.shrunk = set()
+    args.shrunk, args.compared, args.present = set(), 0, 0
     total = Counter()
     with tempfile.TemporaryDirectory() as folder:
         if args.seeds:
@@ -259,10 +271,14 @@ def main():
                 data = [Path(folder) / "native.ndjson"]
                 with open(data[0], "wb") as out:
                     subprocess.run([sys.executable, HERE / "convert.py", args.neutral], stdout=out, check=True)
-            if not (data and args.model and args.as_of):
-                p.error("--seeds, or --data or --neutral with --model and --as-of")
+            if not (data and args.model and (args.as_of or args.instants)):
+                p.error("--seeds, or --data or --neutral with --model and --as-of or --instants")
+            if args.instants:
+                args.as_of = (args.as_of or []) + spread(args.native or data, args.source, args.zone, args.instants)
+                print(f"{args.instants} instants: {' '.join(args.as_of)}")
             case = Case(data, args.model, args.zone, args.closed_days, args.source, args.as_of, native=args.native, mapping=args.mapping)
             total = report(args.tidewatch, case, "case", args)
+            print(f"{args.compared} values compared, {args.present} of them present")
     for kind, n in total.most_common():
         print(f"{n:6} {kind}")
     print("equal" if not total else "different")
