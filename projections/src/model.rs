@@ -343,7 +343,9 @@ mod tests {
         let error = |text: &str| Model::parse(text).expect_err(text).to_string();
         assert!(error("paymnt_terms_days = 3").contains("nearest valid key: \"payment_terms_days\""));
         assert!(error("[metrics]\nn = { agg = 'cuont' }").contains("nearest: \"count\""));
-        assert!(error("[metrics]\nn = { agg = 'count', windw = 3 }").contains("windw"));
+        assert!(
+            error("[metrics]\nn = { agg = 'count', windw = 3 }").contains("nearest valid key: \"window\"")
+        );
         assert!(error("[metrics]\nn = { agg = 'active_users' }").contains("window"));
         assert!(error("[metrics]\nn = { agg = 'sum', field = 'amount' }").contains("currency"));
         assert!(

@@ -39,16 +39,18 @@ pub enum ModelError {
         key: String,
     },
     /// A key that this aggregation has no use for.
-    #[error("{path}: {agg} takes no key {key:?} (it takes {valid})")]
+    #[error("{path}: {agg} takes no key {key:?}; nearest valid key: {nearest:?} (it takes {valid})")]
     UselessKey {
         /// The metric.
         path: String,
         /// Its aggregation.
-        agg: String,
+        agg: Box<str>,
         /// The key.
         key: String,
+        /// The nearest key it takes.
+        nearest: Box<str>,
         /// What it takes.
-        valid: String,
+        valid: Box<str>,
     },
     /// A metric that names another which does not exist.
     #[error("{path}: there is no metric {name:?}; nearest: {nearest:?}")]

@@ -121,9 +121,10 @@ impl Reading<'_> {
             None => Ok(()),
             Some(key) => Err(ModelError::UselessKey {
                 path: self.path.clone(),
-                agg: self.agg.to_owned(),
+                agg: self.agg.into(),
                 key: key.clone(),
-                valid: keys.join(", "),
+                nearest: nearest(key, keys.iter().copied()).into(),
+                valid: keys.join(", ").into(),
             }),
         }
     }
@@ -280,9 +281,10 @@ impl Reading<'_> {
         if self.table.contains_key("currency") {
             return Err(ModelError::UselessKey {
                 path: self.path.clone(),
-                agg: format!("standing {kind}"),
+                agg: format!("standing {kind}").into(),
                 key: "currency".to_owned(),
-                valid: "kind".to_owned(),
+                nearest: "kind".into(),
+                valid: "kind".into(),
             });
         }
         Ok(standing)
