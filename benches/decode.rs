@@ -58,8 +58,8 @@ struct Neutral {
 
 fn main() {
     let options = Options::read();
-    let count = options.size(300_000, 2_000);
-    let rounds = options.rounds(9);
+    let count = options.size(200_000, 2_000);
+    let rounds = options.rounds(5);
     let mut report = Report::of_cpu("decode: one record to one checked event with its fingerprint");
 
     let names = Arc::new(Names::new());

@@ -51,6 +51,14 @@ fn main() {
     let memory_bytes_max = options.size(16 << 20, 64 << 10);
     let mut report = Report::of_cpu("dedup: one id checked, and inserted where it is new");
 
+    // First, while nothing that was given back hides what it takes.
+    let root = scratch();
+    let before = resident_bytes();
+    let mut dedup = open(root.path(), memory_bytes_max, 0);
+    accept(&mut dedup, 0..known);
+    let resident = resident_bytes().saturating_sub(before);
+    let disk = bytes_below(root.path());
+
     let in_memory = Pair::alternate(
         rounds,
         || {
@@ -65,12 +73,6 @@ fn main() {
     );
     report.pair("new ids, all in memory, from none; beside HashSet<u128>", &in_memory, "");
 
-    let root = scratch();
-    let before = resident_bytes();
-    let mut dedup = open(root.path(), memory_bytes_max, 0);
-    accept(&mut dedup, 0..known);
-    let resident = resident_bytes().saturating_sub(before);
-    let disk = bytes_below(root.path());
     let mut map: HashMap<u128, (u64, u64)> =
         (0..known).map(|number| (key(number), (number + 1, number))).collect();
 

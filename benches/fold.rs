@@ -27,9 +27,9 @@ fn main() {
         Report::of_cpu("fold: one event into the state of its account, default model, one worker, from none");
     let mut rates = Vec::new();
     for (accounts, users, events, aim) in [
-        (options.size(10_000, 100), 5, options.size(2_000_000, 10_000), "≤ 200 ns with reading"),
-        (options.size(10_000, 100), 40, options.size(2_000_000, 10_000), "≤ 200 ns with reading"),
-        (options.size(100_000, 1_000), 40, options.size(3_000_000, 10_000), "≤ 400 ns with reading"),
+        (options.size(10_000, 100), 5, options.size(1_000_000, 10_000), "≤ 200 ns with reading"),
+        (options.size(10_000, 100), 40, options.size(1_000_000, 10_000), "≤ 200 ns with reading"),
+        (options.size(100_000, 1_000), 40, options.size(1_500_000, 10_000), "≤ 400 ns with reading"),
     ] {
         let size = Size { accounts, users, features: 12, days: 28, events };
         let names = Arc::new(Names::new());

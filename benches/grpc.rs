@@ -132,8 +132,8 @@ fn percentile(each: &mut [Duration], percent: usize) -> f64 {
 
 fn main() {
     let options = Options::read();
-    let rounds = options.rounds(7);
-    let calls = options.size(40_000, 320);
+    let rounds = options.rounds(5);
+    let calls = options.size(10_000, 320);
     let accounts_count = options.size(100_000, 300);
     let directory = scratch();
     let serving = Serving::start(&directory.path().join("data"), 1);
@@ -237,7 +237,7 @@ fn main() {
 /// Calls that have an aim and no peer, one at a time.
 fn larger(options: &Options, client: &Runtime, channel: &Channel, accounts: &Arc<Vec<String>>) {
     let mut service = AccountServiceClient::new(channel.clone());
-    let calls = options.size(100, 3);
+    let calls = options.size(50, 3);
     let mut report = Report::new("grpc: larger calls, one at a time", &["call", "p50 ms", "p99 ms", "aim"]);
     let mut row = |what: &str, aim: &str, call: &mut dyn FnMut()| {
         let mut each: Vec<Duration> = (0..=calls)

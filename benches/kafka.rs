@@ -115,7 +115,7 @@ fn size(options: &Options, events: u64) -> Size {
 }
 
 fn throughput(options: &Options, brokers: &str) {
-    let (rounds, events) = (options.rounds(5), options.size(2_000_000, 5_000));
+    let (rounds, events) = (options.rounds(3), options.size(400_000, 5_000));
     let topic = Topic::create(brokers, "throughput");
     let bytes = produce(&topic, size(options, events));
     let breakdown = std::cell::RefCell::new(Vec::new());
@@ -263,7 +263,7 @@ fn latency(options: &Options, brokers: &str) {
         "kafka: from the producer's send to a durable event in a GetAccount answer",
         &["other events/s asked, sent", "markers", "p50 ms", "p99 ms", "greatest ms", "aim"],
     );
-    let seconds = options.size(15, 1);
+    let seconds = options.size(8, 1);
     for rate in [0, 10_000, 50_000] {
         let rate = options.size(rate, rate / 100);
         let topic = Topic::create(brokers, &format!("latency-{rate}"));

@@ -28,14 +28,14 @@ const READ_BYTES: usize = 1 << 20;
 
 fn main() {
     let options = Options::read();
-    let rounds = options.rounds(5);
+    let rounds = options.rounds(3);
     let mut report = Report::of_cpu(
         "rebuild: one event of the log, files in the page cache, beside reading the files and their CRC-32C",
     );
     let mut disk = Vec::new();
     for (accounts, users, events, aim_ns) in [
-        (options.size(10_000, 100), 40, options.size(3_000_000, 10_000), 200.0),
-        (options.size(100_000, 1_000), 40, options.size(4_000_000, 10_000), 400.0),
+        (options.size(10_000, 100), 40, options.size(1_000_000, 10_000), 200.0),
+        (options.size(100_000, 1_000), 40, options.size(1_500_000, 10_000), 400.0),
     ] {
         let directory = scratch();
         let root = directory.path().join("data");
