@@ -11,11 +11,14 @@ mod log;
 mod mapping;
 mod metrics;
 mod output;
+mod place;
+mod reads;
 mod rebuild;
+mod remote;
 mod serve;
 mod source;
+mod timeline;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -40,6 +43,8 @@ enum Task {
     List(accounts::ListArguments),
     /// Show one account: status, metrics, facts.
     Get(accounts::GetArguments),
+    /// Show what happened to an account, newest first.
+    Timeline(timeline::Arguments),
     /// Print every setting with its value and where it came from.
     CheckConfig(check_config::Arguments),
     /// Read files of events into a data directory; what is there already is not counted twice.
@@ -64,14 +69,6 @@ enum Task {
     Log(log::Task),
     /// Delete everything derived and fold the log anew.
     Rebuild(rebuild::Arguments),
-}
-
-/// Where a command works.
-#[derive(Args)]
-struct Place {
-    /// The data directory.
-    #[arg(long, value_name = "DIR", env = "TIDEWATCH_DATA")]
-    data: PathBuf,
 }
 
 /// How many threads a command folds and evaluates with.
@@ -103,6 +100,7 @@ pub fn run() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::List(arguments) => accounts::list(&arguments),
         Task::Get(arguments) => accounts::get(&arguments),
+        Task::Timeline(arguments) => timeline::run(&arguments),
         Task::CheckConfig(arguments) => check_config::run(&arguments),
         Task::Import(arguments) => import::run(&arguments),
         Task::Metrics(arguments) => metrics::run(&arguments),

@@ -19,6 +19,7 @@ pub mod reader;
 pub mod refusal;
 pub mod repeats;
 pub mod stage;
+pub mod standpoint;
 pub mod subject;
 pub mod timeline;
 pub mod token;

@@ -1,28 +1,21 @@
 //! `tidewatch list` and `tidewatch get`, and the table the demo ends with.
 
-use std::cmp::Ordering;
 use std::io::Write as _;
-use std::sync::Arc;
 
-use anyhow::bail;
 use clap::Args;
-use tidewatch_ingest::time::write_rfc3339;
-use tidewatch_projections::account::Account;
-use tidewatch_projections::event::Micros;
-use tidewatch_projections::metric::{Scalar, evaluate};
-use tidewatch_projections::names::Names;
-use tidewatch_projections::status::{Since, status};
+use tidewatch_proto::v1;
 
-use super::output;
-use crate::directory::Directory;
-use crate::history::History;
-use crate::position::Position;
+use super::output::{self, ABSENT};
+use super::place::Place;
+use super::reads::Reads;
+use crate::serve::accounts;
+use crate::serve::convert::status_name;
 use crate::view::View;
 
 #[derive(Args)]
 pub(super) struct ListArguments {
     #[command(flatten)]
-    place: super::Place,
+    place: Place,
     /// Rows shown, those that lost most usage first.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
@@ -36,7 +29,7 @@ pub(super) struct ListArguments {
 #[derive(Args)]
 pub(super) struct GetArguments {
     #[command(flatten)]
-    place: super::Place,
+    place: Place,
     /// The account.
     account: String,
     /// One JSON object.
@@ -46,157 +39,87 @@ pub(super) struct GetArguments {
     workers: super::Workers,
 }
 
-/// One account as a row.
-struct Row<'v> {
-    id: &'v str,
-    account: &'v Account,
-    as_of: Micros,
-    status: Since,
-    values: Vec<Option<Scalar>>,
-}
+/// The metrics of the table; a model that lacks one leaves its column empty.
+const COLUMNS: [&str; 5] = ["usage_7d", "people_7d", "usage_change", "nps", "past_due_days"];
+/// Decimal places of a metric.
+const PLACES: usize = 2;
 
-impl Row<'_> {
-    fn metric(&self, view: &View, name: &str) -> Option<&Scalar> {
-        let index = view.plan.model.metrics.iter().position(|metric| metric.name == name)?;
-        self.values[index].as_ref()
+/// Those that lost most usage first, with the metrics of the table; by id where the model knows no change.
+fn losses_first(adopted: &[String]) -> v1::ListAccountsRequest {
+    let has = |name: &&str| adopted.iter().any(|metric| metric == name);
+    let order_by = Some("usage_change").filter(|name| has(name)).map(|name| format!("metrics.{name}"));
+    v1::ListAccountsRequest {
+        order_by: order_by.unwrap_or_default(),
+        metrics: COLUMNS.into_iter().filter(has).map(str::to_owned).collect(),
+        ..Default::default()
     }
-
-    fn fact(&self, view: &View, key: &str) -> String {
-        self.account.fact_text(&view.names, key, self.as_of).unwrap_or("–").to_owned()
-    }
-}
-
-/// Folds the log of a directory that nobody holds.
-fn fold(place: &super::Place, workers: usize) -> anyhow::Result<View> {
-    let directory = Directory::open(&place.data)?;
-    let names = Arc::new(Names::new());
-    let history = History::new(Arc::clone(directory.disk()), names, u64::MAX);
-    let preface = history.preface()?;
-    let ground = history.adopted_ground(&preface.basis)?;
-    let fold = history.fold(workers, ground)?;
-    Ok(fold.settle(Position { shard: 0, lineage: 0, seq: preface.last_seq }))
-}
-
-fn row<'v>(view: &'v View, account: &'v Account) -> Option<Row<'v>> {
-    let own = [account];
-    let (as_of, _) = view.live_instant(&own);
-    let members = view.members(account.id, as_of);
-    let survivor = *members.first()?;
-    let values = evaluate(view.context(), &members, as_of);
-    let status = status(view.context(), &members, as_of);
-    Some(Row { id: view.names.text(survivor.id), account: survivor, as_of, status, values })
-}
-
-/// Accounts that answer for themselves, those that lost most usage first.
-fn rows(view: &View) -> Vec<Row<'_>> {
-    let alone = |account: &&Account| {
-        let (as_of, _) = view.live_instant(&[account]);
-        view.tenant.merges.survivor(account.id, as_of) == account.id
-    };
-    let mut rows: Vec<Row<'_>> =
-        view.accounts().map(Arc::as_ref).filter(alone).filter_map(|account| row(view, account)).collect();
-    rows.sort_by(|a, b| {
-        let change = |row: &Row<'_>| row.metric(view, "usage_change").and_then(Scalar::number);
-        match (change(a), change(b)) {
-            (Some(x), Some(y)) => x.total_cmp(&y),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => Ordering::Equal,
-        }
-        .then_with(|| a.id.cmp(b.id))
-    });
-    rows
 }
 
 pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<()> {
-    let view = fold(&arguments.place, arguments.workers.count())?;
-    match arguments.json {
-        true => {
-            let mut out = output::out();
-            for row in rows(&view).iter().take(arguments.limit as usize) {
-                writeln!(out, "{}", json(&view, row))?;
-            }
-            out.flush()?;
-        }
-        false => print_table(&view, arguments.limit as usize)?,
+    let reads = Reads::open(&arguments.place, arguments.workers.count())?;
+    let request = losses_first(&reads.adopted_metrics()?);
+    let (listed, total) = reads.list(&request, arguments.limit as usize)?;
+    if !arguments.json {
+        return print(&listed, total);
     }
-    Ok(())
+    let accounts: Vec<v1::Account> = listed.into_iter().filter_map(|listed| listed.account).collect();
+    let ids: Vec<String> = accounts.iter().map(|account| account.id.clone()).collect();
+    let mut out = output::out();
+    for (account, row) in accounts.iter().zip(&reads.live_metrics(&ids)?) {
+        writeln!(out, "{}", json(account, &row.metrics))?;
+    }
+    Ok(out.flush()?)
 }
 
 pub(super) fn get(arguments: &GetArguments) -> anyhow::Result<()> {
-    let view = fold(&arguments.place, arguments.workers.count())?;
-    let known = view.names.find(&arguments.account).and_then(|account| {
-        let survivor = view.tenant.merges.survivor(account, Micros::MAX);
-        view.account(survivor)
-    });
-    let Some(row) = known.and_then(|account| row(&view, account)) else {
-        bail!(
-            "no event names the account {:?}; `tidewatch list --data {}` shows the accounts there are",
-            arguments.account,
-            arguments.place.data.display()
-        );
-    };
+    let reads = Reads::open(&arguments.place, arguments.workers.count())?;
+    let account = reads.account(&arguments.account)?;
+    let rows = reads.live_metrics(std::slice::from_ref(&account.id))?;
+    let metrics = rows.first().map_or(&[][..], |row| row.metrics.as_slice());
     let mut out = output::out();
     if arguments.json {
-        writeln!(out, "{}", json(&view, &row))?;
+        writeln!(out, "{}", json(&account, metrics))?;
         return Ok(out.flush()?);
     }
-    writeln!(out, "{}  {}  {}", row.id, row.fact(&view, "name"), row.status.status.name())?;
-    writeln!(out, "as of {}, {} events", write_rfc3339(row.as_of), row.account.events)?;
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    for (metric, value) in view.plan.model.metrics.iter().zip(&row.values) {
-        table.add_row([metric.name.clone(), shown(value.as_ref())]);
+    let name = fact(&account, |facts| &facts.name);
+    writeln!(out, "{}  {name}  {}", account.id, status_name(account.status()))?;
+    writeln!(out, "as of {}, {} events", output::instant(account.as_of.as_ref()), account.events)?;
+    let mut table = output::table([] as [&str; 0]);
+    for metric in metrics {
+        table.add_row([metric.name.clone(), output::shown(metric, PLACES)]);
     }
-    for (key, value) in row.account.facts(&view.names, row.as_of) {
-        table.add_row([key.to_owned(), value.to_json()]);
+    for (key, value) in output::facts(account.facts.as_ref()) {
+        table.add_row([key.to_owned(), value]);
     }
     writeln!(out, "{table}")?;
     Ok(out.flush()?)
 }
 
-fn json(view: &View, row: &Row<'_>) -> String {
-    let metrics = view.plan.model.metrics.iter().zip(&row.values);
-    let metrics: Vec<String> = metrics
-        .map(|(metric, value)| {
-            format!("{}:{}", output::json_text(&metric.name), output::json_of(value.as_ref()))
-        })
-        .collect();
-    let facts: Vec<String> = row
-        .account
-        .facts(&view.names, row.as_of)
-        .into_iter()
-        .map(|(key, value)| format!("{}:{}", output::json_text(key), value.to_json()))
-        .collect();
-    format!(
-        "{{\"account\":{},\"as_of\":\"{}\",\"status\":\"{}\",\"facts\":{{{}}},\"metrics\":{{{}}}}}",
-        output::json_text(row.id),
-        write_rfc3339(row.as_of),
-        row.status.status.name(),
-        facts.join(","),
-        metrics.join(",")
-    )
+fn fact(account: &v1::Account, of: impl Fn(&v1::AccountFacts) -> &Option<String>) -> String {
+    let stated = account.facts.as_ref().and_then(|facts| of(facts).clone());
+    stated.unwrap_or_else(|| ABSENT.to_owned())
 }
 
-fn shown(value: Option<&Scalar>) -> String {
-    match value {
-        None => "–".to_owned(),
-        Some(Scalar::Integer(number)) => number.to_string(),
-        Some(Scalar::Number(number)) => format!("{number:.2}"),
-        Some(Scalar::Text(text)) => text.clone(),
-    }
-}
-
-fn percent(value: Option<&Scalar>) -> String {
-    value.and_then(Scalar::number).map_or("–".to_owned(), |share| format!("{:+.0} %", share * 100.0))
+fn json(account: &v1::Account, metrics: &[v1::Metric]) -> String {
+    output::json_object([
+        ("account", output::json_text(&account.id)),
+        ("as_of", output::json_text(&output::instant(account.as_of.as_ref()))),
+        ("status", output::json_text(&status_name(account.status()))),
+        ("events", account.events.to_string()),
+        ("facts", output::json_object(output::facts(account.facts.as_ref()))),
+        ("metrics", output::json_metrics(metrics)),
+    ])
 }
 
 /// The accounts that lost most usage, as a table for people.
 pub(super) fn print_table(view: &View, limit: usize) -> anyhow::Result<()> {
-    let rows = rows(view);
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header([
+    let request = losses_first(&accounts::adopted_metrics(view));
+    let (listed, total) = accounts::list(view, &request, 0, limit)?;
+    print(&listed, total)
+}
+
+fn print(listed: &[v1::ListedAccount], total: usize) -> anyhow::Result<()> {
+    let mut table = output::table([
         "account",
         "name",
         "tier",
@@ -207,22 +130,24 @@ pub(super) fn print_table(view: &View, limit: usize) -> anyhow::Result<()> {
         "NPS",
         "past due d",
     ]);
-    for row in rows.iter().take(limit) {
+    for listed in listed {
+        let Some(account) = &listed.account else { continue };
+        let metric = |name: &str| listed.metrics.iter().find(|metric| metric.name == name);
+        let shown = |name| metric(name).map_or(ABSENT.to_owned(), |metric| output::shown(metric, PLACES));
         table.add_row([
-            row.id.to_owned(),
-            row.fact(view, "name"),
-            row.fact(view, "tier"),
-            row.status.status.name().to_owned(),
-            shown(row.metric(view, "usage_7d")),
-            shown(row.metric(view, "people_7d")),
-            percent(row.metric(view, "usage_change")),
-            shown(row.metric(view, "nps")),
-            shown(row.metric(view, "past_due_days")),
+            account.id.clone(),
+            fact(account, |facts| &facts.name),
+            fact(account, |facts| &facts.tier),
+            status_name(account.status()),
+            shown("usage_7d"),
+            shown("people_7d"),
+            metric("usage_change").map_or(ABSENT.to_owned(), output::percent),
+            shown("nps"),
+            shown("past_due_days"),
         ]);
     }
     let mut out = output::out();
     writeln!(out, "{table}")?;
-    writeln!(out, "{} of {} accounts, those that lost most usage first", rows.len().min(limit), rows.len())?;
-    out.flush()?;
-    Ok(())
+    writeln!(out, "{} of {total} accounts, those that lost most usage first", listed.len())?;
+    Ok(out.flush()?)
 }

@@ -18,7 +18,7 @@ use crate::sequencer::Command;
 #[command(group = ArgGroup::new("what").required(true).multiple(true).args(["zone", "closed_days", "model"]))]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     /// The reporting zone, an IANA name; everything is counted anew in it.
     #[arg(long, value_name = "NAME")]
     zone: Option<String>,

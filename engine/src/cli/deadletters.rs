@@ -45,7 +45,7 @@ struct Which {
 #[derive(Args)]
 pub(super) struct ListArguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     #[command(flatten)]
     which: Which,
     /// Those that were replayed with success too.
@@ -65,7 +65,7 @@ pub(super) struct ListArguments {
 #[derive(Args)]
 pub(super) struct ShowArguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     /// Its position, as `list` shows it.
     #[arg(value_name = "SEQ")]
     seq: u64,
@@ -74,7 +74,7 @@ pub(super) struct ShowArguments {
 #[derive(Args)]
 pub(super) struct CountArguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     #[command(flatten)]
     which: Which,
     /// Those that were replayed with success too.
@@ -88,7 +88,7 @@ pub(super) struct CountArguments {
 #[derive(Args)]
 pub(super) struct ReplayArguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     #[command(flatten)]
     which: Which,
     /// The mapping to decode them by, which the source then goes on with; native JSON when not given, for sources that
@@ -126,7 +126,7 @@ struct Shelf {
     history: History,
 }
 
-fn open(place: &super::Place) -> anyhow::Result<Shelf> {
+fn open(place: &super::place::DataDir) -> anyhow::Result<Shelf> {
     let directory = Directory::open(&place.data)?;
     let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
     let end = history.end()?;

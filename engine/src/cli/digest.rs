@@ -15,7 +15,7 @@ use crate::scan::AsOf;
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     /// When the adopted metrics are asked: RFC 3339, a date (its end), or `last`.
     #[arg(long, value_name = "T", default_value = "last", value_parser = super::metrics::as_of)]
     as_of: AsOf,

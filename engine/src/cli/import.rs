@@ -23,7 +23,7 @@ const BATCH_BYTES_MAX: usize = 256 << 10;
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     /// The source's name: part of every event's identity.
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     source: String,

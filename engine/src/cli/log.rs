@@ -26,13 +26,13 @@ pub(super) enum Task {
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
 }
 
 #[derive(Args)]
 pub(super) struct DumpArguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     /// The first sequence.
     #[arg(long, value_name = "SEQ", default_value_t = 1)]
     from: u64,
@@ -50,7 +50,7 @@ pub(super) fn run(task: &Task) -> anyhow::Result<()> {
 }
 
 /// The disk of a directory, which another process may hold: the log can be read beside its writer.
-fn disk(place: &super::Place) -> anyhow::Result<Arc<dyn Disk>> {
+fn disk(place: &super::place::DataDir) -> anyhow::Result<Arc<dyn Disk>> {
     if !place.data.join(LOG_DIR).is_dir() {
         return Err(DirectoryError::Missing { path: place.data.clone() }.into());
     }

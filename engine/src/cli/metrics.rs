@@ -6,21 +6,25 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Args};
-use tidewatch_ingest::time::write_rfc3339;
-use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
+use tidewatch_proto::v1;
 
 use super::output;
+use super::place::{Access, Place};
+use super::remote::Remote;
 use crate::directory::Directory;
 use crate::history::History;
-use crate::scan::{AsOf, Question, Row, scan};
+use crate::scan::{AsOf, Question};
+use crate::serve::asking::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX};
+use crate::serve::convert;
+use crate::serve::metrics::rows_of_log;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("who").required(true).args(["account", "all"]))]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: super::Place,
+    place: Place,
     /// The model file whose metrics are asked; the adopted model when not given.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -48,24 +52,57 @@ pub(super) fn as_of(text: &str) -> Result<AsOf, String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let directory = Directory::open(&arguments.place.data)?;
-    let names = Arc::new(Names::new());
-    let history = History::new(Arc::clone(directory.disk()), Arc::clone(&names), u64::MAX);
+    let rows = match arguments.place.access()? {
+        Access::Data(root) => of_directory(arguments, root)?,
+        Access::Server(remote) => of_engine(arguments, &remote)?,
+    };
+    match arguments.json {
+        true => print_json(&rows)?,
+        false => print_table(&rows)?,
+    }
+    Ok(())
+}
+
+fn of_directory(arguments: &Arguments, root: &Path) -> anyhow::Result<Vec<v1::MetricRow>> {
+    let directory = Directory::open(root)?;
+    let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
     let model = match &arguments.model {
         Some(file) => read_model(file)?,
         None => Model::parse(history.preface()?.basis.model_text())?,
     };
-    let question = Question {
-        model,
-        as_of: arguments.as_of.clone(),
-        accounts: (!arguments.all).then(|| arguments.account.clone()),
+    let accounts = (!arguments.all).then(|| arguments.account.clone());
+    let question = Question { model, as_of: arguments.as_of.clone(), accounts };
+    Ok(rows_of_log(&history, &question, arguments.workers.count())?)
+}
+
+/// Asks in parts where one call may not ask for all. Rows come by instant, so accounts are only parted under one instant.
+fn of_engine(arguments: &Arguments, remote: &Remote) -> anyhow::Result<Vec<v1::MetricRow>> {
+    let model = match &arguments.model {
+        Some(file) => {
+            read_model(file)?;
+            read_model_text(file)?
+        }
+        None => String::new(),
     };
-    let rows = scan(&history, &question, arguments.workers.count())?;
-    match arguments.json {
-        true => print_json(&names, &question.model, &rows)?,
-        false => print_table(&names, &question.model, &rows)?,
+    let accounts = if arguments.all { &[][..] } else { arguments.account.as_slice() };
+    let parts: Vec<&[String]> = match accounts {
+        [] => vec![&[]],
+        accounts => accounts.chunks(BATCH_ACCOUNTS_MAX).collect(),
+    };
+    let instants_max = if parts.len() == 1 { INSTANTS_MAX } else { 1 };
+    let mut rows = Vec::new();
+    for instants in arguments.as_of.chunks(instants_max) {
+        for accounts in &parts {
+            let request = v1::ScanMetricsRequest {
+                accounts: accounts.to_vec(),
+                as_of: instants.iter().copied().map(convert::as_of).collect(),
+                model: model.clone(),
+                ..Default::default()
+            };
+            rows.extend(super::reads::scan(remote, request)?);
+        }
     }
-    Ok(())
+    Ok(rows)
 }
 
 /// Reads a model file.
@@ -79,33 +116,26 @@ pub(super) fn read_model_text(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("cannot read the model {}", file.display()))
 }
 
-fn print_json(names: &Names, model: &Model, rows: &[Row]) -> std::io::Result<()> {
+fn print_json(rows: &[v1::MetricRow]) -> std::io::Result<()> {
     let mut out = output::out();
     for row in rows {
-        write!(out, "{{\"account\":{},", output::json_text(names.text(row.account)))?;
-        write!(out, "\"as_of\":\"{}\",\"metrics\":{{", write_rfc3339(row.as_of))?;
-        for (at, (metric, value)) in model.metrics.iter().zip(&row.values).enumerate() {
-            let comma = if at == 0 { "" } else { "," };
-            write!(out, "{comma}{}:{}", output::json_text(&metric.name), output::json_of(value.as_ref()))?;
-        }
-        writeln!(out, "}}}}")?;
+        let object = output::json_object([
+            ("account", output::json_text(&row.account)),
+            ("as_of", output::json_text(&output::instant(row.as_of.as_ref()))),
+            ("metrics", output::json_metrics(&row.metrics)),
+        ]);
+        writeln!(out, "{object}")?;
     }
     out.flush()
 }
 
-fn print_table(names: &Names, model: &Model, rows: &[Row]) -> std::io::Result<()> {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    let metrics = model.metrics.iter().map(|metric| metric.name.clone());
-    table.set_header(["account".to_owned(), "as of".to_owned()].into_iter().chain(metrics));
+fn print_table(rows: &[v1::MetricRow]) -> std::io::Result<()> {
+    const PLACES: usize = 4;
+    let names = rows.first().into_iter().flat_map(|row| &row.metrics).map(|metric| metric.name.as_str());
+    let mut table = output::table(["account", "as of"].into_iter().chain(names));
     for row in rows {
-        let values = row.values.iter().map(|value| match value {
-            None => "–".to_owned(),
-            Some(Scalar::Integer(number)) => number.to_string(),
-            Some(Scalar::Number(number)) => format!("{number:.4}"),
-            Some(Scalar::Text(text)) => text.clone(),
-        });
-        let head = [names.text(row.account).to_owned(), write_rfc3339(row.as_of).to_string()];
+        let head = [row.account.clone(), output::instant(row.as_of.as_ref())];
+        let values = row.metrics.iter().map(|metric| output::shown(metric, PLACES));
         table.add_row(head.into_iter().chain(values));
     }
     let mut out = output::out();

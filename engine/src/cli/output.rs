@@ -1,10 +1,16 @@
 //! Writing for people and programs: results on standard output, everything else on standard error.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, StdoutLock, Write as _};
 use std::time::Duration;
 
+use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tidewatch_projections::metric::Scalar;
+use tidewatch_ingest::time::write_rfc3339;
+use tidewatch_proto::prost_types::Timestamp;
+use tidewatch_proto::v1;
+use tidewatch_proto::v1::metric::Value;
+use tidewatch_proto::v1::value::Kind;
 
 /// Standard output, to be written with `writeln!`.
 pub(super) fn out() -> io::BufWriter<StdoutLock<'static>> {
@@ -59,19 +65,109 @@ pub(super) fn reading(bar: &ProgressBar) -> impl Fn(u64, u64) {
     }
 }
 
-/// A metric's value as JSON: exact numbers stay exact.
-pub(super) fn json_of(value: Option<&Scalar>) -> String {
-    match value {
-        None => "null".into(),
-        Some(Scalar::Integer(number)) => number.to_string(),
-        Some(Scalar::Number(number)) => {
+/// A table without lines.
+pub(super) fn table<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    let header: Vec<String> = header.into_iter().map(Into::into).collect();
+    if !header.is_empty() {
+        table.set_header(header);
+    }
+    table
+}
+
+/// What stands in a table where nothing is known.
+pub(super) const ABSENT: &str = "–";
+
+/// An instant in RFC 3339; empty where there is none.
+pub(super) fn instant(at: Option<&Timestamp>) -> String {
+    at.map_or_else(String::new, |at| {
+        write_rfc3339(at.seconds * 1_000_000 + i64::from(at.nanos) / 1_000).to_string()
+    })
+}
+
+/// A metric's value for people, with so many decimal places.
+pub(super) fn shown(metric: &v1::Metric, places: usize) -> String {
+    match &metric.value {
+        None => ABSENT.to_owned(),
+        Some(Value::Integer(number)) => number.to_string(),
+        Some(Value::Number(number)) => format!("{number:.places$}"),
+        Some(Value::Text(text)) => text.clone(),
+    }
+}
+
+/// Metrics as a JSON object by name; missing is null.
+pub(super) fn json_metrics(metrics: &[v1::Metric]) -> String {
+    let value = |metric: &v1::Metric| match &metric.value {
+        None => "null".to_owned(),
+        Some(Value::Integer(number)) => number.to_string(),
+        Some(Value::Number(number)) => {
             serde_json::Number::from_f64(*number).map_or_else(|| "null".into(), |number| number.to_string())
         }
-        Some(Scalar::Text(text)) => json_text(text),
-    }
+        Some(Value::Text(text)) => json_text(text),
+    };
+    json_object(metrics.iter().map(|metric| (metric.name.as_str(), value(metric))))
+}
+
+/// A JSON object of fields that are JSON already, in their order.
+pub(super) fn json_object<'k>(fields: impl IntoIterator<Item = (&'k str, String)>) -> String {
+    let fields: Vec<String> =
+        fields.into_iter().map(|(key, value)| format!("{}:{value}", json_text(key))).collect();
+    format!("{{{}}}", fields.join(","))
 }
 
 /// A text as JSON.
 pub(super) fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// A share in per cent, with its sign.
+pub(super) fn percent(metric: &v1::Metric) -> String {
+    match metric.value {
+        Some(Value::Number(share)) => format!("{:+.0} %", share * 100.0),
+        Some(Value::Integer(whole)) => format!("{:+.0} %", whole as f64 * 100.0),
+        _ => ABSENT.to_owned(),
+    }
+}
+
+/// What was stated of an account, by name: texts as the API shows them, attributes as they came; JSON values.
+pub(super) fn facts(facts: Option<&v1::AccountFacts>) -> Vec<(&str, String)> {
+    let Some(facts) = facts else { return Vec::new() };
+    let texts = [
+        ("name", &facts.name),
+        ("kind", &facts.kind),
+        ("tier", &facts.tier),
+        ("segment", &facts.segment),
+        ("industry", &facts.industry),
+        ("size", &facts.size),
+        ("parent", &facts.parent),
+        ("country", &facts.country),
+        ("region", &facts.region),
+        ("time_zone", &facts.time_zone),
+        ("currency", &facts.currency),
+        ("usage_rhythm", &facts.usage_rhythm),
+        ("deployment", &facts.deployment),
+        ("stage", &facts.stage),
+    ];
+    let texts = texts.into_iter().filter_map(|(key, text)| Some((key, json_text(text.as_ref()?))));
+    texts.chain(facts.attributes.iter().map(|(key, value)| (key.as_str(), json_value(value)))).collect()
+}
+
+/// Values by name as a JSON object.
+pub(super) fn json_values(values: &BTreeMap<String, v1::Value>) -> String {
+    json_object(values.iter().map(|(key, value)| (key.as_str(), json_value(value))))
+}
+
+/// A value as JSON; numbers keep their digits.
+fn json_value(value: &v1::Value) -> String {
+    match &value.kind {
+        None => "null".to_owned(),
+        Some(Kind::Bool(truth)) => truth.to_string(),
+        Some(Kind::Number(number)) => number.clone(),
+        Some(Kind::Text(text)) => json_text(text),
+        Some(Kind::List(list)) => {
+            format!("[{}]", list.values.iter().map(json_value).collect::<Vec<_>>().join(","))
+        }
+        Some(Kind::Object(object)) => json_values(&object.fields),
+    }
 }

@@ -11,7 +11,7 @@ use crate::app::{Engine, Options};
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     #[command(flatten)]
     workers: super::Workers,
 }

@@ -30,7 +30,7 @@ use crate::telemetry;
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     /// The configuration file; every setting has a default.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,

@@ -31,7 +31,7 @@ pub(super) struct RetireArguments {
 #[derive(Args)]
 pub(super) struct ResetArguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     /// The source.
     #[arg(value_name = "NAME")]
     source: String,

@@ -16,6 +16,7 @@ use super::past::accounts_at;
 use super::pins::Pins;
 use super::reader::Reader;
 use super::refusal::Refusal;
+use super::standpoint::Standpoint;
 use super::subject::Subject;
 use super::{convert, monotonic, timeline};
 use crate::view::View;
@@ -42,32 +43,42 @@ impl Accounts {
         accounts: Vec<String>,
         as_of: Option<Micros>,
     ) -> Result<Vec<Option<v1::Account>>, Refusal> {
-        let symbols: Vec<Option<Symbol>> = accounts.iter().map(|account| view.names.find(account)).collect();
         let Some(as_of) = as_of else {
-            return Ok(symbols.into_iter().map(|account| live(view, account?)).collect());
+            return Ok(accounts.iter().map(|account| live(view, account)).collect());
         };
-        let (view, reader) = (Arc::clone(view), self.reader.clone());
-        at_length(move || {
-            let is_exact =
-                |account| Subject::at(&view, account, as_of).is_none_or(|subject| subject.is_exact());
-            let inexact: Vec<Symbol> =
-                symbols.iter().flatten().copied().filter(|account| !is_exact(*account)).collect();
-            let past = match inexact.as_slice() {
-                [] => None,
-                inexact => Some(accounts_at(&reader.history(&view), &view, inexact, as_of)?),
-            };
-            let answer = |account: Symbol| {
-                let view = past.as_ref().filter(|_| inexact.contains(&account)).unwrap_or(&view);
-                Subject::at(view, account, as_of).map(|subject| convert::account(&subject))
-            };
-            Ok(symbols.into_iter().map(|account| answer(account?)).collect())
-        })
-        .await
+        let standpoint = self.reader.standpoint(view);
+        at_length(move || at(&standpoint, &accounts, as_of)).await
     }
 }
 
-fn live(view: &View, account: Symbol) -> Option<v1::Account> {
-    Subject::live(view, account).map(|subject| convert::account(&subject))
+/// An account at its live instant; `None` where nothing is known of it.
+pub fn live(view: &View, account: &str) -> Option<v1::Account> {
+    Subject::live(view, view.names.find(account)?).map(|subject| convert::account(&subject))
+}
+
+/// Accounts at an instant, in the order asked; `None` where nothing is known of one.
+///
+/// # Errors
+/// Whatever the log says, where memory does not answer exactly.
+pub fn at(
+    standpoint: &Standpoint,
+    accounts: &[String],
+    as_of: Micros,
+) -> Result<Vec<Option<v1::Account>>, Refusal> {
+    let Standpoint { view, history, .. } = standpoint;
+    let symbols: Vec<Option<Symbol>> = accounts.iter().map(|account| view.names.find(account)).collect();
+    let is_exact = |account| Subject::at(view, account, as_of).is_none_or(|subject| subject.is_exact());
+    let inexact: Vec<Symbol> =
+        symbols.iter().flatten().copied().filter(|account| !is_exact(*account)).collect();
+    let past = match inexact.as_slice() {
+        [] => None,
+        inexact => Some(accounts_at(history, view, inexact, as_of)?),
+    };
+    let answer = |account: Symbol| {
+        let view = past.as_ref().filter(|_| inexact.contains(&account)).unwrap_or(view);
+        Subject::at(view, account, as_of).map(|subject| convert::account(&subject))
+    };
+    Ok(symbols.into_iter().map(|account| answer(account?)).collect())
 }
 
 #[tonic::async_trait]
@@ -164,8 +175,11 @@ fn result(account: String, found: Option<v1::Account>) -> v1::AccountResult {
     v1::AccountResult { account, result: Some(result) }
 }
 
-/// One page, and how many accounts pass the filter.
-fn list(
+/// `size` accounts of a list after the first `skipped`, and how many pass the filter in all.
+///
+/// # Errors
+/// For a filter, an order or a metric that the view does not know.
+pub fn list(
     view: &View,
     request: &v1::ListAccountsRequest,
     skipped: usize,
@@ -198,6 +212,11 @@ fn list(
             .collect(),
     });
     Ok((listed.collect(), passed.len()))
+}
+
+/// The names of the adopted metrics, in the order of the model file.
+pub fn adopted_metrics(view: &View) -> Vec<String> {
+    view.plan.model.metrics.iter().map(|metric| metric.name.clone()).collect()
 }
 
 fn metrics_of(view: &View, names: &[String]) -> Result<Vec<(usize, String)>, Refusal> {

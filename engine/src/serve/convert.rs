@@ -18,6 +18,7 @@ use super::subject::Subject;
 use super::token::position_token;
 use crate::app::{Condition, Engine, SourceStatus};
 use crate::position::Position;
+use crate::scan::AsOf;
 use crate::view::View;
 
 const MICROS: i64 = 1_000_000;
@@ -34,6 +35,21 @@ pub fn micros(at: &Timestamp) -> Option<Micros> {
     const LAST: i64 = 253_402_300_799;
     let sound = (FIRST..=LAST).contains(&at.seconds) && (0..1_000_000_000).contains(&at.nanos);
     sound.then(|| at.seconds * MICROS + i64::from(at.nanos) / 1_000)
+}
+
+/// An instant as a request names it.
+pub fn as_of(asked: AsOf) -> v1::AsOf {
+    let instant = match asked {
+        AsOf::At(at) => v1::as_of::Instant::At(timestamp(at)),
+        AsOf::EndOf(at) => v1::as_of::Instant::Date(day(at)),
+        AsOf::Last => v1::as_of::Instant::Last(true),
+    };
+    v1::AsOf { instant: Some(instant) }
+}
+
+/// A status in the word that filters and tables use.
+pub fn status_name(status: v1::AccountStatus) -> String {
+    status.as_str_name().trim_start_matches("ACCOUNT_STATUS_").to_lowercase()
 }
 
 /// A place in the log.

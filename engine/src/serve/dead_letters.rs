@@ -12,12 +12,13 @@ use tonic::{Request, Response, Status};
 use super::asking::{Asked, at_length, deadline, page_size};
 use super::convert;
 use super::filter::{Filter, Kind, Operand};
+use super::order::Order;
 use super::past::internal;
 use super::reader::Reader;
 use super::refusal::Refusal;
 use super::repeats::Repeats;
 use crate::app::{ReplayMapping, Replayed};
-use crate::books::{DeadLetterFilter, DeadLetterNote};
+use crate::books::{Books, DeadLetterFilter, DeadLetterNote};
 use crate::history::History;
 use crate::log::{DeadLetter, Entry};
 use crate::view::View;
@@ -63,12 +64,8 @@ impl DeadLetterService for DeadLetters {
         let reader = self.reader.clone();
         let answer = at_length(move || {
             let history = reader.history(&view);
-            let sequence = request.sequence;
-            let note = notes(&reader, &history, &view, sequence.saturating_sub(1), 1)?.pop();
-            let note =
-                note.filter(|note| note.seq == sequence).ok_or(Refusal::DeadLetterUnknown { sequence })?;
-            let original = original(&history, sequence)?;
-            let dead_letter = Some(wire(note, Some(original)));
+            catch_up(&reader, &history)?;
+            let dead_letter = Some(one(reader.books(), &history, request.sequence)?);
             let freshness = Some(convert::freshness(&view, reader.engine()));
             Ok(v1::GetDeadLetterResponse { dead_letter, freshness })
         });
@@ -130,24 +127,36 @@ fn passes(filter: &Filter<Column>, note: &DeadLetterNote) -> bool {
     filter.matches(&mut |column: &Column| Some(column.operand(note)))
 }
 
-/// Dead letters after a sequence and up to the position of a view, oldest first, from books that were brought up to it.
+/// Brings the books up to the newest view. They may be ahead of an older one by another call, and are only ever brought
+/// forward.
+fn catch_up(reader: &Reader, history: &History) -> Result<(), Refusal> {
+    let newest = reader.newest().position;
+    let caught_up = reader.books().catch_up(&history.until(newest.seq), newest.lineage, newest.seq);
+    caught_up.map_err(|error| internal(&error))
+}
+
+/// Dead letters after a sequence and up to another, oldest first.
 fn notes(
-    reader: &Reader,
-    history: &History,
-    view: &View,
+    books: &Books,
     after_seq: u64,
+    until_seq: u64,
     limit: usize,
 ) -> Result<Vec<DeadLetterNote>, Refusal> {
-    let books = reader.books();
     let every = DeadLetterFilter { with_resolved: true, ..DeadLetterFilter::default() };
-    // The books may be ahead of this view by another call; they are only ever brought forward.
-    let newest = reader.newest().position;
-    let read = books
-        .catch_up(&history.until(newest.seq), newest.lineage, newest.seq)
-        .and_then(|()| books.dead_letters(&every, after_seq, limit));
-    let mut notes = read.map_err(|error| internal(&error))?;
-    notes.retain(|note| note.seq <= view.position.seq);
+    let mut notes = books.dead_letters(&every, after_seq, limit).map_err(|error| internal(&error))?;
+    notes.retain(|note| note.seq <= until_seq);
     Ok(notes)
+}
+
+/// The dead letter of this sequence, with its bytes; the books were brought up to the end of the history.
+///
+/// # Errors
+/// When there is none; whatever the books or the log say.
+pub fn one(books: &Books, history: &History, sequence: u64) -> Result<v1::DeadLetter, Refusal> {
+    let note = notes(books, sequence.saturating_sub(1), sequence, 1)?.pop();
+    let note = note.filter(|note| note.seq == sequence).ok_or(Refusal::DeadLetterUnknown { sequence })?;
+    let original = original(history, sequence)?;
+    Ok(wire(note, Some(original)))
 }
 
 fn list(
@@ -156,7 +165,6 @@ fn list(
     request: &v1::ListDeadLettersRequest,
 ) -> Result<v1::ListDeadLettersResponse, Refusal> {
     let size = page_size(request.page_size)?;
-    let filter = Filter::parse(&request.filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
     let bare = v1::ListDeadLettersRequest {
         page_size: 0,
         page_token: String::new(),
@@ -166,8 +174,41 @@ fn list(
     let asked = Asked::new("ListDeadLetters", &bare, &request.page_token, view.position)?;
     let position = asked.resumed.map_or(view.position, |(position, _)| position);
     let history = reader.history(view);
-    let mut passed = notes(reader, &history, view, 0, usize::MAX)?;
-    passed.retain(|note| note.seq <= position.seq && passes(&filter, note));
+    catch_up(reader, &history)?;
+    let Listed { dead_letters, counts, total } =
+        page(reader.books(), &history.until(position.seq), request, position.seq, asked.skipped(), size)?;
+    let next_page_token = asked.next(position, dead_letters.len(), total);
+    let mut freshness = convert::freshness(view, reader.engine());
+    freshness.position = Some(convert::position(position));
+    Ok(v1::ListDeadLettersResponse { dead_letters, next_page_token, counts, freshness: Some(freshness) })
+}
+
+/// Some dead letters of a list, and figures of all of it.
+pub struct Listed {
+    /// The page, in the order asked for.
+    pub dead_letters: Vec<v1::DeadLetter>,
+    /// How many pass the filter, by reason; by falling count, then by reason.
+    pub counts: Vec<v1::ReasonCount>,
+    /// How many pass the filter.
+    pub total: usize,
+}
+
+/// `size` dead letters up to a sequence, after the first `skipped`, from books that were brought up to it.
+///
+/// # Errors
+/// For a filter or an order that is not understood; whatever the books or the log say.
+pub fn page(
+    books: &Books,
+    history: &History,
+    request: &v1::ListDeadLettersRequest,
+    until_seq: u64,
+    skipped: usize,
+    size: usize,
+) -> Result<Listed, Refusal> {
+    let filter = Filter::parse(&request.filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
+    let order = Order::parse(&request.order_by, &Column::resolve).map_err(Refusal::InvalidOrder)?;
+    let mut passed = notes(books, 0, until_seq, usize::MAX)?;
+    passed.retain(|note| passes(&filter, note));
     let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
     passed.iter().for_each(|note| *counts.entry(note.reason.name()).or_default() += 1);
     let mut counts: Vec<v1::ReasonCount> = counts
@@ -176,17 +217,18 @@ fn list(
         .collect();
     counts.sort_by_key(|count| std::cmp::Reverse(count.count));
     let total = passed.len();
-    let page = passed.into_iter().rev().skip(asked.skipped()).take(size);
+    passed.sort_by(|left, right| {
+        let key = |note| order.key(&mut |column: &Column| Some(column.operand(note)));
+        order.compare(&key(left), &key(right)).then_with(|| right.seq.cmp(&left.seq))
+    });
+    let page = passed.into_iter().skip(skipped).take(size);
     let dead_letters: Vec<v1::DeadLetter> = page
         .map(|note| {
-            let original = request.include_original.then(|| original(&history, note.seq)).transpose()?;
+            let original = request.include_original.then(|| original(history, note.seq)).transpose()?;
             Ok(wire(note, original))
         })
         .collect::<Result<_, Refusal>>()?;
-    let next_page_token = asked.next(position, dead_letters.len(), total);
-    let mut freshness = convert::freshness(view, reader.engine());
-    freshness.position = Some(convert::position(position));
-    Ok(v1::ListDeadLettersResponse { dead_letters, next_page_token, counts, freshness: Some(freshness) })
+    Ok(Listed { dead_letters, counts, total })
 }
 
 fn wire(note: DeadLetterNote, original: Option<Box<[u8]>>) -> v1::DeadLetter {
@@ -222,7 +264,8 @@ fn replay(
     let view = reader.newest();
     let history = reader.history(&view);
     let mut by_source: BTreeMap<String, Vec<(u64, DeadLetter)>> = BTreeMap::new();
-    for note in notes(reader, &history, &view, 0, usize::MAX)? {
+    catch_up(reader, &history)?;
+    for note in notes(reader.books(), 0, view.position.seq, usize::MAX)? {
         if !note.is_resolved && passes(&filter, &note) {
             by_source.entry(note.source).or_default().push((note.seq, letter(&history, note.seq)?));
         }

@@ -5,7 +5,7 @@ use tidewatch_proto::v1;
 use tidewatch_proto::v1::server_service_server::ServerService;
 use tonic::{Request, Response, Status};
 
-use super::accounts::METRICS_PER_LIST_MAX;
+use super::accounts::{METRICS_PER_LIST_MAX, adopted_metrics};
 use super::asking::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX, MODEL_BYTES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 use super::convert;
 use super::filter::FILTER_BYTES_MAX;
@@ -44,7 +44,7 @@ impl ServerService for Info {
             started_at: Some(convert::timestamp(self.started_at)),
             capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
             limits: Some(limits()),
-            metrics: view.plan.model.metrics.iter().map(|metric| metric.name.clone()).collect(),
+            metrics: adopted_metrics(&view),
             accounts: view.accounts_count() as u64,
             freshness: Some(convert::freshness(&view, engine)),
         }))

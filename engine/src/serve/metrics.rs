@@ -1,11 +1,9 @@
 //! `MetricService`: metrics of accounts at any instants, adopted or of a model that comes with the question.
 
-use std::sync::Arc;
-
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::model::Model;
-use tidewatch_projections::names::Symbol;
+use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_proto::v1;
 use tidewatch_proto::v1::metric_service_server::MetricService;
 use tokio_stream::Stream;
@@ -16,7 +14,9 @@ use super::convert;
 use super::past::internal;
 use super::reader::Reader;
 use super::refusal::Refusal;
+use super::standpoint::Standpoint;
 use super::subject::Subject;
+use crate::history::History;
 use crate::hot;
 use crate::scan::{AsOf, Question, Row, ScanError, scan, standing_accounts};
 use crate::view::View;
@@ -83,8 +83,8 @@ impl MetricService for Metrics {
         let asked = Asked::new(Some(vec![request.account]), &request.as_of, &request.model, request.metrics)?;
         let view = self.reader.view(&request.min_position, deadline).await?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
-        let reader = self.reader.clone();
-        let rows = at_length(move || answer(&reader, &view, &asked)).await?;
+        let standpoint = self.reader.standpoint(&view);
+        let rows = at_length(move || answer(&standpoint, &asked)).await?;
         Ok(Response::new(v1::GetMetricsResponse { rows, freshness }))
     }
 
@@ -101,8 +101,8 @@ impl MetricService for Metrics {
         let asked = Asked::new(accounts, &request.as_of, &request.model, request.metrics)?;
         let view = self.reader.view(&request.min_position, deadline).await?;
         let mut freshness = Some(convert::freshness(&view, self.reader.engine()));
-        let reader = self.reader.clone();
-        let rows = at_length(move || answer(&reader, &view, &asked)).await?;
+        let standpoint = self.reader.standpoint(&view);
+        let rows = at_length(move || answer(&standpoint, &asked)).await?;
         let messages = rows
             .into_iter()
             .map(move |row| Ok(v1::ScanMetricsResponse { row: Some(row), freshness: freshness.take() }));
@@ -121,7 +121,8 @@ pub fn index_of(model: &Model, name: &str) -> Result<usize, Refusal> {
 }
 
 /// The rows of an answer: by instant, then by account.
-fn answer(reader: &Reader, view: &Arc<View>, asked: &Asked) -> Result<Vec<v1::MetricRow>, Refusal> {
+fn answer(standpoint: &Standpoint, asked: &Asked) -> Result<Vec<v1::MetricRow>, Refusal> {
+    let view = standpoint.view.as_ref();
     let model = asked.model.as_ref().unwrap_or(&view.plan.model);
     let columns: Vec<usize> = match asked.metrics.as_slice() {
         [] => (0..model.metrics.len()).collect(),
@@ -134,31 +135,66 @@ fn answer(reader: &Reader, view: &Arc<View>, asked: &Asked) -> Result<Vec<v1::Me
     let accounts: Option<Vec<Symbol>> =
         asked.accounts.as_ref().map(|accounts| accounts.iter().map(known).collect()).transpose()?;
     let rows = match asked.as_of.as_slice() {
-        [] => live(reader, view, asked, model, accounts)?,
-        instants => at_instants(reader, view, asked, model, accounts.as_deref(), instants)?,
+        [] => live(standpoint, asked, model, accounts)?,
+        instants => at_instants(standpoint, asked, model, accounts.as_deref(), instants)?,
     };
-    let wire = |(row, state): (Row, v1::MetricState)| v1::MetricRow {
-        account: view.names.text(row.account).to_owned(),
-        as_of: Some(convert::timestamp(row.as_of)),
-        metrics: columns
-            .iter()
-            .map(|index| convert::metric(&model.metrics[*index].name, row.values[*index].as_ref()))
-            .collect(),
-        state: state.into(),
-    };
+    let wire = |(row, state): (Row, v1::MetricState)| row_of(&view.names, model, &columns, &row, state);
     Ok(rows.into_iter().map(wire).collect())
+}
+
+/// The metrics of accounts at their live instants, adopted ones only, in the order of the accounts; `None` is every
+/// account that answers for itself.
+///
+/// # Errors
+/// For an unknown account; whatever the log says.
+pub fn live_rows(
+    standpoint: &Standpoint,
+    accounts: Option<Vec<String>>,
+) -> Result<Vec<v1::MetricRow>, Refusal> {
+    answer(standpoint, &Asked { accounts, as_of: Vec::new(), model: None, metrics: Vec::new() })
+}
+
+/// The rows of a question that only the log is asked, with every metric of the question's model.
+///
+/// # Errors
+/// For an unknown account or a `last` of nothing; whatever the log says.
+pub fn rows_of_log(
+    history: &History,
+    question: &Question,
+    workers: usize,
+) -> Result<Vec<v1::MetricRow>, Refusal> {
+    let columns: Vec<usize> = (0..question.model.metrics.len()).collect();
+    let rows = scan(history, question, workers).map_err(refusal)?;
+    let row = |row| row_of(history.names(), &question.model, &columns, row, v1::MetricState::Current);
+    Ok(rows.iter().map(row).collect())
+}
+
+fn row_of(
+    names: &Names,
+    model: &Model,
+    columns: &[usize],
+    row: &Row,
+    state: v1::MetricState,
+) -> v1::MetricRow {
+    let metric = |index: &usize| convert::metric(&model.metrics[*index].name, row.values[*index].as_ref());
+    v1::MetricRow {
+        account: names.text(row.account).to_owned(),
+        as_of: Some(convert::timestamp(row.as_of)),
+        metrics: columns.iter().map(metric).collect(),
+        state: state.into(),
+    }
 }
 
 type Stated = (Row, v1::MetricState);
 
 /// Every account at its own live instant.
 fn live(
-    reader: &Reader,
-    view: &View,
+    standpoint: &Standpoint,
     asked: &Asked,
     model: &Model,
     accounts: Option<Vec<Symbol>>,
 ) -> Result<Vec<Stated>, Refusal> {
+    let view = standpoint.view.as_ref();
     let accounts = accounts.unwrap_or_else(|| standing_accounts(view, Micros::MAX));
     let subjects: Vec<Subject<'_>> =
         accounts.into_iter().filter_map(|account| Subject::live(view, account)).collect();
@@ -173,13 +209,8 @@ fn live(
     for part in instants.chunks(INSTANTS_MAX) {
         let of_part = subjects.iter().filter(|subject| part.binary_search(&subject.as_of).is_ok());
         let ids = of_part.map(|subject| view.names.text(subject.survivor).to_owned()).collect();
-        from_log.extend(ask_log(
-            reader,
-            view,
-            model,
-            Some(ids),
-            part.iter().copied().map(AsOf::At).collect(),
-        )?);
+        let as_of = part.iter().copied().map(AsOf::At).collect();
+        from_log.extend(ask_log(standpoint, model, Some(ids), as_of)?);
     }
     from_log.sort_by_key(|row| (row.account, row.as_of));
     for subject in &subjects {
@@ -203,19 +234,18 @@ fn in_memory(view: &View, subject: &Subject<'_>) -> Option<Vec<Option<Scalar>>> 
 
 /// Accounts at the same instants, from memory when it has all of them exactly.
 fn at_instants(
-    reader: &Reader,
-    view: &View,
+    standpoint: &Standpoint,
     asked: &Asked,
     model: &Model,
     accounts: Option<&[Symbol]>,
     instants: &[AsOf],
 ) -> Result<Vec<Stated>, Refusal> {
     if asked.model.is_none()
-        && let Some(rows) = all_in_memory(view, accounts, instants)
+        && let Some(rows) = all_in_memory(&standpoint.view, accounts, instants)
     {
         return Ok(rows.into_iter().map(|row| (row, v1::MetricState::Current)).collect());
     }
-    let rows = ask_log(reader, view, model, asked.accounts.clone(), instants.to_vec())?;
+    let rows = ask_log(standpoint, model, asked.accounts.clone(), instants.to_vec())?;
     Ok(rows.into_iter().map(|row| (row, v1::MetricState::Current)).collect())
 }
 
@@ -244,15 +274,19 @@ fn all_in_memory(view: &View, accounts: Option<&[Symbol]>, instants: &[AsOf]) ->
 }
 
 fn ask_log(
-    reader: &Reader,
-    view: &View,
+    standpoint: &Standpoint,
     model: &Model,
     accounts: Option<Vec<String>>,
     as_of: Vec<AsOf>,
 ) -> Result<Vec<Row>, Refusal> {
     let question = Question { model: model.clone(), as_of, accounts };
-    scan(&reader.history(view), &question, reader.scan_workers()).map_err(|error| match error {
+    scan(&standpoint.history, &question, standpoint.workers).map_err(refusal)
+}
+
+fn refusal(error: ScanError) -> Refusal {
+    match error {
         ScanError::NoEvent => Refusal::InvalidAsOf { problem: error.to_string() },
-        error => internal(&error),
-    })
+        ScanError::AccountUnknown { account } => Refusal::AccountUnknown { account },
+        ScanError::History(error) => internal(&error),
+    }
 }

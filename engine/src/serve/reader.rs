@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::refusal::Refusal;
+use super::standpoint::Standpoint;
 use super::token::parse_position;
 use crate::app::Engine;
 use crate::books::Books;
@@ -80,6 +81,16 @@ impl Reader {
     /// The log up to the position of a view.
     pub fn history(&self, view: &View) -> History {
         self.engine.history().until(view.position.seq)
+    }
+
+    /// A view with the log below it.
+    pub fn standpoint(&self, view: &Arc<View>) -> Standpoint {
+        Standpoint {
+            view: Arc::clone(view),
+            history: self.history(view),
+            tenant: self.engine.directory().tenant().into(),
+            workers: self.scan_workers,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! An account's events, newest first, read from the log.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use tidewatch_projections::event::{Event, Micros};
 use tidewatch_projections::names::{Names, Symbol};
@@ -14,6 +15,7 @@ use super::filter::Filter;
 use super::past::internal;
 use super::reader::Reader;
 use super::refusal::Refusal;
+use super::standpoint::Standpoint;
 use super::subject::Subject;
 use crate::history::{History, HistoryError};
 use crate::log::Entry;
@@ -28,7 +30,7 @@ const SLACK_EVENTS: usize = 4_096;
 /// For an unknown account, a filter or token that is not understood, or whatever the log says.
 pub fn answer(
     reader: &Reader,
-    view: &View,
+    view: &Arc<View>,
     request: &v1::GetTimelineRequest,
 ) -> Result<v1::GetTimelineResponse, Refusal> {
     let size = page_size(request.page_size)?;
@@ -40,6 +42,26 @@ pub fn answer(
     };
     let asked = Asked::new("GetTimeline", &bare, &request.page_token, view.position)?;
     let position = asked.resumed.map_or(view.position, |(position, _)| position);
+    let standpoint = reader.standpoint(view);
+    let standpoint = Standpoint { history: standpoint.history.until(position.seq), ..standpoint };
+    let (entries, total) = page(&standpoint, request, asked.skipped(), size)?;
+    let next_page_token = asked.next(position, entries.len(), total);
+    let mut freshness = convert::freshness(view, reader.engine());
+    freshness.position = Some(convert::position(position));
+    Ok(v1::GetTimelineResponse { entries, next_page_token, freshness: Some(freshness) })
+}
+
+/// `size` events after the newest `skipped`, and how many are sought in all.
+///
+/// # Errors
+/// For an unknown account, a filter that is not understood, or whatever the log says.
+pub fn page(
+    standpoint: &Standpoint,
+    request: &v1::GetTimelineRequest,
+    skipped: usize,
+    size: usize,
+) -> Result<(Vec<v1::TimelineEntry>, usize), Refusal> {
+    let view = standpoint.view.as_ref();
     let filter = Filter::parse(&request.filter, &EventColumn::resolve).map_err(Refusal::InvalidFilter)?;
     let as_of = instant(request.as_of.as_ref(), view)?.unwrap_or(Micros::MAX);
     let unknown = || Refusal::AccountUnknown { account: request.account.clone() };
@@ -48,21 +70,13 @@ pub fn answer(
 
     let mut sought = Sought { members: members(view, account, as_of), as_of, filter, names: &view.names };
     sought.members.sort_unstable();
-    let history = reader.history(view).until(position.seq);
-    let (found, total) = read(&history, view, &sought, asked.skipped() + size)?;
-    let entries: Vec<v1::TimelineEntry> = found
-        .into_iter()
-        .skip(asked.skipped())
-        .map(|found| v1::TimelineEntry {
-            event: Some(convert::event(&view.names, reader.engine().directory().tenant(), &found.event)),
-            sequence: found.seq,
-            recorded_at: Some(convert::timestamp(found.recorded_at)),
-        })
-        .collect();
-    let next_page_token = asked.next(position, entries.len(), total);
-    let mut freshness = convert::freshness(view, reader.engine());
-    freshness.position = Some(convert::position(position));
-    Ok(v1::GetTimelineResponse { entries, next_page_token, freshness: Some(freshness) })
+    let (found, total) = read(&standpoint.history, view, &sought, skipped.saturating_add(size))?;
+    let entry = |found: Found| v1::TimelineEntry {
+        event: Some(convert::event(&view.names, &standpoint.tenant, &found.event)),
+        sequence: found.seq,
+        recorded_at: Some(convert::timestamp(found.recorded_at)),
+    };
+    Ok((found.into_iter().skip(skipped).map(entry).collect(), total))
 }
 
 fn members(view: &View, account: Symbol, as_of: Micros) -> Vec<Symbol> {
@@ -112,7 +126,7 @@ fn read(
                 found.push(Found { order, seq, recorded_at, event });
             }
         }
-        if found.len() > keep + SLACK_EVENTS {
+        if found.len() > keep.saturating_add(SLACK_EVENTS) {
             found.sort_unstable_by(newest_first);
             found.truncate(keep);
         }

@@ -1,0 +1,46 @@
+//! Where a command works: in a directory that nobody holds, or on a running engine.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::remote::Remote;
+
+/// A data directory, for commands that a running engine cannot do.
+#[derive(Args)]
+pub(super) struct DataDir {
+    /// The data directory.
+    #[arg(long, value_name = "DIR", env = "TIDEWATCH_DATA")]
+    pub data: PathBuf,
+}
+
+/// A data directory or a running engine.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Place {
+    /// The data directory, which no engine may be running on.
+    #[arg(long, value_name = "DIR", env = "TIDEWATCH_DATA")]
+    data: Option<PathBuf>,
+    /// A running engine instead, as http://127.0.0.1:7300; it need not be this machine's, but nothing is encrypted.
+    #[arg(long, value_name = "ADDR")]
+    server: Option<String>,
+}
+
+/// What a [`Place`] names.
+pub(super) enum Access<'a> {
+    /// A directory.
+    Data(&'a PathBuf),
+    /// A running engine.
+    Server(Remote),
+}
+
+impl Place {
+    /// The place; a server goes before a directory, which only the environment can name then.
+    pub(super) fn access(&self) -> anyhow::Result<Access<'_>> {
+        match (&self.server, &self.data) {
+            (Some(address), _) => Ok(Access::Server(Remote::connect(address)?)),
+            (None, Some(data)) => Ok(Access::Data(data)),
+            (None, None) => unreachable!("one of both is required"),
+        }
+    }
+}
