@@ -22,7 +22,7 @@ pub(super) enum Task {
 #[derive(Args)]
 pub(super) struct RetireArguments {
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::DataDir,
     /// The source.
     #[arg(value_name = "NAME")]
     source: String,
@@ -65,7 +65,7 @@ fn reset(arguments: &ResetArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn submit(place: &super::Place, command: Command) -> anyhow::Result<Position> {
+fn submit(place: &super::place::DataDir, command: Command) -> anyhow::Result<Position> {
     let bar = output::bar(Unit::Entries, "reading the log");
     let options = Options { is_new_welcome: false, ..Options::new(None) };
     let engine = Engine::open(&place.data, options, &output::reading(&bar))?;
