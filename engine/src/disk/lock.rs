@@ -22,7 +22,7 @@ pub struct DirectoryLock {
 pub enum LockError {
     /// Another process has it.
     #[error(
-        "the data directory {} is held by {holder}; stop that process, or ask it instead with --server",
+        "the data directory {} is held by {holder}; stop that process, or ask it with --server where the command has that",
         root.display()
     )]
     Held {
