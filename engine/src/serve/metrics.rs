@@ -157,7 +157,7 @@ pub fn live_rows(
 /// The rows of a question that only the log is asked, with every metric of the question's model.
 ///
 /// # Errors
-/// For an unknown account or a `last` of nothing; whatever the log says.
+/// For a `last` of nothing; whatever the log says.
 pub fn rows_of_log(
     history: &History,
     question: &Question,
@@ -286,7 +286,6 @@ fn ask_log(
 fn refusal(error: ScanError) -> Refusal {
     match error {
         ScanError::NoEvent => Refusal::InvalidAsOf { problem: error.to_string() },
-        ScanError::AccountUnknown { account } => Refusal::AccountUnknown { account },
         ScanError::History(error) => internal(&error),
     }
 }
