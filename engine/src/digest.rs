@@ -11,7 +11,7 @@ use tidewatch_projections::event::Micros;
 use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
-use tidewatch_projections::tenant::{Tenant, Waiting};
+use tidewatch_projections::tenant::Tenant;
 use tidewatch_projections::vocabulary::EventType;
 
 use crate::basis::{Basis, adopted_of};
@@ -147,19 +147,8 @@ impl Hasher<'_> {
             self.text(names.text(*from));
             self.text(names.text(*into));
         }
-        let key = |waiting: &Waiting| match waiting {
-            Waiting::Ref(system, id) => (0u8, names.text(*system), names.text(*id)),
-            Waiting::User(user) => (1, "", names.text(*user)),
-        };
-        let mut parked: Vec<_> =
-            tenant.parked.iter().map(|(waiting, parked)| (key(waiting), parked)).collect();
-        parked.sort_unstable_by_key(|(key, _)| *key);
-        for ((kind, system, id), parked) in parked {
-            self.inner.update(&[kind]);
-            self.text(system);
-            self.text(id);
-            self.count(parked.events);
-        }
+        self.count(tenant.parked.events());
+        self.inner.update(&tenant.parked.fingerprint().to_le_bytes());
     }
 
     fn row(&mut self, model: &Model, row: &Row) {

@@ -77,8 +77,8 @@ meters! {
         "Accounts known.";
     PAST_BOUNDS = "tidewatch_accounts_past_bounds" Gauge Some(Unit::Count), [],
         "Accounts with more of something than memory keeps; part of their answers comes from the log.";
-    PARKED = "tidewatch_parked_events" Gauge Some(Unit::Count), [],
-        "Events that wait for a link to their account.";
+    PARKED = "tidewatch_parked_events" Gauge Some(Unit::Count), ["source"],
+        "Events that wait for a link to their account, by the source they name; sources past 256 are \"others\".";
     CALLS = "tidewatch_calls_total" Counter Some(Unit::Count), ["method", "code"],
         "gRPC calls answered, by method and status code.";
     CALL_TIME = "tidewatch_call_seconds" Histogram Some(Unit::Seconds), ["method"],

@@ -163,7 +163,7 @@ pub(crate) fn row(view: &View, account: Symbol, as_of: Micros) -> Row {
         Some(survivor) if survivor.id == account => evaluate(view.context(), &members, as_of),
         // The survivor has no event of its own: its figures are those of the accounts merged into it.
         _ => {
-            unknown = Account::new(account, &view.plan);
+            unknown = Account::new(account);
             let members: Vec<&Account> = std::iter::once(&unknown).chain(members).collect();
             evaluate(view.context(), &members, as_of)
         }

@@ -97,7 +97,7 @@ impl Worker {
             self.chunks.push(Arc::new(Vec::with_capacity(CHUNK_ACCOUNTS)));
         }
         let chunk = Arc::make_mut(self.chunks.last_mut().expect("a chunk was just made or has room"));
-        chunk.push(Arc::new(Account::new(account, &self.ground.plan)));
+        chunk.push(Arc::new(Account::new(account)));
         self.directory.insert(account, u32::try_from(slot).expect("fewer than 2^32 accounts"));
         slot
     }

@@ -1,51 +1,21 @@
 //! The state of one account: a fold over its events that any order of arrival brings to the same value.
 
+use thin_vec::ThinVec;
+
 use crate::calendar::{Calendar, Day};
-use crate::entities::Entities;
+use crate::entities::{Entities, text_hash};
 use crate::event::{Event, Micros};
 use crate::invoice::{self, Invoice};
 use crate::names::{Names, Symbol};
 use crate::plan::Plan;
-use crate::series::{Days, Series, Sum, text_hash};
+use crate::roster::{Numbered, Roster};
+use crate::seen::Seen;
+use crate::series::{Days, Need, Numbers, Series, Sum};
 use crate::subscription::{AmountPer, Change, Recorded, Terms};
 use crate::ticket::{self, Rating, Ticket};
 use crate::timeline::{Order, Timeline};
 use crate::value::Value;
 use crate::vocabulary::{EventType, Family};
-
-/// How often and between when something was seen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Seen {
-    /// First time.
-    pub first_at: Micros,
-    /// Last time.
-    pub last_at: Micros,
-    /// How many events.
-    pub events: u64,
-}
-
-impl Default for Seen {
-    fn default() -> Self {
-        Self { first_at: Micros::MAX, last_at: Micros::MIN, events: 0 }
-    }
-}
-
-impl Seen {
-    fn add(&mut self, at: Micros) {
-        self.first_at = self.first_at.min(at);
-        self.last_at = self.last_at.max(at);
-        self.events += 1;
-    }
-}
-
-/// A user of the account.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Person {
-    /// Their events.
-    pub seen: Seen,
-    /// What `user_identified` and `user_deactivated` said, in order.
-    pub notes: Timeline<Note>,
-}
 
 /// What is known of a user.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,7 +41,7 @@ pub type AnswerKey = (EventType, Option<Symbol>, Option<Box<str>>);
 pub struct Answered(pub Option<(Order, Value)>);
 
 /// What one account is, as far as its own events say.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Account {
     /// Its id.
     pub id: Symbol,
@@ -83,7 +53,8 @@ pub struct Account {
     pub newest_at: Micros,
     /// Every event was earlier than this day's end.
     newest_day: Day,
-    series: Vec<Series>,
+    /// By index in the plan, ascending; one that was never fed is not there.
+    series: ThinVec<(u32, Series)>,
     facts: Entities<Symbol, Timeline<Value>>,
     /// Subscriptions by id.
     pub subscriptions: Entities<Box<str>, Timeline<Recorded>>,
@@ -99,10 +70,12 @@ pub struct Account {
     pub milestones: Entities<Box<str>, Seen>,
     /// When it was closed first.
     pub closed_at: Option<Micros>,
-    /// Users of usage and value events, and those that were identified or deactivated.
-    pub people: Entities<Symbol, Person>,
-    /// Features used.
-    pub features: Entities<Symbol, Seen>,
+    /// Users. Seen are those of usage and value events.
+    pub people: Roster,
+    /// What `user_identified` and `user_deactivated` said, in order.
+    pub notes: Entities<Symbol, Timeline<Note>>,
+    /// Features. Seen are those of usage and value events.
+    pub features: Roster,
     /// Newest answers by (type, user, survey).
     pub answers: Entities<AnswerKey, Answered>,
     /// Whether changes of some entity or fact beyond the bound were forgotten.
@@ -111,14 +84,14 @@ pub struct Account {
 
 impl Account {
     /// An account of which nothing is known.
-    pub fn new(id: Symbol, plan: &Plan) -> Self {
+    pub fn new(id: Symbol) -> Self {
         Self {
             id,
             events: 0,
             first_life_at: None,
             newest_at: Micros::MIN,
             newest_day: Day::MIN,
-            series: plan.specs().iter().map(|spec| Series::new(&spec.need)).collect(),
+            series: ThinVec::new(),
             facts: Entities::default(),
             subscriptions: Entities::default(),
             account_wide: Timeline::default(),
@@ -127,8 +100,9 @@ impl Account {
             tickets: Entities::default(),
             milestones: Entities::default(),
             closed_at: None,
-            people: Entities::default(),
-            features: Entities::default(),
+            people: Roster::default(),
+            notes: Entities::default(),
+            features: Roster::default(),
             answers: Entities::default(),
             changes_cut: false,
         }
@@ -141,7 +115,8 @@ impl Account {
         if event.counts_nowhere() {
             return;
         }
-        self.count(plan, names, event);
+        let numbers = self.meet(plan, names, event);
+        self.count(plan, names, event, numbers);
         match event.kind.family() {
             Some(Family::Account) | None => {}
             Some(_) => {
@@ -150,43 +125,72 @@ impl Account {
             }
         }
         match event.kind.family() {
-            Some(Family::Usage | Family::Value) => self.see_people(plan, names, event),
+            Some(Family::Usage | Family::Value) | None => {}
             Some(Family::Billing) => self.bill(plan, names, event),
             Some(Family::Support) => self.help(plan, names, event),
             Some(Family::Survey) => self.answer(plan, names, event),
             Some(Family::Lifecycle) => self.live(plan, names, event),
             Some(Family::Account) => self.learn(plan, names, event),
-            None => {}
         }
     }
 
-    fn count(&mut self, plan: &Plan, names: &Names, event: &Event) {
+    /// The numbers of the event's user and feature, where a figure or a profile needs them.
+    fn meet(&mut self, plan: &Plan, names: &Names, event: &Event) -> Numbers {
+        let profiles =
+            plan.bounds.profiles && matches!(event.kind.family(), Some(Family::Usage | Family::Value));
+        let wanted = plan.wanted(names, event);
+        let most = plan.bounds.entities_max;
+        let series = &mut self.series;
+        let mut meet = |roster: &mut Roster, name: Option<Symbol>, forget: fn(&mut Series, u32)| {
+            let number = match roster.number(names, name?, most) {
+                Numbered::At(number) => number,
+                Numbered::InPlaceOfAnother(number) => {
+                    series.iter_mut().for_each(|(_, series)| forget(series, number));
+                    number
+                }
+                Numbered::NotKept => return None,
+            };
+            if profiles {
+                roster.see(number, event.occurred_at);
+            }
+            Some(number)
+        };
+        Numbers {
+            user: meet(
+                &mut self.people,
+                event.user.filter(|_| profiles || wanted.people),
+                Series::forget_person,
+            ),
+            feature: meet(
+                &mut self.features,
+                event.feature.filter(|_| profiles || wanted.features),
+                Series::forget_feature,
+            ),
+        }
+    }
+
+    fn count(&mut self, plan: &Plan, names: &Names, event: &Event, numbers: Numbers) {
         let slot = plan.slot(event.occurred_at);
         let first_kept =
             |newest: Day| plan.bounds.days_max.map_or(Day::MIN, |days| newest.plus(1 - i64::from(days)));
         if slot.day > self.newest_day {
             self.newest_day = slot.day;
             let first = first_kept(slot.day);
-            self.series.iter_mut().for_each(|series| series.trim(names, first));
+            self.series.iter_mut().for_each(|(_, series)| series.trim(names, first));
         }
         let slot = Some(slot).filter(|slot| slot.day >= first_kept(self.newest_day));
         plan.for_each_fed(names, event, |index, need| {
-            self.series[index].add(need, names, event, slot, plan.bounds.members_max);
+            self.series_mut(index, need).add(need, names, event, slot, numbers);
         });
     }
 
-    fn see_people(&mut self, plan: &Plan, names: &Names, event: &Event) {
-        let most = plan.bounds.entities_max;
-        if !plan.bounds.profiles {
-            return;
-        }
-        let hash = |symbol: &Symbol| text_hash(names.text(*symbol));
-        if let Some(user) = event.user {
-            self.people.change(user, most, hash, |person| person.seen.add(event.occurred_at));
-        }
-        if let Some(feature) = event.feature {
-            self.features.change(feature, most, hash, |seen| seen.add(event.occurred_at));
-        }
+    fn series_mut(&mut self, index: usize, need: &Need) -> &mut Series {
+        let index = index as u32;
+        let at = self.series.binary_search_by_key(&index, |(other, _)| *other).unwrap_or_else(|at| {
+            self.series.insert(at, (index, Series::new(need)));
+            at
+        });
+        &mut self.series[at].1
     }
 
     fn bill(&mut self, plan: &Plan, names: &Names, event: &Event) {
@@ -369,9 +373,9 @@ impl Account {
                 };
                 let hash = |symbol: &Symbol| text_hash(names.text(*symbol));
                 let cut = &mut self.changes_cut;
-                self.people.change(user, plan.bounds.entities_max, hash, |person| {
-                    person.notes.insert(names, Order::of(event), note);
-                    *cut |= person.notes.keep_newest(plan.bounds.changes_max);
+                self.notes.change(user, plan.bounds.entities_max, hash, |notes| {
+                    notes.insert(names, Order::of(event), note);
+                    *cut |= notes.keep_newest(plan.bounds.changes_max);
                 });
             }
             _ => {}
@@ -390,13 +394,14 @@ impl Account {
         });
     }
 
-    /// One of the plan's series.
-    pub fn series(&self, index: usize) -> &Series {
-        &self.series[index]
+    /// One of the plan's series, unless it was never fed.
+    pub fn series(&self, index: usize) -> Option<&Series> {
+        let at = self.series.binary_search_by_key(&(index as u32), |(other, _)| *other).ok()?;
+        Some(&self.series[at].1)
     }
 
-    /// All series, in the plan's order.
-    pub(crate) fn all_series(&self) -> &[Series] {
+    /// The series that were fed, by index in the plan.
+    pub(crate) fn all_series(&self) -> &[(u32, Series)] {
         &self.series
     }
 
@@ -441,12 +446,7 @@ impl Account {
 
     /// Whether anything was left out at a bound: then answers come from the log.
     pub fn past_a_bound(&self) -> bool {
-        let members_cut = self.series.iter().any(|series| match series {
-            Series::Users(days) | Series::Features(days) => days.all().iter().any(|(_, members)| members.cut),
-            _ => false,
-        });
         self.changes_cut
-            || members_cut
             || self.subscriptions.cut
             || self.credits_used.cut
             || self.invoices.cut
@@ -454,6 +454,7 @@ impl Account {
             || self.milestones.cut
             || self.facts.cut
             || self.people.cut
+            || self.notes.cut
             || self.features.cut
             || self.answers.cut
     }

@@ -1,9 +1,11 @@
 //! State as text-keyed bytes: what a digest covers. Symbols and the order of arrival leave no trace in it.
 
-use crate::account::{Account, AnswerKey, Note, Seen};
+use crate::account::{Account, AnswerKey, Note};
 use crate::event::Money;
 use crate::invoice;
-use crate::names::Names;
+use crate::names::{Names, Symbol};
+use crate::roster::Roster;
+use crate::seen::Seen;
 use crate::series::Series;
 use crate::subscription::{Change, Recorded, Terms};
 use crate::ticket;
@@ -182,12 +184,13 @@ impl Writer<'_> {
 
     fn people(&mut self, account: &Account) {
         let names = self.names;
-        let mut people: Vec<_> = account.people.iter().collect();
-        people.sort_by_key(|(user, _)| names.text(*user));
-        for (user, person) in people {
+        self.roster(&account.people);
+        let mut notes: Vec<_> = account.notes.iter().collect();
+        notes.sort_by_key(|(user, _)| names.text(*user));
+        self.number(notes.len() as i128);
+        for (user, notes) in notes {
             self.text(names.text(*user));
-            self.seen(&person.seen);
-            self.line(&person.notes, |writer, note| match note {
+            self.line(notes, |writer, note| match note {
                 Note::Deactivated => writer.number(1),
                 Note::Identified { previous_user, email, title } => {
                     writer.maybe_text(previous_user.as_deref());
@@ -196,12 +199,27 @@ impl Writer<'_> {
                 }
             });
         }
-        let mut features: Vec<_> = account.features.iter().collect();
-        features.sort_by_key(|(feature, _)| names.text(*feature));
-        for (feature, seen) in features {
-            self.text(names.text(*feature));
+        self.roster(&account.features);
+    }
+
+    fn roster(&mut self, roster: &Roster) {
+        let names = self.names;
+        let mut seen: Vec<_> = roster.seen().map(|(name, seen)| (names.text(name), seen)).collect();
+        seen.sort_by_key(|(name, _)| *name);
+        self.number(seen.len() as i128);
+        for (name, seen) in seen {
+            self.text(name);
             self.seen(seen);
         }
+    }
+
+    /// Names in the order of their texts: numbers of a roster mean nothing outside it.
+    fn names(&mut self, found: impl Iterator<Item = Symbol>) {
+        let names = self.names;
+        let mut texts: Vec<&str> = found.map(|name| names.text(name)).collect();
+        texts.sort_unstable();
+        self.number(texts.len() as i128);
+        texts.into_iter().for_each(|text| self.text(text));
     }
 
     fn answers(&mut self, account: &Account) {
@@ -222,20 +240,19 @@ impl Writer<'_> {
     }
 
     fn series(&mut self, account: &Account) {
-        for series in account.all_series() {
+        for (index, series) in account.all_series() {
+            self.number(i128::from(*index));
             match series {
-                Series::Count(days) => self.days(days, |writer, count| writer.number(i128::from(*count))),
+                Series::Activity(days) => self.days(days, |writer, activity| {
+                    writer.number(i128::from(activity.events));
+                    writer.number(i128::from(activity.by_anyone()));
+                    writer.names(activity.people().map(|number| account.people.name(number)));
+                    writer.names(activity.features().map(|number| account.features.name(number)));
+                }),
                 Series::Sum(days) => self.days(days, |writer, sum| {
                     writer.number(sum.total);
                     writer.number(i128::from(sum.count));
                 }),
-                Series::Users(days) | Series::Features(days) => self.days(days, |writer, members| {
-                    let mut members: Vec<&str> =
-                        members.iter().map(|member| writer.names.text(member)).collect();
-                    members.sort_unstable();
-                    members.into_iter().for_each(|member| writer.text(member));
-                }),
-                Series::PersonDays(days) => self.days(days, |_, _| ()),
                 Series::Times(days) => self.days(days, |writer, span| {
                     writer.number(i128::from(span.first));
                     writer.number(i128::from(span.last));
@@ -246,9 +263,9 @@ impl Writer<'_> {
                         writer.text(&value.to_json());
                     }
                 }),
-                Series::Numbers(days) => {
-                    self.days(days, |writer, numbers| {
-                        numbers.0.iter().for_each(|number| writer.number(*number))
+                Series::Figures(days) => {
+                    self.days(days, |writer, figures| {
+                        figures.0.iter().for_each(|figure| writer.number(*figure))
                     });
                 }
                 Series::Answers(days) => self.days(days, |writer, answers| {

@@ -1,16 +1,18 @@
 //! Things of one account under their own ids, bounded.
 
+use thin_vec::ThinVec;
+
 /// Values by id, ascending.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entities<K, T> {
-    entries: Vec<(K, T)>,
+    entries: ThinVec<(K, T)>,
     /// Whether some were left out because there were too many.
     pub cut: bool,
 }
 
 impl<K, T> Default for Entities<K, T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), cut: false }
+        Self { entries: ThinVec::new(), cut: false }
     }
 }
 
@@ -61,6 +63,13 @@ impl<K, T> Entities<K, T> {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+/// FNV-1a, 64 bits: decides which members stay past a bound; nothing relies on it being hard to invert.
+pub(crate) fn text_hash(text: &str) -> u64 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    text.bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]

@@ -210,6 +210,7 @@ impl Test {
 /// A conjunction of conditions. The empty filter lets everything through.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
+    /// Those on family and type come first.
     conditions: Vec<(Field, Test)>,
 }
 
@@ -249,8 +250,9 @@ impl Filter {
 
     /// Whether an event passes whose type is known to be one that can.
     pub fn passes_beyond_type(&self, names: &Names, event: &Event) -> bool {
-        let beyond = |field: &Field| !matches!(field, Field::Family | Field::Type);
-        self.conditions.iter().all(|(field, test)| !beyond(field) || test.passes(field.of(names, event)))
+        let beyond =
+            self.conditions.iter().skip_while(|(field, _)| matches!(field, Field::Family | Field::Type));
+        beyond.into_iter().all(|(field, test)| test.passes(field.of(names, event)))
     }
 
     /// Whether events of a type can pass, as far as the conditions on type and family say.

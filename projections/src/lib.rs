@@ -3,6 +3,7 @@
 //! Events that reach this crate were accepted; what they mean is `docs/ARCHITECTURE.md` and the health model.
 
 pub mod account;
+pub mod activity;
 pub mod calendar;
 pub mod canonical;
 pub mod decimal;
@@ -14,8 +15,11 @@ pub mod metric;
 pub mod model;
 pub mod model_error;
 pub mod names;
+pub mod parked;
 pub mod plan;
 pub mod planted;
+pub mod roster;
+pub mod seen;
 pub mod series;
 pub mod settings;
 pub mod status;

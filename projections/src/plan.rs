@@ -1,5 +1,6 @@
 //! A model made ready to fold: distinct filters, the series they feed, and where days are cut.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::calendar::{Calendar, Day};
@@ -7,7 +8,7 @@ use crate::event::{Event, Micros};
 use crate::filter::Filter;
 use crate::model::{Agg, Model, Plain, PlainKind};
 use crate::names::Names;
-use crate::series::{Need, Slot};
+use crate::series::{Need, Slot, Wanted};
 use crate::vocabulary::{EventType, KNOWN_TYPES};
 
 /// Bounds on the state of one account. A bound costs time and never an answer: an account past one is marked, and the
@@ -16,15 +17,13 @@ use crate::vocabulary::{EventType, KNOWN_TYPES};
 pub struct Bounds {
     /// Days kept one by one, counted back from the account's newest; older ones are added up. `None`: all.
     pub days_max: Option<u32>,
-    /// Users or features kept for one day of one metric.
-    pub members_max: usize,
     /// Tickets, invoices, subscriptions, people or features kept, each.
     pub entities_max: usize,
     /// Values kept of one fact, or events of one ticket, invoice or subscription.
     pub changes_max: usize,
     /// Facts kept (health-model §1: at most 200 attributes).
     pub facts_max: usize,
-    /// Whether people, features and answers are kept too; metrics do not need them.
+    /// Whether it is kept when people and features were seen, and the newest answers; metrics do not need it.
     pub profiles: bool,
 }
 
@@ -32,7 +31,6 @@ impl Bounds {
     /// The bounds of live state: the hot horizon of the design (400 days), and room for every account met so far.
     pub const LIVE: Self = Self {
         days_max: Some(400),
-        members_max: 10_000,
         entities_max: 50_000,
         changes_max: 4_096,
         facts_max: 256,
@@ -41,7 +39,6 @@ impl Bounds {
     /// No bounds: the state of a scan of the log.
     pub const NONE: Self = Self {
         days_max: None,
-        members_max: usize::MAX,
         entities_max: usize::MAX,
         changes_max: usize::MAX,
         facts_max: usize::MAX,
@@ -82,15 +79,25 @@ pub struct Plan {
     pub bounds: Bounds,
     filters: Vec<Filter>,
     series: Vec<SeriesSpec>,
-    /// By filter: the series it feeds.
-    fed: Vec<Vec<usize>>,
     inputs: Vec<Input>,
     ticket_filters: Vec<usize>,
-    /// By type of the contract: the filters its events can pass.
-    candidates: Vec<Vec<usize>>,
+    /// By type of the contract: what its events can feed.
+    feeds: Vec<Feeds>,
     /// Asked instants inside days, ascending, by day.
     cuts: BTreeMap<Day, Vec<Micros>>,
 }
+
+/// What events of one type can feed.
+#[derive(Clone, Debug, Default)]
+struct Feeds {
+    /// Series in ascending order.
+    series: Vec<usize>,
+    /// The sets that any of them keeps.
+    wanted: Wanted,
+}
+
+/// Activity without sets.
+const COUNT: Need = Need::Activity(Wanted { people: false, features: false });
 
 /// Most distinct filters over tickets, one bit each.
 const TICKET_FILTERS_MAX: usize = 64;
@@ -113,18 +120,17 @@ impl Plan {
             bounds,
             filters: Vec::new(),
             series: Vec::new(),
-            fed: Vec::new(),
             inputs: Vec::new(),
             ticket_filters: Vec::new(),
-            candidates: Vec::new(),
+            feeds: Vec::new(),
             cuts: BTreeMap::new(),
         };
         for metric in &model.metrics {
             let input = match &metric.agg {
                 Agg::Plain(plain) => plan.plain_input(plain, &metric.name)?,
                 Agg::Share { a, b, .. } => {
-                    let above = plan.series(a, Need::Count);
-                    let below = plan.series(b, Need::Count);
+                    let above = plan.series(a, COUNT);
+                    let below = plan.series(b, COUNT);
                     Input::Pair(above, below)
                 }
                 _ => Input::None,
@@ -132,7 +138,7 @@ impl Plan {
             plan.inputs.push(input);
         }
         plan.model = model;
-        plan.candidates = KNOWN_TYPES.iter().map(|(kind, _, _)| plan.matching(names, *kind)).collect();
+        plan.feeds = KNOWN_TYPES.iter().map(|(kind, _, _)| plan.feeds_of(names, *kind)).collect();
         for cut in cuts {
             let day = plan.calendar.day(cut - 1);
             if plan.calendar.end(day) != *cut {
@@ -147,16 +153,17 @@ impl Plan {
 
     fn plain_input(&mut self, plain: &Plain, name: &str) -> Result<Input, crate::model::ModelError> {
         let need = match &plain.kind {
-            PlainKind::Count | PlainKind::DecayedSum(None, _) => Need::Count,
+            PlainKind::Count | PlainKind::ActiveDays | PlainKind::DecayedSum(None, _) => COUNT,
             PlainKind::Sum(field) | PlainKind::Mean(field) | PlainKind::DecayedSum(Some(field), _) => {
                 Need::Sum(field.clone())
             }
-            PlainKind::ActiveUsers => Need::Users,
-            PlainKind::ActiveDays => Need::PersonDays,
-            PlainKind::FeaturesUsed { .. } | PlainKind::FeaturesShare { .. } => Need::Features,
+            PlainKind::ActiveUsers => Need::Activity(Wanted { people: true, features: false }),
+            PlainKind::FeaturesUsed { .. } | PlainKind::FeaturesShare { .. } => {
+                Need::Activity(Wanted { people: false, features: true })
+            }
             PlainKind::FirstTime | PlainKind::LastTime | PlainKind::DaysSinceLast => Need::Times,
             PlainKind::Last(field) => Need::Last(field.clone()),
-            PlainKind::Quantile(field, _) => Need::Numbers(field.clone()),
+            PlainKind::Quantile(field, _) => Need::Figures(field.clone()),
             PlainKind::DecayedMean(field, _) => Need::Answers(field.clone()),
             PlainKind::Happiness | PlainKind::FirstReplyHours | PlainKind::ResolutionHours => {
                 let filter = self.filter(&plain.filter);
@@ -181,22 +188,39 @@ impl Plan {
     fn filter(&mut self, filter: &Filter) -> usize {
         self.filters.iter().position(|other| other == filter).unwrap_or_else(|| {
             self.filters.push(filter.clone());
-            self.fed.push(Vec::new());
             self.filters.len() - 1
         })
     }
 
+    /// The series of a filter's figures; all activity of one filter is one series.
     fn series(&mut self, filter: &Filter, need: Need) -> usize {
-        let spec = SeriesSpec { filter: self.filter(filter), need };
-        self.series.iter().position(|other| *other == spec).unwrap_or_else(|| {
-            self.fed[spec.filter].push(self.series.len());
-            self.series.push(spec);
-            self.series.len() - 1
-        })
+        let filter = self.filter(filter);
+        for (index, other) in self.series.iter_mut().enumerate() {
+            if other.filter != filter {
+                continue;
+            }
+            match (&mut other.need, &need) {
+                (Need::Activity(wanted), Need::Activity(more)) => *wanted |= *more,
+                (kept, need) if kept == need => {}
+                _ => continue,
+            }
+            return index;
+        }
+        self.series.push(SeriesSpec { filter, need });
+        self.series.len() - 1
     }
 
-    fn matching(&self, names: &Names, kind: EventType) -> Vec<usize> {
-        (0..self.filters.len()).filter(|filter| self.filters[*filter].can_match(names, kind)).collect()
+    fn feeds_of(&self, names: &Names, kind: EventType) -> Feeds {
+        let mut feeds = Feeds::default();
+        for (index, spec) in self.series.iter().enumerate() {
+            if self.filters[spec.filter].can_match(names, kind) {
+                feeds.series.push(index);
+                if let Need::Activity(wanted) = spec.need {
+                    feeds.wanted |= wanted;
+                }
+            }
+        }
+        feeds
     }
 
     /// The series to keep, in a fixed order.
@@ -209,18 +233,31 @@ impl Plan {
         self.inputs[index]
     }
 
+    /// The sets that any series an event can feed keeps.
+    pub fn wanted(&self, names: &Names, event: &Event) -> Wanted {
+        self.feeds(names, event.kind).wanted
+    }
+
     /// Calls `feed` with every series that an event feeds.
     pub fn for_each_fed(&self, names: &Names, event: &Event, mut feed: impl FnMut(usize, &Need)) {
-        let mut try_filter = |filter: usize| {
-            if !self.fed[filter].is_empty() && self.filters[filter].passes_beyond_type(names, event) {
-                for series in &self.fed[filter] {
-                    feed(*series, &self.series[*series].need);
-                }
+        let mut tested = None;
+        for index in &self.feeds(names, event.kind).series {
+            let SeriesSpec { filter, need } = &self.series[*index];
+            let passes = match tested {
+                Some((other, passed)) if other == *filter => passed,
+                _ => self.filters[*filter].passes_beyond_type(names, event),
+            };
+            tested = Some((*filter, passes));
+            if passes {
+                feed(*index, need);
             }
-        };
-        match event.kind.index() {
-            Some(known) => self.candidates[known].iter().copied().for_each(&mut try_filter),
-            None => self.matching(names, event.kind).into_iter().for_each(&mut try_filter),
+        }
+    }
+
+    fn feeds(&self, names: &Names, kind: EventType) -> Cow<'_, Feeds> {
+        match kind.index() {
+            Some(known) => Cow::Borrowed(&self.feeds[known]),
+            None => Cow::Owned(self.feeds_of(names, kind)),
         }
     }
 

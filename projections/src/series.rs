@@ -4,6 +4,9 @@
 
 use std::cmp::Ordering;
 
+use thin_vec::ThinVec;
+
+use crate::activity::Activity;
 use crate::calendar::Day;
 use crate::decimal::{EXACT_DIGITS, QUANTITY_DIGITS};
 use crate::event::{Actor, Event, Micros};
@@ -35,16 +38,17 @@ pub trait Cell: Default + Clone + PartialEq {
     fn merge(&mut self, names: &Names, other: &Self);
 }
 
-/// Cells by slot, ascending, and one for everything older than the days kept.
+/// Cells by slot, ascending, and one for everything older than the days kept. An account has many of these, most of them
+/// empty.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Days<C> {
-    older: Option<C>,
-    cells: Vec<(Slot, C)>,
+    older: Option<Box<C>>,
+    cells: ThinVec<(Slot, C)>,
 }
 
 impl<C> Default for Days<C> {
     fn default() -> Self {
-        Self { older: None, cells: Vec::new() }
+        Self { older: None, cells: ThinVec::new() }
     }
 }
 
@@ -82,12 +86,17 @@ impl<C: Cell> Days<C> {
 
     /// What lies before the days kept.
     pub fn older(&self) -> Option<&C> {
-        self.older.as_ref()
+        self.older.as_deref()
     }
 
     /// All cells, oldest first.
     pub fn all(&self) -> &[(Slot, C)] {
         &self.cells
+    }
+
+    fn for_each(&mut self, mut change: impl FnMut(&mut C)) {
+        self.older.iter_mut().for_each(|older| change(older));
+        self.cells.iter_mut().for_each(|(_, cell)| change(cell));
     }
 
     /// Moves days before `first` into the older cell.
@@ -97,20 +106,6 @@ impl<C: Cell> Days<C> {
             self.older.get_or_insert_default().merge(names, &cell);
         }
     }
-}
-
-impl Cell for u64 {
-    fn merge(&mut self, _: &Names, other: &Self) {
-        *self += other;
-    }
-}
-
-/// Whether anything happened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Happened;
-
-impl Cell for Happened {
-    fn merge(&mut self, _: &Names, _: &Self) {}
 }
 
 /// An exact sum, in the field's smallest unit.
@@ -127,56 +122,6 @@ impl Cell for Sum {
         self.total = planted::sum(self.total, other.total);
         self.count += other.count;
     }
-}
-
-/// A set of names.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Members {
-    members: Vec<Symbol>,
-    /// Whether names beyond the bound were left out.
-    pub cut: bool,
-}
-
-impl Members {
-    fn insert(&mut self, names: &Names, member: Symbol, members_max: usize) {
-        if let Err(at) = self.members.binary_search(&member) {
-            self.members.insert(at, member);
-            self.bound(names, members_max);
-        }
-    }
-
-    /// Past the bound those with the least hash stay, so the set depends on what came and not on when.
-    fn bound(&mut self, names: &Names, members_max: usize) {
-        if self.members.len() > members_max {
-            self.cut = true;
-            self.members.sort_by_key(|member| (text_hash(names.text(*member)), *member));
-            self.members.truncate(members_max);
-            self.members.sort_unstable();
-        }
-    }
-
-    /// The names, in no meaningful order.
-    pub fn iter(&self) -> impl Iterator<Item = Symbol> + '_ {
-        self.members.iter().copied()
-    }
-}
-
-impl Cell for Members {
-    fn merge(&mut self, _: &Names, other: &Self) {
-        for member in &other.members {
-            if let Err(at) = self.members.binary_search(member) {
-                self.members.insert(at, *member);
-            }
-        }
-        self.cut |= other.cut;
-    }
-}
-
-/// FNV-1a, 64 bits: decides which members stay past a bound; nothing relies on it being hard to invert.
-pub(crate) fn text_hash(text: &str) -> u64 {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    text.bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
 /// The first and the last instant.
@@ -224,9 +169,9 @@ impl Cell for Newest {
 
 /// All values, ascending.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Numbers(pub Vec<i128>);
+pub struct Figures(pub Vec<i128>);
 
-impl Cell for Numbers {
+impl Cell for Figures {
     fn merge(&mut self, _: &Names, other: &Self) {
         self.0.extend_from_slice(&other.0);
         self.0.sort_unstable();
@@ -265,25 +210,44 @@ impl Cell for Answers {
     }
 }
 
+/// Which sets a series of activity keeps.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Wanted {
+    /// The persons.
+    pub people: bool,
+    /// The features.
+    pub features: bool,
+}
+
+impl std::ops::BitOrAssign for Wanted {
+    fn bitor_assign(&mut self, other: Self) {
+        self.people |= other.people;
+        self.features |= other.features;
+    }
+}
+
+/// The numbers of an event's user and feature in the rosters of its account, where they are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Numbers {
+    /// The user.
+    pub user: Option<u32>,
+    /// The feature.
+    pub feature: Option<u32>,
+}
+
 /// What is kept of the events that pass a filter.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Need {
-    /// How many.
-    Count,
+    /// How many, on which days, and where wanted by whom and with what.
+    Activity(Wanted),
     /// The exact sum and number of a field's values.
     Sum(Field),
-    /// The persons.
-    Users,
-    /// The days with a person's event.
-    PersonDays,
-    /// The features.
-    Features,
     /// The first and the last instant.
     Times,
     /// The newest value of a field.
     Last(Field),
     /// All values of a field.
-    Numbers(Field),
+    Figures(Field),
     /// All values of a field with who gave them.
     Answers(Field),
 }
@@ -292,14 +256,11 @@ pub enum Need {
 #[derive(Clone, PartialEq, Debug)]
 #[expect(missing_docs, reason = "one variant for each Need, of the same name")]
 pub enum Series {
-    Count(Days<u64>),
+    Activity(Days<Activity>),
     Sum(Days<Sum>),
-    Users(Days<Members>),
-    PersonDays(Days<Happened>),
-    Features(Days<Members>),
     Times(Days<Span>),
     Last(Days<Newest>),
-    Numbers(Days<Numbers>),
+    Figures(Days<Figures>),
     Answers(Days<Answers>),
 }
 
@@ -325,20 +286,17 @@ impl Series {
     /// An empty series.
     pub fn new(need: &Need) -> Self {
         match need {
-            Need::Count => Self::Count(Days::default()),
+            Need::Activity(_) => Self::Activity(Days::default()),
             Need::Sum(_) => Self::Sum(Days::default()),
-            Need::Users => Self::Users(Days::default()),
-            Need::PersonDays => Self::PersonDays(Days::default()),
-            Need::Features => Self::Features(Days::default()),
             Need::Times => Self::Times(Days::default()),
             Need::Last(_) => Self::Last(Days::default()),
-            Need::Numbers(_) => Self::Numbers(Days::default()),
+            Need::Figures(_) => Self::Figures(Days::default()),
             Need::Answers(_) => Self::Answers(Days::default()),
         }
     }
 
     /// Adds an event that passed the filter, to its slot or (`None`) to what is older than the days kept.
-    pub fn add(&mut self, need: &Need, names: &Names, event: &Event, slot: Option<Slot>, members_max: usize) {
+    pub fn add(&mut self, need: &Need, names: &Names, event: &Event, slot: Option<Slot>, numbers: Numbers) {
         fn at<C: Cell>(days: &mut Days<C>, slot: Option<Slot>) -> &mut C {
             match slot {
                 Some(slot) => days.cell(slot),
@@ -346,25 +304,19 @@ impl Series {
             }
         }
         match (self, need) {
-            (Self::Count(days), _) => *at(days, slot) += 1,
+            (Self::Activity(days), Need::Activity(wanted)) => {
+                let activity = at(days, slot);
+                activity.events += 1;
+                if event.actor == Actor::Person {
+                    activity.note_person(numbers.user.filter(|_| wanted.people));
+                }
+                if let Some(feature) = numbers.feature.filter(|_| wanted.features) {
+                    activity.note_feature(feature);
+                }
+            }
             (Self::Sum(days), Need::Sum(field)) => {
                 if let Some(value) = exact(field, names, event) {
                     at(days, slot).merge(names, &Sum { total: value, count: 1 });
-                }
-            }
-            (Self::Users(days), _) => {
-                if let (Actor::Person, Some(user)) = (event.actor, event.user) {
-                    at(days, slot).insert(names, user, members_max);
-                }
-            }
-            (Self::PersonDays(days), _) => {
-                if event.actor == Actor::Person {
-                    at(days, slot);
-                }
-            }
-            (Self::Features(days), _) => {
-                if let Some(feature) = event.feature {
-                    at(days, slot).insert(names, feature, members_max);
                 }
             }
             (Self::Times(days), _) => {
@@ -375,10 +327,10 @@ impl Series {
                     at(days, slot).offer(names, Order::of(event), value);
                 }
             }
-            (Self::Numbers(days), Need::Numbers(field)) => {
+            (Self::Figures(days), Need::Figures(field)) => {
                 if let Some(value) = exact(field, names, event) {
-                    let numbers = &mut at(days, slot).0;
-                    numbers.insert(numbers.partition_point(|other| *other < value), value);
+                    let figures = &mut at(days, slot).0;
+                    figures.insert(figures.partition_point(|other| *other < value), value);
                 }
             }
             (Self::Answers(days), Need::Answers(field)) => {
@@ -394,16 +346,28 @@ impl Series {
         }
     }
 
+    /// A person is not kept any more.
+    pub(crate) fn forget_person(&mut self, number: u32) {
+        if let Self::Activity(days) = self {
+            days.for_each(|activity| activity.forget_person(number));
+        }
+    }
+
+    /// A feature is not kept any more.
+    pub(crate) fn forget_feature(&mut self, number: u32) {
+        if let Self::Activity(days) = self {
+            days.for_each(|activity| activity.forget_feature(number));
+        }
+    }
+
     /// Moves days before `first` into the older cell.
     pub fn trim(&mut self, names: &Names, first: Day) {
         match self {
-            Self::Count(days) => days.trim(names, first),
+            Self::Activity(days) => days.trim(names, first),
             Self::Sum(days) => days.trim(names, first),
-            Self::Users(days) | Self::Features(days) => days.trim(names, first),
-            Self::PersonDays(days) => days.trim(names, first),
             Self::Times(days) => days.trim(names, first),
             Self::Last(days) => days.trim(names, first),
-            Self::Numbers(days) => days.trim(names, first),
+            Self::Figures(days) => days.trim(names, first),
             Self::Answers(days) => days.trim(names, first),
         }
     }

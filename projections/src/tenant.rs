@@ -1,14 +1,13 @@
-//! What crosses accounts: which types are fed, who was merged into whom, what waits for an account.
+//! What crosses accounts: which types are fed, who was merged into whom.
 //!
 //! Everything here depends on the set of accepted events only, never on their order.
 
 use std::cmp::Ordering;
 
 use crate::calendar::{Calendar, Day};
-use crate::entities::Entities;
-use crate::event::{Event, Micros, Subject};
+use crate::event::{Event, Micros};
 use crate::names::{Names, Symbol};
-use crate::series::text_hash;
+use crate::parked::Parked;
 use crate::timeline::Order;
 use crate::vocabulary::{EventType, Family};
 
@@ -147,22 +146,6 @@ impl Merges {
     }
 }
 
-/// What an event without an account waits for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum Waiting {
-    /// A link from (system, id) to an account.
-    Ref(Symbol, Symbol),
-    /// A link from a user to an account.
-    User(Symbol),
-}
-
-/// How many events wait, and since when.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Parked {
-    /// How many.
-    pub events: u64,
-}
-
 /// Everything that crosses accounts.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Tenant {
@@ -177,11 +160,8 @@ pub struct Tenant {
     /// How many events were accepted.
     pub events: u64,
     /// Events that wait for an account.
-    pub parked: Entities<Waiting, Parked>,
+    pub parked: Parked,
 }
-
-/// Most references whose parked events are counted one by one.
-pub const WAITING_MAX: usize = 1_000_000;
 
 impl Tenant {
     /// Folds an event in.
@@ -193,15 +173,7 @@ impl Tenant {
         if let Some((from, into)) = merge_of(names, event) {
             self.merges.insert(names, Order::of(event), from, into);
         }
-        if let Some(waiting) = waiting(event) {
-            let hash = |waiting: &Waiting| match waiting {
-                Waiting::Ref(system, id) => {
-                    text_hash(names.text(*system)) ^ text_hash(names.text(*id)).rotate_left(1)
-                }
-                Waiting::User(user) => text_hash(names.text(*user)),
-            };
-            self.parked.change(waiting, WAITING_MAX, hash, |parked| parked.events += 1);
-        }
+        self.parked.observe(names, event);
     }
 
     /// Adds what another fold saw of other events of the tenant.
@@ -218,9 +190,7 @@ impl Tenant {
         for (order, from, into) in other.merges.all() {
             self.merges.insert(names, order.clone(), *from, *into);
         }
-        for (waiting, parked) in other.parked.iter() {
-            self.parked.change(*waiting, WAITING_MAX, |_| 0, |sum| sum.events += parked.events);
-        }
+        self.parked.merge(&other.parked);
     }
 
     /// The instant `last` means: one microsecond after the newest accepted event (health-model §3).
@@ -237,13 +207,4 @@ pub fn merge_of(names: &Names, event: &Event) -> Option<(Symbol, Symbol)> {
     // The contract does not require it; a merge into nobody means nothing.
     let into = event.property_named(names, "into_account")?.as_text().filter(|into| !into.is_empty())?;
     Some((event.account()?, names.intern(into)))
-}
-
-/// What an event without an account waits for.
-pub fn waiting(event: &Event) -> Option<Waiting> {
-    match event.subject {
-        Subject::Account(_) => None,
-        Subject::Ref { system, id } => Some(Waiting::Ref(system, id)),
-        Subject::User => event.user.map(Waiting::User),
-    }
 }

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use thin_vec::ThinVec;
+
 use crate::event::{Event, Micros};
 use crate::names::{Names, Symbol};
 
@@ -36,11 +38,11 @@ impl Order {
 
 /// Values in the contract's order.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Timeline<T>(Vec<(Order, T)>);
+pub struct Timeline<T>(ThinVec<(Order, T)>);
 
 impl<T> Default for Timeline<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(ThinVec::new())
     }
 }
 

@@ -78,8 +78,10 @@ impl Stage {
         meters.gauge(&ACCOUNTS, &[]).set(view.accounts_count() as f64);
         let past = view.accounts().filter(|account| account.past_a_bound()).count();
         meters.gauge(&PAST_BOUNDS, &[]).set(past as f64);
-        let parked: u64 = view.tenant.parked.iter().map(|(_, parked)| parked.events).sum();
-        meters.gauge(&PARKED, &[]).set(parked as f64);
+        for (source, events) in view.tenant.parked.by_source() {
+            let source = source.map_or("others", |source| view.names.text(source));
+            meters.gauge(&PARKED, &[source]).set(events as f64);
+        }
         if let Some(clock) = view.basis.clock_at {
             meters.gauge(&CLOCK, &[]).set(clock as f64 / MICROS);
         }

@@ -40,7 +40,7 @@ impl<'v> Subject<'v> {
         let survivor = view.tenant.merges.survivor(account, as_of);
         let members = view.members(survivor, as_of);
         let first = members.first()?;
-        let unheard = (first.id != survivor).then(|| Box::new(Account::new(survivor, &view.plan)));
+        let unheard = (first.id != survivor).then(|| Box::new(Account::new(survivor)));
         let (since, metrics) = (OnceCell::new(), OnceCell::new());
         Some(Self { view, survivor, as_of, catching_up: false, members, unheard, since, metrics })
     }

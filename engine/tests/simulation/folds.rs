@@ -181,7 +181,7 @@ pub fn figures(view: &View, account: Symbol, as_of: i64) -> Vec<Option<Scalar>> 
     match members.first() {
         Some(survivor) if survivor.id == account => evaluate(view.context(), &members, as_of),
         _ => {
-            let unknown = Account::new(account, &view.plan);
+            let unknown = Account::new(account);
             let members: Vec<&Account> = std::iter::once(&unknown).chain(members).collect();
             evaluate(view.context(), &members, as_of)
         }

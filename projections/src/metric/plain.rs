@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use super::window::Window;
 use super::{Asked, Moment, Part, Scalar, scalar_of};
+use crate::account::Account;
+use crate::activity::Activity;
 use crate::calendar::Day;
 use crate::decimal::exact_to_f64;
 use crate::filter::{Field, Filter};
 use crate::model::{Plain, PlainKind};
 use crate::names::Symbol;
 use crate::plan::Input;
-use crate::series::{Answer, Cell, Days, Members, Newest, Series, Slot, Span, Sum, digits};
+use crate::series::{Answer, Cell, Days, Newest, Series, Slot, Span, Sum, digits};
 use crate::value::Value;
 
 /// Half-lives after which a decayed value is no longer counted.
@@ -74,17 +76,25 @@ impl Asked<'_> {
 
     fn count(&self, series: usize, window: &Window<'_>, last: Slot) -> u64 {
         let mut total = 0;
-        self.each(series, |series| {
-            let Series::Count(days) = series else { unreachable!("the plan keeps counts here") };
-            cells(days, window, last, |_, count| total += count);
+        self.each_activity(series, |_, days| {
+            cells(days, window, last, |_, activity| total += activity.events);
         });
         total
     }
 
-    /// Calls `read` with one series of each member.
+    /// Calls `read` with one series of each member that has any of it.
     fn each(&self, index: usize, mut read: impl FnMut(&Series)) {
+        self.members.iter().filter_map(|member| member.series(index)).for_each(&mut read);
+    }
+
+    /// Calls `read` with the days of activity of each member that has any.
+    fn each_activity(&self, index: usize, mut read: impl FnMut(&Account, &Days<Activity>)) {
         for member in self.members {
-            read(member.series(index));
+            match member.series(index) {
+                Some(Series::Activity(days)) => read(member, days),
+                Some(_) => unreachable!("the plan keeps activity here"),
+                None => {}
+            }
         }
     }
 
@@ -101,13 +111,19 @@ impl Asked<'_> {
                 (sum.count > 0)
                     .then(|| Scalar::Number(exact_to_f64(sum.total, digits(field)) / sum.count as f64))
             }
-            PlainKind::ActiveUsers => Some(Scalar::Integer(self.members(index, window, last).len() as i128)),
+            PlainKind::ActiveUsers => {
+                let people = self.names_in(index, window, last, |account, active| {
+                    active.people().map(|number| account.people.name(number)).collect()
+                });
+                Some(Scalar::Integer(people.len() as i128))
+            }
             PlainKind::ActiveDays => {
                 let mut active: BTreeSet<Day> = BTreeSet::new();
-                self.each(index, |series| {
-                    let Series::PersonDays(days) = series else { unreachable!("the plan keeps days here") };
-                    cells(days, window, last, |day, _| {
-                        active.insert(day);
+                self.each_activity(index, |_, days| {
+                    cells(days, window, last, |day, activity| {
+                        if activity.by_anyone() {
+                            active.insert(day);
+                        }
                     });
                 });
                 Some(Scalar::Integer(active.len() as i128))
@@ -137,7 +153,7 @@ impl Asked<'_> {
             PlainKind::Quantile(field, q) => {
                 let mut numbers = Vec::new();
                 self.each(index, |series| {
-                    let Series::Numbers(days) = series else { unreachable!("the plan keeps numbers here") };
+                    let Series::Figures(days) = series else { unreachable!("the plan keeps figures here") };
                     cells(days, window, last, |_, cell| numbers.extend_from_slice(&cell.0));
                 });
                 numbers.sort_unstable();
@@ -165,21 +181,29 @@ impl Asked<'_> {
         sum
     }
 
-    fn members(&self, index: usize, window: &Window<'_>, last: Slot) -> Vec<Symbol> {
-        let mut all: Vec<Symbol> = Vec::new();
-        self.each(index, |series| {
-            let (Series::Users(days) | Series::Features(days)) = series else {
-                unreachable!("the plan keeps sets here")
-            };
-            cells(days, window, last, |_, cell: &Members| all.extend(cell.iter()));
+    /// The names, each once, that `of` finds in the activity of a window.
+    fn names_in(
+        &self,
+        index: usize,
+        window: &Window<'_>,
+        last: Slot,
+        of: impl Fn(&Account, &Activity) -> Vec<Symbol>,
+    ) -> Vec<Symbol> {
+        let mut found = Vec::new();
+        self.each_activity(index, |account, days| {
+            let mut all = Activity::default();
+            cells(days, window, last, |_, activity| all.merge(self.names, activity));
+            found.extend(of(account, &all));
         });
-        all.sort_unstable();
-        all.dedup();
-        all
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     fn features(&self, index: usize, window: &Window<'_>, last: Slot, core: &[String]) -> usize {
-        let used = self.members(index, window, last);
+        let used = self.names_in(index, window, last, |account, active| {
+            active.features().map(|number| account.features.name(number)).collect()
+        });
         let is_core = |feature: &&Symbol| {
             let name = self.names.text(**feature);
             core.binary_search_by(|other| other.as_str().cmp(name)).is_ok()
@@ -208,15 +232,15 @@ impl Asked<'_> {
         let window = aged(window, half_life, moment.day);
         let mut by_day: std::collections::BTreeMap<Day, i128> = std::collections::BTreeMap::new();
         self.each(index, |series| match series {
-            Series::Count(days) => {
-                cells(days, &window, moment.slot, |day, count| {
-                    *by_day.entry(day).or_default() += i128::from(*count)
+            Series::Activity(days) => {
+                cells(days, &window, moment.slot, |day, activity| {
+                    *by_day.entry(day).or_default() += i128::from(activity.events)
                 });
             }
             Series::Sum(days) => {
                 cells(days, &window, moment.slot, |day, sum| *by_day.entry(day).or_default() += sum.total);
             }
-            _ => unreachable!("the plan keeps counts or sums here"),
+            _ => unreachable!("the plan keeps activity or sums here"),
         });
         let digits = field.map_or(0, digits);
         by_day
@@ -237,9 +261,8 @@ impl Asked<'_> {
         let window = aged(window, half_life, moment.day);
         let mut answers: Vec<(Day, &Answer)> = Vec::new();
         for member in self.members {
-            let Series::Answers(days) = member.series(index) else {
-                unreachable!("the plan keeps answers here")
-            };
+            let Some(series) = member.series(index) else { continue };
+            let Series::Answers(days) = series else { unreachable!("the plan keeps answers here") };
             for (slot, cell) in days.between(window.first, moment.slot) {
                 answers.extend(cell.0.iter().map(|answer| (slot.day, answer)));
             }

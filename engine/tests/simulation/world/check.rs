@@ -331,7 +331,7 @@ impl Simulation {
         found.sort_unstable();
         let mut wanted: Vec<_> = expected.iter().map(|(kind, fed)| (*kind, *fed)).collect();
         wanted.sort_unstable();
-        let waiting: u64 = tenant.parked.iter().map(|(_, parked)| parked.events).sum();
+        let waiting = tenant.parked.events();
         if found != wanted
             || tenant.events != oracle.facts.len() as u64
             || waiting != parked(&oracle.facts) as u64

@@ -1,0 +1,29 @@
+//! How often and between when something was seen.
+
+use crate::event::Micros;
+
+/// How often and between when something was seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// First time.
+    pub first_at: Micros,
+    /// Last time.
+    pub last_at: Micros,
+    /// How many events.
+    pub events: u64,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { first_at: Micros::MAX, last_at: Micros::MIN, events: 0 }
+    }
+}
+
+impl Seen {
+    /// Counts an event.
+    pub fn add(&mut self, at: Micros) {
+        self.first_at = self.first_at.min(at);
+        self.last_at = self.last_at.max(at);
+        self.events += 1;
+    }
+}
