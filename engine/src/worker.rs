@@ -1,5 +1,6 @@
 //! The fold of a part of the accounts: entries in, account states out.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use tidewatch_projections::account::Account;
@@ -10,6 +11,10 @@ use tidewatch_projections::plan::Plan;
 use crate::basis::Basis;
 use crate::log::Entry;
 use crate::view::{CHUNK_ACCOUNTS, Chunk, Directory, Part, View};
+
+/// Events whose accounts are fetched from memory together, before any is folded in. The next ones would push the first out
+/// of the nearest cache again.
+const AHEAD: usize = 16;
 
 /// Under what a fold reads the log. State does not depend on how many workers share it.
 #[derive(Clone)]
@@ -52,29 +57,37 @@ impl Worker {
 
     /// Folds in what falls to this worker.
     pub fn apply(&mut self, entries: &[(u64, Entry)]) {
+        let mut ahead = Vec::with_capacity(AHEAD);
         for (_, entry) in entries {
             if let Entry::Event(event) = entry
                 && let Some(account) = event.account()
-                && View::worker_of(account, self.workers) == self.index
+                && self.folds(account, event)
             {
-                self.apply_event(account, event);
+                ahead.push((self.slot(account), event));
+                if ahead.len() == AHEAD {
+                    self.apply_events(&mut ahead);
+                }
             }
         }
+        self.apply_events(&mut ahead);
     }
 
-    fn apply_event(&mut self, account: Symbol, event: &Event) {
-        if !self.ground.basis.counts(event) {
-            return;
+    fn folds(&self, account: Symbol, event: &Event) -> bool {
+        View::worker_of(account, self.workers) == self.index
+            && self.ground.basis.counts(event)
+            && self.ground.only.as_ref().is_none_or(|only| only.binary_search(&account).is_ok())
+    }
+
+    fn apply_events(&mut self, ahead: &mut Vec<(usize, &Event)>) {
+        for stage in 0..Account::TOUCH_STAGES {
+            let state = |slot: &usize| &self.chunks[slot / CHUNK_ACCOUNTS][slot % CHUNK_ACCOUNTS];
+            black_box(ahead.iter().map(|(slot, _)| state(slot).touch(stage)).fold(0, |all, one| all ^ one));
         }
-        if let Some(only) = &self.ground.only
-            && only.binary_search(&account).is_err()
-        {
-            return;
+        for (slot, event) in ahead.drain(..) {
+            let chunk = Arc::make_mut(&mut self.chunks[slot / CHUNK_ACCOUNTS]);
+            let state = Arc::make_mut(&mut chunk[slot % CHUNK_ACCOUNTS]);
+            state.apply(&self.ground.plan, &self.ground.names, event);
         }
-        let slot = self.slot(account);
-        let chunk = Arc::make_mut(&mut self.chunks[slot / CHUNK_ACCOUNTS]);
-        let state = Arc::make_mut(&mut chunk[slot % CHUNK_ACCOUNTS]);
-        state.apply(&self.ground.plan, &self.ground.names, event);
     }
 
     fn slot(&mut self, account: Symbol) -> usize {

@@ -108,6 +108,20 @@ impl Account {
         }
     }
 
+    /// Reads what the next [`Account::apply`] will need, at each stage one step of pointers further; the number means
+    /// nothing. Accounts lie all over memory, and one that is folded into is waited for at every step: several that are
+    /// touched together are waited for together.
+    pub fn touch(&self, stage: usize) -> usize {
+        match stage {
+            0 => self.events as usize ^ self.newest_day.0 as usize ^ usize::from(self.features.cut),
+            1 => self.people.touch() ^ self.features.touch() ^ self.series.len(),
+            _ => self.series.iter().map(|(_, series)| series.touch()).fold(0, |all, one| all ^ one),
+        }
+    }
+
+    /// Stages of [`Account::touch`].
+    pub const TOUCH_STAGES: usize = 3;
+
     /// Folds an event in. Events must be distinct: the log accepts each once.
     pub fn apply(&mut self, plan: &Plan, names: &Names, event: &Event) {
         self.events += 1;

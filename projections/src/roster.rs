@@ -111,6 +111,11 @@ impl Roster {
         self.seen[index].add(at);
     }
 
+    /// See [`crate::account::Account::touch`].
+    pub(crate) fn touch(&self) -> usize {
+        self.names.len() ^ self.seen.len()
+    }
+
     /// The name behind a number of this roster.
     pub fn name(&self, number: u32) -> Symbol {
         self.names[number as usize]

@@ -99,8 +99,15 @@ impl<C: Cell> Days<C> {
         self.cells.iter_mut().for_each(|(_, cell)| change(cell));
     }
 
+    fn touch(&self) -> usize {
+        self.cells.last().map_or(0, |(slot, _)| slot.day.0 as usize)
+    }
+
     /// Moves days before `first` into the older cell.
     fn trim(&mut self, names: &Names, first: Day) {
+        if self.cells.first().is_none_or(|(slot, _)| slot.day >= first) {
+            return;
+        }
         let count = self.cells.partition_point(|(slot, _)| slot.day < first);
         for (_, cell) in self.cells.drain(..count) {
             self.older.get_or_insert_default().merge(names, &cell);
@@ -343,6 +350,15 @@ impl Series {
                 }
             }
             (_, need) => unreachable!("a series is made for its need, {need:?}"),
+        }
+    }
+
+    /// See [`crate::account::Account::touch`].
+    pub(crate) fn touch(&self) -> usize {
+        match self {
+            Self::Activity(days) => days.touch(),
+            Self::Sum(days) => days.touch(),
+            _ => 0,
         }
     }
 
