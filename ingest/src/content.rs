@@ -17,7 +17,7 @@ use tidewatch_projections::value::Value;
 
 /// The 64-bit fingerprint of the event's content, equal on every machine and in every run.
 pub fn fingerprint(names: &Names, event: &Event) -> u64 {
-    let mut content = Content { names, hasher: SipHasher13::new() };
+    let mut content = Content { names, hasher: SipHasher13::new(), held: [0; HELD_BYTES], held_len: 0 };
     content.symbol(event.source);
     content.text(&event.id);
     match event.subject {
@@ -54,27 +54,62 @@ pub fn fingerprint(names: &Names, event: &Event) -> u64 {
         content.value(value);
     }
     content.bytes(&event.unknown);
-    content.hasher.finish()
+    content.finish()
 }
+
+/// Bytes handed to the hasher at once: it is slow at a few bytes at a time.
+const HELD_BYTES: usize = 256;
 
 struct Content<'n> {
     names: &'n Names,
     hasher: SipHasher13,
+    held: [u8; HELD_BYTES],
+    held_len: usize,
 }
 
 impl Content<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        let end = self.held_len + bytes.len();
+        match self.held.get_mut(self.held_len..end) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.held_len = end;
+            }
+            None => self.hand_over(bytes),
+        }
+    }
+
+    #[cold]
+    fn hand_over(&mut self, bytes: &[u8]) {
+        self.hasher.write(&self.held[..self.held_len]);
+        self.held_len = 0;
+        match self.held.get_mut(..bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.held_len = bytes.len();
+            }
+            None => self.hasher.write(bytes),
+        }
+    }
+
+    fn finish(mut self) -> u64 {
+        self.hasher.write(&self.held[..self.held_len]);
+        self.hasher.finish()
+    }
+
     fn tag(&mut self, tag: u8) {
-        self.hasher.write(&[tag]);
+        self.write(&[tag]);
     }
 
     fn length(&mut self, length: usize) {
         let length = u32::try_from(length).expect("records are limited far below 4 GiB");
-        self.hasher.write(&length.to_le_bytes());
+        self.write(&length.to_le_bytes());
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.length(bytes.len());
-        self.hasher.write(bytes);
+        self.write(bytes);
     }
 
     fn text(&mut self, text: &str) {
@@ -82,7 +117,7 @@ impl Content<'_> {
     }
 
     fn integer(&mut self, number: i64) {
-        self.hasher.write(&number.to_le_bytes());
+        self.write(&number.to_le_bytes());
     }
 
     fn symbol(&mut self, symbol: Symbol) {
@@ -102,8 +137,8 @@ impl Content<'_> {
             Value::Bool(truth) => self.tag(1 + u8::from(*truth)),
             Value::Number(number) => {
                 self.tag(3);
-                self.hasher.write(&number.mantissa().to_le_bytes());
-                self.hasher.write(&number.exponent().to_le_bytes());
+                self.write(&number.mantissa().to_le_bytes());
+                self.write(&number.exponent().to_le_bytes());
             }
             Value::Text(text) => {
                 self.tag(4);

@@ -30,6 +30,14 @@ impl Decimal {
         if mantissa == 0 {
             return Self::ZERO;
         }
+        // Nearly all numbers are short, and divisions of 128 bits are calls.
+        if let Ok(mut short) = i64::try_from(mantissa) {
+            while short % 10 == 0 {
+                short /= 10;
+                exponent += 1;
+            }
+            return Self { mantissa: short.into(), exponent };
+        }
         while mantissa % 10 == 0 {
             mantissa /= 10;
             exponent += 1;
