@@ -40,10 +40,61 @@ const RULE_ONLY: [&str; 5] = ["name", "when", "also", "skip", "without"];
 const TEXT_PROPERTIES: [&str; 8] =
     ["feature", "metric", "subscription_id", "invoice_id", "ticket_id", "milestone", "stage", "into_account"];
 
-/// Every target with where it comes from, by name: `account`, `ref.system`, `properties.plan`.
+/// A target outside the properties.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Named {
+    Source,
+    Id,
+    Account,
+    User,
+    Actor,
+    Product,
+    Type,
+    OccurredAt,
+    Quantity,
+    Amount,
+    Currency,
+    RefSystem,
+    RefId,
+}
+
+impl Named {
+    const ALL: [Self; 13] = [
+        Self::Source,
+        Self::Id,
+        Self::Account,
+        Self::User,
+        Self::Actor,
+        Self::Product,
+        Self::Type,
+        Self::OccurredAt,
+        Self::Quantity,
+        Self::Amount,
+        Self::Currency,
+        Self::RefSystem,
+        Self::RefId,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::RefSystem => "ref.system",
+            Self::RefId => "ref.id",
+            of_envelope => ENVELOPE[of_envelope as usize],
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|named| named.name() == name)
+    }
+}
+
+/// Every target with where it comes from.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub(super) struct Targets {
-    sources: BTreeMap<String, Source>,
+    /// By [`Named`], so that none is looked up by its text.
+    named: [Option<Source>; Named::ALL.len()],
+    /// By name, as `properties.plan`.
+    properties: BTreeMap<String, Source>,
     copy: Vec<Path>,
     except: Vec<String>,
 }
@@ -76,8 +127,7 @@ impl Targets {
     fn read(&mut self, table: &Table, at: &str) -> Result<(), MappingError> {
         for target in ENVELOPE {
             if let Some(written) = table.get(target) {
-                let source = Source::read(&format!("{at}.{target}"), target, written)?;
-                self.sources.insert(target.to_owned(), source);
+                self.set(target, Source::read(&format!("{at}.{target}"), target, written)?);
             }
         }
         for (group, keys) in [("ref", Some(&["system", "id"][..])), ("properties", None)] {
@@ -88,8 +138,7 @@ impl Targets {
                     keys.map_or(Ok(()), |keys| only_keys(&at, fields, keys))?;
                     for (key, written) in fields {
                         let target = format!("{group}.{key}");
-                        self.sources
-                            .insert(target.clone(), Source::read(&format!("{at}.{key}"), &target, written)?);
+                        self.set(&target, Source::read(&format!("{at}.{key}"), &target, written)?);
                     }
                 }
                 Some(other) => return Err(bad_value(&at, other, "a table")),
@@ -109,41 +158,63 @@ impl Targets {
         Ok(())
     }
 
-    fn leave_out(&mut self, at: &str, name: &str) -> Result<(), MappingError> {
-        let before = self.sources.len() + self.copy.len();
-        match name {
-            "properties" | "ref" => self.sources.retain(|target, _| !target.starts_with(&format!("{name}."))),
-            "copy" => self.copy.clear(),
-            target => {
-                self.sources.remove(target);
-            }
+    fn set(&mut self, target: &str, source: Source) {
+        match Named::from_name(target) {
+            Some(named) => self.named[named as usize] = Some(source),
+            None => drop(self.properties.insert(target.to_owned(), source)),
         }
-        if self.sources.len() + self.copy.len() == before {
+    }
+
+    fn get(&self, named: Named) -> Option<&Source> {
+        self.named[named as usize].as_ref()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Source> {
+        self.named.iter().flatten().chain(self.properties.values())
+    }
+
+    fn leave_out(&mut self, at: &str, name: &str) -> Result<(), MappingError> {
+        let before = self.all().count() + self.copy.len();
+        match name {
+            "properties" => self.properties.clear(),
+            "ref" => {
+                for named in [Named::RefSystem, Named::RefId] {
+                    self.named[named as usize] = None;
+                }
+            }
+            "copy" => self.copy.clear(),
+            target => match Named::from_name(target) {
+                Some(named) => self.named[named as usize] = None,
+                None => drop(self.properties.remove(target)),
+            },
+        }
+        if self.all().count() + self.copy.len() == before {
             return Err(refused(at, format!("the defaults have no {name:?} to leave out")));
         }
         Ok(())
     }
 
-    fn has(&self, target: &str) -> bool {
-        self.sources.contains_key(target)
+    fn has(&self, named: Named) -> bool {
+        self.get(named).is_some()
     }
 
     fn check(&self, at: &str) -> Result<(), MappingError> {
-        for needed in ["type", "occurred_at"] {
+        for needed in [Named::Type, Named::OccurredAt] {
             if !self.has(needed) {
+                let needed = needed.name();
                 return Err(refused(at, format!("nothing gives {needed}; set it here or in [defaults]")));
             }
         }
-        if !["account", "user", "ref.id"].into_iter().any(|subject| self.has(subject)) {
+        if ![Named::Account, Named::User, Named::RefId].into_iter().any(|subject| self.has(subject)) {
             return Err(refused(
                 at,
                 "nothing says whom it is about; set account, ref or user here or in [defaults]",
             ));
         }
-        if self.has("ref.id") != self.has("ref.system") {
+        if self.has(Named::RefId) != self.has(Named::RefSystem) {
             return Err(refused(at, "ref needs both system and id"));
         }
-        if self.has("amount") && !self.has("currency") {
+        if self.has(Named::Amount) && !self.has(Named::Currency) {
             return Err(refused(at, "amount needs currency, a path or a constant such as \"EUR\""));
         }
         Ok(())
@@ -206,7 +277,7 @@ impl Rule {
     }
 
     fn read_tops(&self) -> impl Iterator<Item = &str> {
-        self.targets.sources.values().flat_map(Source::tops)
+        self.targets.all().flat_map(Source::tops)
     }
 
     /// The event of this record. `position` is the rule's place, given for one that adds an event to the record's own.
@@ -218,12 +289,12 @@ impl Rule {
         origin: &Origin,
     ) -> Result<Event, Rejection> {
         let mut draft = Draft {
-            source: self.name_of("source", record)?,
-            id: self.name_of("id", record)?,
-            account: self.name_of("account", record)?,
-            user: self.name_of("user", record)?,
-            product: self.name_of("product", record)?,
-            kind: self.name_of("type", record)?,
+            source: self.name_of(Named::Source, record)?,
+            id: self.name_of(Named::Id, record)?,
+            account: self.name_of(Named::Account, record)?,
+            user: self.name_of(Named::User, record)?,
+            product: self.name_of(Named::Product, record)?,
+            kind: self.name_of(Named::Type, record)?,
             reference: self.reference(record)?,
             ..Draft::default()
         };
@@ -232,13 +303,13 @@ impl Rule {
             let own = own.unwrap_or_else(|| Cow::Owned(origin.id(with.names)));
             draft.id = Some(Cow::Owned(format!("{own}#{position}")));
         }
-        if let Some(actor) = self.name_of("actor", record)? {
+        if let Some(actor) = self.name_of(Named::Actor, record)? {
             draft.actor = native::actor(&actor)?;
         }
-        if let Some(source) = self.targets.sources.get("occurred_at") {
+        if let Some(source) = self.targets.get(Named::OccurredAt) {
             draft.occurred_at = source.cook_time(record)?;
         }
-        if let Some(quantity) = self.cook("quantity", record)? {
+        if let Some(quantity) = self.cook(Named::Quantity, record)? {
             draft.quantity = Some(draft::quantity_of(
                 number_of(&quantity).map_err(|error| prefixed("quantity", &error))?,
             )?);
@@ -248,9 +319,9 @@ impl Rule {
         draft.finish(with, origin)
     }
 
-    fn cook<'r>(&'r self, target: &str, record: &'r Fields<'r>) -> Result<Option<Cooked<'r>>, Rejection> {
-        match self.targets.sources.get(target) {
-            Some(source) => source.cook(target, record),
+    fn cook<'r>(&'r self, target: Named, record: &'r Fields<'r>) -> Result<Option<Cooked<'r>>, Rejection> {
+        match self.targets.get(target) {
+            Some(source) => source.cook(target.name(), record),
             None => Ok(None),
         }
     }
@@ -258,7 +329,7 @@ impl Rule {
     /// A text of the envelope: a number is its text, a truth value, list or object is refused.
     fn name_of<'r>(
         &'r self,
-        target: &str,
+        target: Named,
         record: &'r Fields<'r>,
     ) -> Result<Option<Cow<'r, str>>, Rejection> {
         match self.cook(target, record)? {
@@ -266,27 +337,27 @@ impl Rule {
             Some(Cooked::Text(text)) => Ok(Some(text)),
             Some(Cooked::Number(number)) => Ok(Some(Cow::Owned(number.to_string()))),
             Some(other) => {
-                let detail = format!("{target} is {}; it must be a text or a number", other.kind());
+                let detail = format!("{} is {}; it must be a text or a number", target.name(), other.kind());
                 Err(Rejection::new(Reason::BadField, detail))
             }
         }
     }
 
     fn reference<'r>(&'r self, record: &'r Fields<'r>) -> Result<Option<Reference<'r>>, Rejection> {
-        let (system, id) = (self.name_of("ref.system", record)?, self.name_of("ref.id", record)?);
+        let (system, id) = (self.name_of(Named::RefSystem, record)?, self.name_of(Named::RefId, record)?);
         // A constant system says nothing where the record has no id.
         Ok(id.filter(|id| !id.is_empty()).map(|id| (system.unwrap_or_default(), id)))
     }
 
     fn money(&self, record: &Fields<'_>) -> Result<Option<Money>, Rejection> {
-        let Some(source) = self.targets.sources.get("amount") else { return Ok(None) };
+        let Some(source) = self.targets.get(Named::Amount) else { return Ok(None) };
         let Some(amount) = source.cook("amount", record)? else { return Ok(None) };
         if amount == Cooked::Text("".into()) {
             return Ok(None);
         }
         let number =
             number_of(&amount).map_err(|error| draft::bad_amount(format!("amount: {}", error.detail)))?;
-        let code = self.name_of("currency", record)?.filter(|code| !code.is_empty());
+        let code = self.name_of(Named::Currency, record)?.filter(|code| !code.is_empty());
         let code = code.ok_or_else(|| draft::bad_amount(format!("the amount {number} has no currency")))?;
         let currency = draft::currency_of(&code)?;
         match source.unit {
@@ -302,8 +373,8 @@ impl Rule {
 
     fn properties<'r>(&'r self, record: &'r Fields<'r>) -> Result<Vec<(Cow<'r, str>, Value)>, Rejection> {
         let mut properties: Vec<(Cow<'r, str>, Value)> = Vec::new();
-        for (target, source) in &self.targets.sources {
-            let Some(key) = target.strip_prefix("properties.") else { continue };
+        for (target, source) in &self.targets.properties {
+            let key = target.strip_prefix("properties.").expect("only properties are kept by name");
             let Some(cooked) = source.cook(target, record)? else { continue };
             properties.push((Cow::Borrowed(key), property(key, cooked)?));
         }

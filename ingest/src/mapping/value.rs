@@ -342,17 +342,17 @@ impl Source {
         let mut value = found;
         if let Cooked::Text(text) = &mut value {
             if self.trim {
-                *text = Cow::Owned(text.trim().to_owned());
+                narrow(text, str::trim);
             }
             if self.lower {
                 *text = Cow::Owned(text.to_lowercase());
             }
             for (separator, half) in [(&self.after, 1), (&self.before, 0)] {
-                if let Some((left, right)) =
-                    separator.as_ref().and_then(|separator| text.split_once(separator.as_str()))
-                {
-                    *text = Cow::Owned([left, right][half].to_owned());
-                }
+                let Some(separator) = separator else { continue };
+                narrow(text, |whole| {
+                    let halves = whole.split_once(separator.as_str());
+                    halves.map_or(whole, |(left, right)| [left, right][half])
+                });
             }
         }
         let Some((table, unlisted)) = &self.map else { return Ok(Some(value)) };
@@ -406,6 +406,14 @@ impl Source {
             Origin::Constant(_) => Vec::new(),
         })
     }
+}
+
+/// Leaves a part of a text, borrowed where the text is.
+fn narrow(text: &mut Cow<'_, str>, part: impl Fn(&str) -> &str) {
+    *text = match text {
+        Cow::Borrowed(whole) => Cow::Borrowed(part(whole)),
+        Cow::Owned(whole) => Cow::Owned(part(whole).to_owned()),
+    };
 }
 
 fn read_origins(at: &str, written: &Toml) -> Result<Vec<Origin>, MappingError> {
