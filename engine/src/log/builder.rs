@@ -263,12 +263,18 @@ impl SealedFrame {
 /// Turns sealed frames into their stored bytes, keeping its buffers.
 pub(crate) struct FrameEncoder {
     pub(crate) bytes: Vec<u8>,
-    table: CompressTable,
+    /// Of the dictionary. Once it has met one of 64 KB it is a larger one, which sub-blocks are better off without.
+    dictionary_table: CompressTable,
+    block_table: CompressTable,
 }
 
 impl FrameEncoder {
     pub(crate) fn new() -> Self {
-        Self { bytes: Vec::new(), table: CompressTable::default() }
+        Self {
+            bytes: Vec::new(),
+            dictionary_table: CompressTable::default(),
+            block_table: CompressTable::default(),
+        }
     }
 
     /// Writes the stored form to `self.bytes`; lengths and event span of `header` are filled in. Gives the frame's CRC.
@@ -283,13 +289,14 @@ impl FrameEncoder {
         self.bytes.resize(HEADER_BYTES, 0);
         progress.put(&mut self.bytes);
         header.checkpoints_len = length(self.bytes.len() - HEADER_BYTES);
-        header.dictionary_len = length(self.deflate(&frame.dictionary));
+        let dictionary_len = deflate(&frame.dictionary, &mut self.bytes, &mut self.dictionary_table);
+        header.dictionary_len = length(dictionary_len);
         header.dictionary_raw_len = length(frame.dictionary.len());
         let block_start = self.bytes.len();
         for (raw, first_index, count) in frame.sub_blocks() {
             let at = self.bytes.len();
             self.bytes.resize(at + SUB_BLOCK_HEADER_BYTES, 0);
-            let stored_len = self.deflate(raw);
+            let stored_len = deflate(raw, &mut self.bytes, &mut self.block_table);
             let fields = [length(raw.len()), length(stored_len), first_index, count];
             for (into, field) in self.bytes[at..].chunks_exact_mut(4).zip(fields) {
                 into.copy_from_slice(&field.to_le_bytes());
@@ -306,18 +313,18 @@ impl FrameEncoder {
         self.bytes.extend_from_slice(&total.to_le_bytes());
         crc
     }
+}
 
-    /// Appends `raw` compressed, or as it is where that is not longer, and says how many bytes it took.
-    fn deflate(&mut self, raw: &[u8]) -> usize {
-        let at = self.bytes.len();
-        self.bytes.resize(at + get_maximum_output_size(raw.len()), 0);
-        let stored = compress_into_with_table(raw, &mut self.bytes[at..], &mut self.table)
-            .expect("the output has room for the worst case");
-        self.bytes.truncate(at + stored);
-        if stored >= raw.len() {
-            self.bytes.truncate(at);
-            self.bytes.extend_from_slice(raw);
-        }
-        self.bytes.len() - at
+/// Appends `raw` compressed, or as it is where that is not longer, and says how many bytes it took.
+fn deflate(raw: &[u8], out: &mut Vec<u8>, table: &mut CompressTable) -> usize {
+    let at = out.len();
+    out.resize(at + get_maximum_output_size(raw.len()), 0);
+    let stored =
+        compress_into_with_table(raw, &mut out[at..], table).expect("the output has room for the worst case");
+    out.truncate(at + stored);
+    if stored >= raw.len() {
+        out.truncate(at);
+        out.extend_from_slice(raw);
     }
+    out.len() - at
 }

@@ -7,18 +7,30 @@ use super::bytes::{Bytes, Malformed, malformed, put_blob};
 /// Numbers the strings of one frame in the order of first use.
 #[derive(Default)]
 pub(crate) struct DictionaryBuilder {
-    /// By symbol index: the frame that saw the symbol last, and its number there. Stamps make a new frame free of cost.
-    numbered: Vec<(u32, u32)>,
+    /// Open addressing by symbol: as large as a frame needs, so that it stays in the processor's cache, which an array of all
+    /// symbols does not. Its length is a power of two, or 0.
+    slots: Vec<Slot>,
     stamp: u32,
     count: u32,
     texts: Vec<u8>,
+}
+
+/// Slots of a first frame.
+const SLOTS_MIN: usize = 256;
+
+/// A symbol with its number. The stamp is that of the frame that put it there, so a new frame begins at no cost.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    stamp: u32,
+    symbol: u32,
+    number: u32,
 }
 
 impl DictionaryBuilder {
     /// Forgets the strings; their numbers start at 0 again.
     pub(crate) fn clear(&mut self) {
         if self.stamp == u32::MAX {
-            self.numbered.clear();
+            self.slots.fill(Slot::default());
             self.stamp = 0;
         }
         self.stamp += 1;
@@ -29,22 +41,41 @@ impl DictionaryBuilder {
     /// The number of a string, given on first use.
     #[inline]
     pub(crate) fn number(&mut self, names: &Names, symbol: Symbol) -> u32 {
-        match self.numbered.get(symbol.index()) {
-            Some((stamp, number)) if *stamp == self.stamp => *number,
-            _ => self.add(names, symbol),
+        if self.count as usize >= self.slots.len() / 4 * 3 {
+            self.grow();
         }
-    }
-
-    fn add(&mut self, names: &Names, symbol: Symbol) -> u32 {
-        if symbol.index() >= self.numbered.len() {
-            let len = (symbol.index() + 1).next_power_of_two();
-            self.numbered.resize(len, (0, 0));
+        let at = self.place(symbol.index() as u32);
+        let slot = self.slots[at];
+        if slot.stamp == self.stamp {
+            return slot.number;
         }
         let number = self.count;
-        self.numbered[symbol.index()] = (self.stamp, number);
+        self.slots[at] = Slot { stamp: self.stamp, symbol: symbol.index() as u32, number };
         self.count += 1;
         put_blob(&mut self.texts, names.text(symbol).as_bytes());
         number
+    }
+
+    /// The slot of a symbol, or the free one where it belongs.
+    fn place(&self, symbol: u32) -> usize {
+        let last = self.slots.len() - 1;
+        // Fibonacci hashing: symbols that follow each other are spread evenly.
+        let hash = u64::from(symbol).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut at = (hash >> 32) as usize & last;
+        while self.slots[at].stamp == self.stamp && self.slots[at].symbol != symbol {
+            at = (at + 1) & last;
+        }
+        at
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let len = (2 * self.slots.len()).max(SLOTS_MIN);
+        let old = std::mem::replace(&mut self.slots, vec![Slot::default(); len]);
+        for slot in old.into_iter().filter(|slot| slot.stamp == self.stamp) {
+            let at = self.place(slot.symbol);
+            self.slots[at] = slot;
+        }
     }
 
     /// The strings so far, in the order of their numbers.

@@ -86,7 +86,7 @@ pub(crate) fn take_id(bytes: &mut Bytes<'_>, last: &mut LastId) -> Result<Box<st
             last.text.extend_from_slice(bytes.take(len, WHAT)?);
             Ok(std::str::from_utf8(&last.text).or(malformed(WHAT))?.into())
         }
-        UUID => Ok(uuid_text(bytes.take(16, WHAT)?).into()),
+        UUID => Ok(uuid_text(bytes.take(16, WHAT)?)),
         NUMBER => {
             last.number = last.number.wrapping_add(bytes.signed(WHAT)? as u64);
             Ok(last.number.to_string().into())
@@ -120,42 +120,49 @@ fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
     Some(uuid)
 }
 
+/// The value of each byte that is a lower-case hexadecimal digit; of others, [`NO_DIGIT`].
+const DIGIT_VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+/// Its bits above a digit's tell it from one.
+const NO_DIGIT: u8 = 0xf0;
+
 /// Reads lower-case digits only: the text must come back as it was.
 fn parse_hex(text: &[u8], out: &mut [u8]) -> bool {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => byte - b'0',
-        b'a'..=b'f' => byte - b'a' + 10,
-        _ => u8::MAX,
-    };
+    let mut seen = 0;
     for (pair, byte) in text.chunks_exact(2).zip(out) {
-        let (high, low) = (digit(pair[0]), digit(pair[1]));
-        if high == u8::MAX || low == u8::MAX {
-            return false;
-        }
+        let (high, low) = (DIGIT_VALUES[usize::from(pair[0])], DIGIT_VALUES[usize::from(pair[1])]);
+        seen |= high | low;
         *byte = high << 4 | low;
     }
-    true
+    seen & NO_DIGIT == 0
 }
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-pub(crate) fn hex_text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 0xf)]));
+fn put_hex(bytes: &[u8], out: &mut [u8]) {
+    for (byte, pair) in bytes.iter().zip(out.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
     }
-    text
 }
 
-fn uuid_text(uuid: &[u8]) -> String {
-    let mut text = String::with_capacity(UUID_CHARS);
-    for (at, byte) in uuid.iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 0xf)]));
+pub(crate) fn hex_text(bytes: &[u8]) -> String {
+    let mut text = vec![0; 2 * bytes.len()];
+    put_hex(bytes, &mut text);
+    String::from_utf8(text).expect("digits are ASCII")
+}
+
+fn uuid_text(uuid: &[u8]) -> Box<str> {
+    let mut text = [b'-'; UUID_CHARS];
+    for (from, to) in [(0..4, 0..8), (4..6, 9..13), (6..8, 14..18), (8..10, 19..23), (10..16, 24..36)] {
+        put_hex(&uuid[from], &mut text[to]);
     }
-    text
+    std::str::from_utf8(&text).expect("digits and dashes are ASCII").into()
 }
