@@ -82,6 +82,8 @@ impl Feed {
 pub struct Merges {
     /// (place, merged account, its survivor), in order.
     edges: Vec<(Order, Symbol, Symbol)>,
+    /// Every account that stands in one of them, sorted: nearly all accounts stand in none, and are told so at once.
+    accounts: Vec<Symbol>,
 }
 
 impl Merges {
@@ -89,12 +91,24 @@ impl Merges {
         let at = self.edges.partition_point(|(other, _, _)| other.cmp(&order, names) == Ordering::Less);
         if self.edges.get(at).is_none_or(|(other, _, _)| *other != order) {
             self.edges.insert(at, (order, from, into));
+            for account in [from, into] {
+                if let Err(at) = self.accounts.binary_search(&account) {
+                    self.accounts.insert(at, account);
+                }
+            }
         }
     }
 
     /// Takes back what a source stated so far: it was reset.
     pub fn forget(&mut self, source: Symbol) {
         self.edges.retain(|(order, _, _)| order.source != source);
+        self.accounts = self.edges.iter().flat_map(|(_, from, into)| [*from, *into]).collect();
+        self.accounts.sort_unstable();
+        self.accounts.dedup();
+    }
+
+    fn concern(&self, account: Symbol) -> bool {
+        self.accounts.binary_search(&account).is_ok()
     }
 
     /// Whether merging `from` into `into` would make some account its own survivor.
@@ -117,6 +131,9 @@ impl Merges {
 
     /// The account that answers for `account` at an instant: itself unless it was merged before.
     pub fn survivor(&self, account: Symbol, as_of: Micros) -> Symbol {
+        if !self.concern(account) {
+            return account;
+        }
         let seen = &self.edges[..self.edges.partition_point(|(order, _, _)| order.at < as_of)];
         let mut survivor = account;
         // A chain without cycles has at most as many links as there are merges.
@@ -131,6 +148,9 @@ impl Merges {
 
     /// The accounts whose events count for `survivor` at an instant, itself first, the others by id.
     pub fn members(&self, names: &Names, survivor: Symbol, as_of: Micros) -> Vec<Symbol> {
+        if !self.concern(survivor) {
+            return vec![survivor];
+        }
         let mut merged: Vec<Symbol> = self.edges.iter().map(|(_, from, _)| *from).collect();
         merged.sort_unstable();
         merged.dedup();

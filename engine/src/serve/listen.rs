@@ -147,7 +147,8 @@ pub async fn grpc(
         return Err(ListenError::Exposed { address });
     }
     let routes = routes(reader, decoders, pins).await?;
-    let counted = routes.into_axum_router().layer(middleware::from_fn_with_state(meters, calls::count));
+    let calls = Arc::new(calls::Calls::new(meters));
+    let counted = routes.into_axum_router().layer(middleware::from_fn_with_state(calls, calls::count));
     let (listener, address) = bind("gRPC", address).await?;
     // The server's own setting is not applied to listeners made elsewhere.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE_EVERY));

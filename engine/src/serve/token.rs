@@ -2,8 +2,6 @@
 //!
 //! A token is not a secret and grants nothing; its checksum only tells damage and tokens of other kinds apart.
 
-use std::fmt::Write as _;
-
 use crate::position::Position;
 
 /// Where the next page of a list begins.
@@ -67,10 +65,12 @@ fn seal(kind: u8, numbers: &[u64]) -> String {
     let mut bytes = vec![kind];
     numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_be_bytes()));
     bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_be_bytes());
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-        text
-    })
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend([digit(byte >> 4), digit(byte & 0xf)]);
+    }
+    text
 }
 
 fn open<const N: usize>(kind: u8, token: &str) -> Option<[u64; N]> {
