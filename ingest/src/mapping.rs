@@ -6,6 +6,7 @@
 pub mod check;
 pub mod clock;
 pub mod condition;
+mod decimal_mark;
 pub mod error;
 pub mod guess;
 pub mod path;

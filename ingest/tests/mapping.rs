@@ -148,6 +148,10 @@ fn values_are_worked_on_in_a_fixed_order() {
         (r#"{ from = "$.x", as = "number", times = 0.1 }"#, r#""0.3""#, "0.03"),
         (r#"{ from = "$.x", as = "number" }"#, r#""""#, "absent"),
         (r#"{ from = "$.x", as = "bool" }"#, "1", "true"),
+        (r#"{ from = "$.x", decimal = "," }"#, r#""1.234,50 EUR""#, "1234.5"),
+        (r#"{ from = "$.x", decimal = ".", times = 100, as = "text" }"#, r#""$1,234.50""#, "123450"),
+        (r#"{ from = "$.x", decimal = "." }"#, r#"" ""#, "absent"),
+        (r#"{ from = "$.x", decimal = "." }"#, "2.5", "2.5"),
         (r#"{ from = "$.x", time = "ns" }"#, "1714550400123456789", r#""2024-05-01T08:00:00.123456Z""#),
         (r#"{ from = "$.x", time = "s" }"#, "-0.0000001", r#""1969-12-31T23:59:59.999999Z""#),
         (

@@ -7,6 +7,7 @@ use tidewatch_projections::value::Value;
 use toml::{Table, Value as Toml};
 
 use super::clock::{Clock, Moment};
+use super::decimal_mark::DecimalMark;
 use super::error::{MappingError, bad_value, only_keys, refused, text, truth};
 use super::path::Path;
 use crate::draft::Finer;
@@ -163,6 +164,7 @@ pub struct Source {
     after: Option<String>,
     before: Option<String>,
     map: Option<Map>,
+    decimal: Option<DecimalMark>,
     kind: Option<Kind>,
     times: Option<Decimal>,
     clock: Option<Clock>,
@@ -174,9 +176,9 @@ pub struct Source {
     pub finer: Finer,
 }
 
-const KEYS: [&str; 16] = [
-    "from", "value", "trim", "lower", "after", "before", "map", "unlisted", "as", "times", "time", "zone",
-    "default", "required", "unit", "finer",
+const KEYS: [&str; 17] = [
+    "from", "value", "trim", "lower", "after", "before", "map", "unlisted", "decimal", "as", "times", "time",
+    "zone", "default", "required", "unit", "finer",
 ];
 
 impl Source {
@@ -189,6 +191,7 @@ impl Source {
             after: None,
             before: None,
             map: None,
+            decimal: None,
             kind: None,
             times: None,
             clock: None,
@@ -224,6 +227,10 @@ impl Source {
             }
         }
         self.map = read_map(at, table)?;
+        if let Some(value) = table.get("decimal") {
+            let mark = value.as_str().and_then(DecimalMark::of_text);
+            self.decimal = Some(mark.ok_or_else(|| bad_value(&key("decimal"), value, "\".\" or \",\""))?);
+        }
         self.kind = match table.get("as").map(|value| (value, value.as_str())) {
             None => None,
             Some((_, Some("text"))) => Some(Kind::Text),
@@ -322,6 +329,12 @@ impl Source {
 
     fn work<'r>(&'r self, found: Cooked<'r>) -> Result<Option<Cooked<'r>>, Rejection> {
         let Some(mut value) = self.work_text(found)? else { return Ok(None) };
+        if let (Some(mark), Cooked::Text(text)) = (self.decimal, &value) {
+            if text.trim().is_empty() {
+                return Ok(None);
+            }
+            value = Cooked::Number(mark.read(text)?);
+        }
         if let Some(kind) = self.kind {
             let Some(turned) = turn(value, kind)? else { return Ok(None) };
             value = turned;
