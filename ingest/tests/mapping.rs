@@ -230,6 +230,85 @@ fn a_guess_finds_its_way_in_other_peoples_feeds() {
     assert_eq!(guessed(counters), "usage 2");
 }
 
+/// A feed of `count` records, and the places where a guess found what every event needs.
+fn found(count: usize, record: impl Fn(usize) -> String) -> Vec<(String, String)> {
+    let records: Vec<String> = (0..count).map(record).collect();
+    let guess = guess(records.iter().map(String::as_bytes), &Limits::default()).unwrap();
+    assert!(guess.report.passes(), "{}\n{:?}", guess.file, guess.report);
+    guess.found
+}
+
+#[test]
+fn a_guess_reads_names_and_times_that_it_was_never_told() {
+    let place = |found: &[(String, String)], target: &str| {
+        found.iter().find(|(name, _)| name == target).map_or("none".to_owned(), |(_, path)| path.clone())
+    };
+    let spaced = found(30, |n| {
+        format!(
+            r#"{{"Event ID":{n},"Account Name":"a{}","User Email":"u@x.y","Event Name":"Opened","Event Date":"05/{:02}/2024 08:00"}}"#,
+            n % 3,
+            n % 28 + 1
+        )
+    });
+    assert_eq!(place(&spaced, "account"), "$[\"Account Name\"]");
+    assert_eq!(place(&spaced, "occurred_at"), "$[\"Event Date\"] as %m/%d/%Y %H:%M");
+    assert_eq!(
+        (place(&spaced, "id"), place(&spaced, "type")),
+        ("$[\"Event ID\"]".into(), "$[\"Event Name\"]".into())
+    );
+
+    let nested = found(30, |n| {
+        format!(
+            r#"{{"meta":{{"envelope":{{"event":{{"id":"e{n}","name":"click","time":"2024-05-01T08:00:{n:02}+0200"}},"customer":{{"account":{{"id":"a1"}},"person":{{"id":"p{n}"}}}}}}}}}}"#
+        )
+    });
+    assert_eq!(place(&nested, "account"), "$.meta.envelope.customer.account.id");
+    assert_eq!(place(&nested, "occurred_at"), "$.meta.envelope.event.time as %Y-%m-%dT%H:%M:%S%.f%z");
+
+    let access = found(30, |n| {
+        format!(
+            r#"{{"tenant_id":"t1","actor":{{"id":"u{n}","type":"user"}},"time_ms":{},"endpoint":"/v1"}}"#,
+            1_704_067_200_000u64 + n as u64
+        )
+    });
+    assert_eq!(place(&access, "occurred_at"), "$.time_ms as ms");
+    assert_eq!(
+        (place(&access, "account"), place(&access, "user")),
+        ("$.tenant_id".into(), "$.actor.id".into())
+    );
+    assert_eq!(place(&access, "type"), "none", "the type of a user is not the type of the event");
+
+    let texts =
+        found(30, |n| format!(r#"{{"uuid":"{n}","ts":"{}","org":"o","action":"made"}}"#, 1_704_067_200 + n));
+    assert_eq!(place(&texts, "occurred_at"), "$.ts as s");
+
+    let foreign = found(30, |n| {
+        format!(
+            r#"{{"Belegnr":"R{n}","Kunde":"k1","Datum":"{:02}.05.2024","Art":"Rechnung","Betrag":"1.234,50 EUR"}}"#,
+            n % 28 + 1
+        )
+    });
+    assert_eq!(place(&foreign, "occurred_at"), "$.Datum as %d.%m.%Y");
+    assert_eq!((place(&foreign, "account"), place(&foreign, "id")), ("$.Kunde".into(), "$.Belegnr".into()));
+}
+
+#[test]
+fn a_guess_takes_the_id_of_the_thing_and_not_of_the_message() {
+    let payments = r#"{"id":"evt_1","type":"invoice.paid","created":1714550400,"data":{"object":{"id":"in_1","customer":"c","amount_paid":1200,"currency":"usd"}}}
+{"id":"evt_2","type":"customer.subscription.deleted","created":1714550500,"data":{"object":{"id":"sub_1","customer":"c"}}}"#;
+    let guess = guess(payments.lines().map(str::as_bytes), &Limits::default()).unwrap();
+    let became: Vec<String> = outcomes(&guess.file, payments);
+    assert!(became[0].contains(r#""invoice_id":"in_1""#), "{became:?}");
+    assert!(
+        became[1].contains(r#""type":"subscription_ended""#)
+            && became[1].contains(r#""subscription_id":"sub_1""#),
+        "{became:?}"
+    );
+    let answers = r#"{"response_id":1,"company":"a","nps_score":9,"submitted_at":"2024-05-01T08:00:00Z"}
+{"response_id":2,"company":"b","nps_score":0,"submitted_at":"2024-05-02T08:00:00Z"}"#;
+    assert_eq!(guessed(answers), "nps_answered 2");
+}
+
 #[test]
 fn a_guess_says_what_it_misses() {
     let error = |records: &str| {

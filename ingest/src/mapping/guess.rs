@@ -18,8 +18,8 @@ use crate::json::{self, Fields, Node};
 use crate::limits::Limits;
 use survey::{Column, Survey};
 use words::{
-    ACCOUNT, AMOUNT, CURRENCY, FEATURE, ID, INVOICE, PROPERTIES, QUANTITY, SCORE, SUBSCRIPTION, TICKET, TIME,
-    TYPE, USER,
+    ACCOUNT, AMOUNT, CSAT, CURRENCY, FEATURE, ID, ID_ENDS, INVOICE, NPS, PROPERTIES, QUANTITY, SCORE,
+    SUBSCRIPTION, THINGS, TICKET, TIME, TIME_WORDS, TYPE, USER,
 };
 
 /// Records looked at; more tell nothing new.
@@ -35,7 +35,14 @@ const PATTERNS: &[&str] = &[
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.f%z",
+    "%Y-%m-%d %H:%M:%S%.f%z",
+    "%Y-%m-%d %H:%M:%S%.f %z",
     "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%d %b %Y %H:%M:%S",
     "%d/%m/%Y %H:%M:%S",
     "%m/%d/%Y %H:%M:%S",
     "%d/%m/%Y %H:%M",
@@ -140,12 +147,21 @@ fn propose(records: &[Fields<'_>]) -> Result<Proposal, GuessError> {
     if account.is_none() && user.is_none() {
         return Err(GuessError::NoSubject { fields: fields() });
     }
-    let id = all
-        .find(ID, 1.0, |column| column.is_name() && column.distinct.len() == column.values.len())
-        .filter(|path| Some(*path) != account && Some(*path) != user);
+    let is_unique = |column: &Column<'_>| column.is_name() && column.distinct.len() == column.values.len();
+    let is_free = |path: &&str| Some(*path) != account && Some(*path) != user && *path != time_path;
+    let named_id = all.find(ID, 1.0, is_unique).filter(is_free);
+    let id = named_id.or_else(|| {
+        // One that only looks like an id must have been unique for long enough.
+        const RECORDS_MIN: usize = 20;
+        let columns =
+            all.present(1.0).filter(|(_, column)| column.values.len() >= RECORDS_MIN && column.is_own());
+        let ends = |column: &Column<'_>| ID_ENDS.iter().any(|end| column.name().ends_with(end));
+        columns.filter(|(_, column)| ends(column) && is_unique(column)).map(|(path, _)| path).find(is_free)
+    });
     let kind = all.find(TYPE, SHARE_NEEDED, |column| {
         let few = (column.values.len() / 4).max(12);
-        column.all(|node| matches!(node, Node::Text(_))) && column.distinct.len() <= few
+        // The type of a user that the record names is not the type of the record.
+        column.is_own() && column.all(|node| matches!(node, Node::Text(_))) && column.distinct.len() <= few
     });
     let properties = all.find(PROPERTIES, 0.1, |column| column.all(|node| matches!(node, Node::Object(_))));
 
@@ -159,7 +175,12 @@ fn propose(records: &[Fields<'_>]) -> Result<Proposal, GuessError> {
     }
     proposal.file += "\n[defaults]\n";
     match id {
-        Some(id) => proposal.target("id", id),
+        Some(id) => {
+            if named_id.is_none() {
+                proposal.doubt(format!("{id} is unique in the samples and taken for the id."));
+            }
+            proposal.target("id", id);
+        }
         None => proposal.doubt(
             "No field is unique, so the id is the record's place: topic/topic id/partition/offset or digest:line."
                 .into(),
@@ -211,12 +232,21 @@ fn propose(records: &[Fields<'_>]) -> Result<Proposal, GuessError> {
         Some(kind) => rules(&mut proposal, records, kind, id),
         None => {
             proposal.file += "\n";
-            proposal
-                .doubt("No field looks like a type: every record is taken for a use of the product.".into());
-            rule(&mut proposal, "every record", None, EventType::Usage, &all, "usage", id);
+            let (meant, words) = without_type(&all);
+            proposal.doubt(format!("No field looks like a type: every record is taken for {words}."));
+            rule(&mut proposal, "every record", None, meant, &all, "usage", id);
         }
     }
     Ok(proposal)
+}
+
+/// What the records of a feed without types are, by a field that only one type has.
+fn without_type(all: &Survey<'_>) -> (EventType, &'static str) {
+    match (score(all, NPS, 0, 10), score(all, CSAT, 1, 5)) {
+        (Some(_), _) => (EventType::NpsAnswered, "an answer to an NPS survey"),
+        (None, Some(_)) => (EventType::CsatAnswered, "an answer to a satisfaction survey"),
+        (None, None) => (EventType::Usage, "a use of the product"),
+    }
 }
 
 /// A rule for each type of the contract that the feed's types seem to mean.
@@ -256,6 +286,15 @@ fn rule(
     id: Option<&str>,
 ) {
     let find = |words: &[&str]| survey.find(words, 1.0, Column::is_name).map(str::to_owned);
+    // `data.object.id`: the thing itself, where the record has an id of its own.
+    let thing = || {
+        let is_thing = |column: &Column<'_>| {
+            let [.., parent, name] = column.names.as_slice() else { return false };
+            name == "id" && THINGS.contains(&parent.as_str()) && column.is_name()
+        };
+        let path = survey.present(1.0).find(|(path, column)| is_thing(column) && Some(*path) != id);
+        path.map(|(path, _)| path.to_owned())
+    };
     let mut meant = meant;
     let mut properties: Vec<(&str, String)> = Vec::new();
     let mut need = |key: &'static str, path: Option<String>| match path {
@@ -279,11 +318,13 @@ fn rule(
             need("ticket_id", find(TICKET));
             true
         }
-        kind if kind.family() == Some(Family::Support) => need("ticket_id", find(TICKET)),
+        kind if kind.family() == Some(Family::Support) => need("ticket_id", find(TICKET).or_else(thing)),
         EventType::InvoiceIssued
         | EventType::InvoicePaid
         | EventType::PaymentFailed
-        | EventType::InvoiceVoided => need("invoice_id", find(INVOICE).or_else(|| id.map(str::to_owned))),
+        | EventType::InvoiceVoided => {
+            need("invoice_id", find(INVOICE).or_else(thing).or_else(|| id.map(str::to_owned)))
+        }
         EventType::SubscriptionPaused | EventType::SubscriptionResumed => {
             need("subscription_id", find(SUBSCRIPTION));
             true
@@ -292,10 +333,14 @@ fn rule(
             .known_name()
             .is_some_and(|name| name.starts_with("subscription_") || name.starts_with("trial_")) =>
         {
-            need("subscription_id", find(SUBSCRIPTION))
+            need("subscription_id", find(SUBSCRIPTION).or_else(thing))
         }
-        EventType::NpsAnswered => need("score", score(survey, 0, 10)),
-        EventType::CsatAnswered => need("score", score(survey, 1, 5)),
+        EventType::NpsAnswered => {
+            need("score", score(survey, NPS, 0, 10).or_else(|| score(survey, SCORE, 0, 10)))
+        }
+        EventType::CsatAnswered => {
+            need("score", score(survey, CSAT, 1, 5).or_else(|| score(survey, SCORE, 1, 5)))
+        }
         EventType::RefundIssued | EventType::CreditIssued => true,
         kind => crate::contract::rules(kind).iter().all(|rule| !rule.required),
     };
@@ -365,12 +410,12 @@ fn own_name(proposal: &mut Proposal, (path, word): (&str, &str), survey: &Survey
     }
 }
 
-fn score(survey: &Survey<'_>, least: i64, most: i64) -> Option<String> {
+fn score(survey: &Survey<'_>, words: &[&str], least: i64, most: i64) -> Option<String> {
     let within = |node: &Node<'_>| match node {
         Node::Number(text) => Decimal::parse(text).is_some_and(|n| n >= least.into() && n <= most.into()),
         _ => false,
     };
-    survey.find(SCORE, 1.0, |column| column.all(within)).map(str::to_owned)
+    survey.find(words, 1.0, |column| column.all(within)).map(str::to_owned)
 }
 
 /// An amount with the field that holds its currency.
@@ -417,20 +462,25 @@ impl<'s> Money<'s> {
 /// The first path, by the order of likely names, all of whose values some time format reads.
 fn time_of(survey: &Survey<'_>) -> Option<(String, String)> {
     let form = |column: &Column<'_>| {
-        let forms = ["rfc3339", "date"].into_iter().chain(PATTERNS.iter().copied());
-        if column.all(|node| matches!(node, Node::Number(_))) {
-            return epoch_unit(column).map(str::to_owned);
-        }
-        forms.into_iter().find(|form| reads(form, column)).map(str::to_owned)
+        let mut forms = ["rfc3339", "date"].into_iter().chain(PATTERNS.iter().copied());
+        let form = epoch_unit(column).or_else(|| forms.find(|form| reads(form, column)));
+        form.map(str::to_owned)
     };
     let named = survey.find(TIME, SHARE_NEEDED, |column| form(column).is_some());
-    let path = named.map(str::to_owned).or_else(|| {
-        // No telling name: the first path that holds nothing but texts of times.
-        let texts = survey.columns.iter().filter(|(_, column)| {
-            column.values.len() as f64 >= survey.records as f64 * SHARE_NEEDED && reads("rfc3339", column)
-        });
-        texts.map(|(path, _)| path.clone()).next()
-    })?;
+    // No name of the list: one that has a word of times in it, else the first that holds nothing but texts of times.
+    let hints = |column: &Column<'_>| column.name().split('_').any(|word| TIME_WORDS.contains(&word));
+    let is_text = |column: &Column<'_>| column.all(|node| matches!(node, Node::Text(_)));
+    let by_word = || {
+        let columns =
+            survey.present(SHARE_NEEDED).filter(|(_, column)| hints(column) && form(column).is_some());
+        columns.min_by_key(|(_, column)| (!column.is_own(), column.names.len()))
+    };
+    let by_values = || {
+        survey
+            .present(SHARE_NEEDED)
+            .find(|(_, column)| is_text(column) && epoch_unit(column).is_none() && form(column).is_some())
+    };
+    let path = named.map(str::to_owned).or_else(|| Some(by_word().or_else(by_values)?.0.to_owned()))?;
     let form = form(&survey.columns[&path])?;
     Some((path, form))
 }
@@ -445,16 +495,20 @@ fn reads(form: &str, column: &Column<'_>) -> bool {
     })
 }
 
-/// The unit by which all numbers lie in the years 2001 to 2286, where the number of digits tells it.
+/// The unit by which all numbers, or texts of numbers, lie in the years 2001 to 2286, where the number of digits tells it.
 fn epoch_unit(column: &Column<'_>) -> Option<&'static str> {
     [("s", 9), ("ms", 12), ("us", 15), ("ns", 18)]
         .into_iter()
         .map(|(unit, power)| (unit, Decimal::new(1, power)))
         .find_map(|(unit, least)| {
             let most = Decimal::new(1, least.exponent() + 1);
-            let within = |node: &Node<'_>| match node {
-                Node::Number(text) => Decimal::parse(text).is_some_and(|n| n >= least && n < most),
-                _ => false,
+            let within = |node: &Node<'_>| {
+                let text = match node {
+                    Node::Number(text) => *text,
+                    Node::Text(text) => text.as_ref(),
+                    _ => return false,
+                };
+                Decimal::parse(text).is_some_and(|n| n >= least && n < most)
             };
             column.all(within).then_some(unit)
         })

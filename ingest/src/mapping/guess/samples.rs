@@ -73,7 +73,8 @@ impl<'l> Samples<'l> {
     fn is_new_type(&mut self, line: &[u8]) -> bool {
         let Ok(record) = json::read_object(line, self.limits) else { return false };
         let survey = Survey::of([&record]);
-        let path = survey.find(TYPE, 0.0, |column| column.all(|node| matches!(node, Node::Text(_))));
+        let path = survey
+            .find(TYPE, 0.0, |column| column.is_own() && column.all(|node| matches!(node, Node::Text(_))));
         let Some(Node::Text(word)) = path.and_then(|path| survey.columns[path].values.first()) else {
             return false;
         };

@@ -5,13 +5,39 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::json::{Fields, Node};
 
 /// Deepest object whose fields are looked at.
-const DEPTH_MAX: usize = 3;
+const DEPTH_MAX: usize = 6;
 /// Distinct values remembered of a path.
 const DISTINCT_MAX: usize = 2000;
+
+/// Objects that only hold what the record is about: their own name says nothing of their fields.
+const CONTAINERS: &[&str] = &[
+    "event",
+    "data",
+    "object",
+    "payload",
+    "properties",
+    "props",
+    "attributes",
+    "body",
+    "message",
+    "record",
+    "envelope",
+    "context",
+    "meta",
+    "metadata",
+    "details",
+    "resource",
+    "item",
+    "groups",
+    "traits",
+    "event_properties",
+];
 
 /// The values at one path.
 #[derive(Default, Debug)]
 pub struct Column<'r> {
+    /// The names of the keys on the way, in lower case with underscores.
+    pub names: Vec<String>,
     /// Values that are not null and not the empty text.
     pub values: Vec<&'r Node<'r>>,
     /// Distinct scalars, as texts, up to a limit.
@@ -33,55 +59,83 @@ impl<'r> Survey<'r> {
         let mut survey = Self::default();
         for record in records {
             survey.records += 1;
-            survey.add("$", record, 1);
+            survey.add("$", &[], record);
         }
         survey
     }
 
-    fn add(&mut self, at: &str, fields: &'r Fields<'r>, depth: usize) {
+    fn add(&mut self, at: &str, names: &[String], fields: &'r Fields<'r>) {
         for (key, node) in fields {
             let plain = !key.is_empty() && !key.contains(['.', '[', '{', '}', '"', ']', ' ', '$']);
             let path = if plain { format!("{at}.{key}") } else { format!("{at}[\"{key}\"]") };
             if key.contains("\"]") {
                 continue;
             }
-            match node {
-                Node::Null => {}
-                Node::Text(text) if text.is_empty() => {}
-                Node::Object(inner) => {
-                    self.columns.entry(path.clone()).or_default().values.push(node);
-                    if depth < DEPTH_MAX {
-                        self.add(&path, inner, depth + 1);
-                    }
-                }
-                _ => self.columns.entry(path).or_default().add(node),
+            if matches!(node, Node::Null) || matches!(node, Node::Text(text) if text.is_empty()) {
+                continue;
+            }
+            let column = self.columns.entry(path.clone()).or_default();
+            if column.names.is_empty() {
+                column.names = names.iter().cloned().chain([snake(key)]).collect();
+            }
+            let Node::Object(inner) = node else {
+                column.add(node);
+                continue;
+            };
+            column.values.push(node);
+            let names = column.names.clone();
+            if names.len() < DEPTH_MAX {
+                self.add(&path, &names, inner);
             }
         }
     }
 
     /// The path whose name comes first in `words`, among those that stand in at least `share` of the records and pass
-    /// `fits`; the shallower of equals. `customer.id` is also called `customer_id`.
+    /// `fits`; the shallower of equals. `customer.id` is also called `customer_id`, and a field of anything but a container
+    /// comes after all that are the record's own: the type of a user is not the type of the event.
     pub fn find(&self, words: &[&str], share: f64, fits: impl Fn(&Column<'r>) -> bool) -> Option<&str> {
-        let rank = |path: &str| {
-            let name = snake(path);
-            let segments: Vec<&str> = name.split('.').skip(1).collect();
-            let last = segments.last().copied().unwrap_or_default();
-            let joined = segments[segments.len().saturating_sub(2)..].join("_");
+        let place_of = |name: &str| words.iter().position(|word| *word == name);
+        let rank = |column: &Column<'r>| {
+            let own = column.is_own();
             // A nested "id" is the id of its parent and of nothing else.
             let of_last =
-                if last == "id" && segments.len() > 1 { None } else { words.iter().position(|w| *w == last) };
-            let place = of_last.into_iter().chain(words.iter().position(|word| *word == joined)).min()?;
-            Some((place, segments.len()))
+                if column.name() == "id" && column.names.len() > 1 { None } else { place_of(column.name()) };
+            let of_last = of_last.map(|place| (!own, place));
+            let of_both = place_of(&column.joined()).map(|place| (false, place));
+            Some((of_last.into_iter().chain(of_both).min()?, column.names.len()))
         };
-        let enough = self.records as f64 * share;
-        let columns = self.columns.iter().filter(|(_, column)| column.values.len() as f64 >= enough.max(1.0));
-        let ranked =
-            columns.filter(|(_, column)| fits(column)).filter_map(|(path, _)| Some((rank(path)?, path)));
-        ranked.min().map(|(_, path)| path.as_str())
+        let ranked = self
+            .present(share)
+            .filter(|(_, column)| fits(column))
+            .filter_map(|(path, column)| Some((rank(column)?, path)));
+        ranked.min().map(|(_, path)| path)
+    }
+
+    /// The columns that stand in at least `share` of the records, by path.
+    pub fn present(&self, share: f64) -> impl Iterator<Item = (&str, &Column<'r>)> {
+        let enough = (self.records as f64 * share).max(1.0);
+        let columns = self.columns.iter().map(|(path, column)| (path.as_str(), column));
+        columns.filter(move |(_, column)| column.values.len() as f64 >= enough)
     }
 }
 
 impl<'r> Column<'r> {
+    /// The name of the key itself.
+    pub fn name(&self) -> &str {
+        self.names.last().map_or("", String::as_str)
+    }
+
+    /// The names of its parent and itself, as one: `customer_id`.
+    fn joined(&self) -> String {
+        self.names[self.names.len().saturating_sub(2)..].join("_")
+    }
+
+    /// Whether it says something of the record, and not of a thing the record names.
+    pub fn is_own(&self) -> bool {
+        let parents = &self.names[..self.names.len().saturating_sub(1)];
+        parents.last().is_none_or(|parent| CONTAINERS.contains(&parent.as_str()))
+    }
+
     fn add(&mut self, node: &'r Node<'r>) {
         self.values.push(node);
         if self.distinct.len() < DISTINCT_MAX {
@@ -114,15 +168,17 @@ impl<'r> Column<'r> {
     }
 }
 
-/// `customerId` as `customer_id`, lower case.
+/// `customerId` as `customer_id`, lower case; marks such as `$` before a name say nothing.
 fn snake(name: &str) -> String {
     let mut out = String::new();
     let mut before = '.';
-    for character in name.chars() {
+    for character in name.trim_start_matches(['$', '@', '#']).chars() {
         if character.is_uppercase() && (before.is_lowercase() || before.is_ascii_digit()) {
             out.push('_');
         }
-        out.extend(character.to_lowercase().map(|c| if matches!(c, '-' | ' ') { '_' } else { c }));
+        out.extend(
+            character.to_lowercase().map(|c| if matches!(c, '-' | ' ' | '.' | '/') { '_' } else { c }),
+        );
         before = character;
     }
     out

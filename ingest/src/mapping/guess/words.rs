@@ -2,7 +2,9 @@
 
 /// The id of the event.
 pub const ID: &[&str] =
-    &["id", "event_id", "message_id", "uuid", "_id", "record_id", "key", "insert_id", "guid"];
+    &["id", "event_id", "message_id", "uuid", "_id", "record_id", "key", "insert_id", "guid", "request_id"];
+/// How names of ids end.
+pub const ID_ENDS: &[&str] = &["id", "uuid", "guid", "key", "nr", "no", "number", "code"];
 /// When it happened.
 pub const TIME: &[&str] = &[
     "occurred_at",
@@ -23,6 +25,22 @@ pub const TIME: &[&str] = &[
     "updated_at",
     "invoice_date",
     "opened_at",
+];
+/// Words in the names of times.
+pub const TIME_WORDS: &[&str] = &[
+    "time",
+    "date",
+    "at",
+    "ts",
+    "timestamp",
+    "datetime",
+    "when",
+    "day",
+    "created",
+    "occurred",
+    "sent",
+    "datum",
+    "zeit",
 ];
 /// Whom it is about.
 pub const ACCOUNT: &[&str] = &[
@@ -50,6 +68,31 @@ pub const ACCOUNT: &[&str] = &[
     "customer_name",
     "company_name",
     "account_number",
+    "organization_name",
+    "organisation_name",
+    "org_name",
+    "workspace_name",
+    "team_name",
+    "client_name",
+    "customer_number",
+    "tenant",
+    "tenant_id",
+    "tenant_name",
+    "merchant",
+    "merchant_id",
+    "store",
+    "store_id",
+    "shop",
+    "shop_id",
+    "site_id",
+    "business",
+    "business_id",
+    "subscriber_id",
+    "project_id",
+    "buyer",
+    "buyer_id",
+    "kunde",
+    "kundennummer",
 ];
 /// Who did it.
 pub const USER: &[&str] = &[
@@ -70,10 +113,38 @@ pub const USER: &[&str] = &[
     "user_email",
     "login",
     "anonymous_id",
+    "distinct_id",
+    "actor_id",
+    "respondent",
+    "respondent_id",
+    "user_name",
+    "person_name",
+    "contact_email",
+    "requester_email",
+    "actor_email",
+    "customer_email",
+    "created_by",
+    "employee_id",
+    "visitor_id",
 ];
 /// What happened.
-pub const TYPE: &[&str] =
-    &["type", "event_type", "event", "action", "event_name", "kind", "activity", "topic", "category"];
+pub const TYPE: &[&str] = &[
+    "type",
+    "event_type",
+    "event",
+    "action",
+    "event_name",
+    "kind",
+    "activity",
+    "topic",
+    "activity_type",
+    "record_type",
+    "operation",
+    "entity",
+    "object",
+    "category",
+    "art",
+];
 /// What was used.
 pub const FEATURE: &[&str] = &[
     "feature",
@@ -114,9 +185,16 @@ pub const TICKET: &[&str] = &[
     "conversation_id",
     "number",
 ];
+/// Objects whose own `id` names the thing that happened to them.
+pub const THINGS: &[&str] = &["object", "data", "resource", "entity", "record", "payload", "item"];
 /// An invoice's id.
 pub const INVOICE: &[&str] = &["invoice_id", "invoice", "invoice_number", "invoice_no", "bill_id", "number"];
 /// A subscription's id.
 pub const SUBSCRIPTION: &[&str] = &["subscription_id", "subscription", "contract_id", "contract"];
-/// The answer of a survey.
+/// The answer of a survey of either kind, by names that say which.
+pub const NPS: &[&str] = &["nps", "nps_score", "net_promoter_score", "likelihood_to_recommend"];
+/// See [`NPS`].
+pub const CSAT: &[&str] =
+    &["csat", "csat_score", "satisfaction_score", "satisfaction_rating", "satisfaction"];
+/// The answer of a survey whose kind is known.
 pub const SCORE: &[&str] = &["score", "rating", "satisfaction", "nps", "csat", "answer", "value", "amount"];
