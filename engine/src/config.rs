@@ -1,5 +1,7 @@
 //! The configuration: an annotated file that is its own default, a file of the user's, and the environment.
 
+mod sources;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,7 +13,7 @@ use tidewatch_ingest::limits::{LimitOutOfRange, Limits};
 use tidewatch_projections::model_error::nearest;
 use toml::{Table, Value};
 
-use crate::telemetry::Format;
+use crate::telemetry::{self, Format, TelemetryError};
 
 /// The annotated default.
 pub const DEFAULT: &str = include_str!("../../deploy/tidewatch.toml");
@@ -163,6 +165,9 @@ pub enum ConfigError {
     /// A limit outside its range.
     #[error(transparent)]
     Limit(#[from] LimitOutOfRange),
+    /// A level of the log of the process.
+    #[error(transparent)]
+    Level(#[from] TelemetryError),
     /// Two sources of one name would share their dead letters, counters and generation.
     #[error("two sources are named {name:?}; names are part of every event's identity, give each its own")]
     SameName {
@@ -195,7 +200,7 @@ impl fmt::Display for UnknownVariable {
 pub struct Loaded {
     /// The settings.
     pub config: Config,
-    /// Every setting outside lists, by key.
+    /// Every setting, by key; those of sources by the source's name.
     pub effective: Vec<Effective>,
     /// Variables of the environment that look like settings and are none.
     pub unknown_variables: Vec<UnknownVariable>,
@@ -226,6 +231,8 @@ pub fn load(
     });
     let config: Config = Value::Table(table).try_into().map_err(invalid)?;
     config.limits.check()?;
+    telemetry::check(&config.log.level)?;
+    effective.extend(sources::effective(&config, &settings));
     let mut names = Vec::new();
     for SourceConfig::Kafka(source) in &config.sources {
         if names.contains(&&source.name) {
@@ -275,6 +282,7 @@ fn overlay(
     for (key, value) in given {
         let full = join(path, &key);
         if full == SOURCES {
+            sources::note(&value, settings)?;
             table.insert(key, value);
             continue;
         }
@@ -295,7 +303,7 @@ fn overlay(
 }
 
 fn variable_of(key: &str) -> String {
-    format!("{VARIABLE_PREFIX}{}", key.replace('.', "_").to_uppercase())
+    format!("{VARIABLE_PREFIX}{}", key.replace(|c: char| !c.is_ascii_alphanumeric(), "_").to_uppercase())
 }
 
 fn overlay_environment(
@@ -304,30 +312,36 @@ fn overlay_environment(
     settings: &mut BTreeMap<String, Origin>,
 ) -> Result<Vec<UnknownVariable>, ConfigError> {
     let mut unknown = Vec::new();
-    let known: BTreeMap<String, String> =
-        settings.keys().map(|key| (variable_of(key), key.clone())).collect();
+    let fixed =
+        settings.keys().filter(|key| !key.starts_with(SOURCES)).map(|key| (variable_of(key), key.clone()));
+    let known: BTreeMap<String, String> = fixed.chain(sources::variables(table)).collect();
     for (variable, text) in environment {
         let is_other = OTHER_VARIABLES.iter().any(|other| variable.starts_with(other));
         let is_ours = variable.starts_with(VARIABLE_PREFIX) && !is_other;
         if !is_ours {
             continue;
         }
-        let Some(key) = known.get(&variable) else {
+        let Some(key) = known.get(&variable).cloned().or_else(|| sources::option_of(table, &variable)) else {
             let nearest = nearest(&variable, known.keys().map(String::as_str)).to_owned();
             unknown.push(UnknownVariable { variable, nearest });
             continue;
         };
-        let place = find(table, key).expect("every known key has a value");
+        let place = match key.starts_with(SOURCES) {
+            true => sources::place(table, &key),
+            false => find(table, &key),
+        };
+        let place = place.expect("every known key has its place");
         let wrong =
             |expected| ConfigError::Variable { variable: variable.clone(), value: text.clone(), expected };
         *place = match place {
             Value::Integer(_) => {
                 Value::Integer(text.replace('_', "").parse().map_err(|_| wrong("whole number"))?)
             }
+            Value::Array(_) => Value::Array(text.split(',').map(|item| item.trim().into()).collect()),
             Value::Boolean(_) => Value::Boolean(text.parse().map_err(|_| wrong("true or false"))?),
             _ => Value::String(text),
         };
-        settings.insert(key.clone(), Origin::Environment(variable));
+        settings.insert(key, Origin::Environment(variable));
     }
     Ok(unknown)
 }
@@ -377,6 +391,7 @@ mod tests {
         assert_eq!(unknown[0].nearest, "TIDEWATCH_WORKERS");
         assert!(refused("", &[("TIDEWATCH_WORKERS", "two")]).contains("whole number"));
         assert!(refused("[limits]\ndepth_max = 1000", &[]).contains("depth_max = 1000"));
+        assert!(refused("[log]\nlevel = 'loud'", &[]).contains("\"loud\""));
     }
 
     #[test]

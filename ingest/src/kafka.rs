@@ -13,6 +13,7 @@
 mod config;
 pub mod partition;
 mod raw;
+mod setting;
 mod statistics;
 mod survey;
 
@@ -26,8 +27,9 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::{Names, Symbol};
 
-pub use self::config::{Accept, ConfigError, Format, KafkaConfig, Secret, Setting, Start};
+pub use self::config::{Accept, ConfigError, Format, KafkaConfig, Start};
 pub use self::raw::TopicId;
+pub use self::setting::{Secret, Setting};
 pub use self::statistics::{PartitionStatistics, Statistics};
 
 use self::partition::{Halt, Marks, Partition};

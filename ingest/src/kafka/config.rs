@@ -1,7 +1,6 @@
 //! A Kafka source as the configuration file states it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,6 +8,8 @@ use std::time::Duration;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use serde::Deserialize;
 use tidewatch_projections::event::Micros;
+
+use super::setting::Setting;
 
 /// One `[[sources]]` entry with `kind = "kafka"` (the kind itself is read by whoever chooses among kinds).
 #[derive(Clone, Debug, Deserialize)]
@@ -150,64 +151,6 @@ pub enum Accept {
     },
 }
 
-/// The value of a librdkafka option: in the open, or from the environment or a file for what is secret.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Setting {
-    /// As written.
-    Text(String),
-    /// A whole number as written.
-    Number(i64),
-    /// `true` or `false`.
-    Flag(bool),
-    /// From somewhere else.
-    From(Secret),
-}
-
-/// Where a secret lies.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub enum Secret {
-    /// In this environment variable.
-    Env(String),
-    /// In this file; a line break at its end is left out.
-    File(PathBuf),
-}
-
-impl fmt::Debug for Setting {
-    /// Says where a value comes from and never what it is: passwords may be written in the open too.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::From(secret) => secret.fmt(f),
-            _ => f.write_str("(set)"),
-        }
-    }
-}
-
-impl Setting {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the configuration names the variable, for a secret that is in no file"
-    )]
-    fn resolve(&self, option: &str) -> Result<String, ConfigError> {
-        match self {
-            Self::Text(text) => Ok(text.clone()),
-            Self::Number(number) => Ok(number.to_string()),
-            Self::Flag(flag) => Ok(flag.to_string()),
-            Self::From(Secret::Env(variable)) => std::env::var(variable)
-                .map_err(|_| ConfigError::Variable { option: option.to_owned(), variable: variable.clone() }),
-            Self::From(Secret::File(path)) => {
-                let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File {
-                    option: option.to_owned(),
-                    path: path.clone(),
-                    error,
-                })?;
-                Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-            }
-        }
-    }
-}
-
 /// A Kafka source that cannot be opened as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -341,6 +284,37 @@ impl KafkaConfig {
     /// How often to survey.
     pub fn survey_every(&self) -> Duration {
         Duration::from_millis(self.survey_ms)
+    }
+
+    /// Every key and option with its value as TOML, for people: what is secret is left out.
+    pub fn shown(&self) -> Vec<(String, String)> {
+        let text = |text: &str| toml::Value::from(text).to_string();
+        let start = match self.start {
+            Start::Earliest => "earliest".to_owned(),
+            Start::Latest => "latest".to_owned(),
+            Start::Time(at) => crate::time::write_rfc3339(at),
+        };
+        let format = match self.format {
+            Format::Native => "native",
+            Format::Mapped => "mapped",
+        };
+        let mapping = self.mapping.as_ref().map(|file| ("mapping", text(&file.display().to_string())));
+        let keys = [
+            ("brokers", text(&self.brokers)),
+            ("topics", toml::Value::from(self.topics.clone()).to_string()),
+            ("start", text(&start)),
+            ("format", text(format)),
+            ("group", text(&self.group())),
+            ("queue_kib_max", self.queue_kib_max.to_string()),
+            ("batch_bytes_max", self.batch_bytes_max.to_string()),
+            ("survey_ms", self.survey_ms.to_string()),
+            ("stall_ms", self.stall_ms.to_string()),
+            ("commit_ms", self.commit_ms.to_string()),
+        ];
+        let options =
+            self.options.iter().map(|(option, setting)| (format!("options.{option}"), setting.shown(option)));
+        let keys = keys.into_iter().chain(mapping).map(|(key, value)| (key.to_owned(), value));
+        keys.chain(options).collect()
     }
 
     /// The client's options without those for reading: for watermarks and ids.
