@@ -8,6 +8,7 @@
 //! Nothing of the logic is here: every thread steps a part that knows no threads.
 
 mod drive;
+mod refusals;
 mod replay;
 mod status;
 mod threads;
@@ -238,6 +239,11 @@ impl Engine {
     /// Carries a command out and waits until that is durable.
     ///
     /// # Errors
+    /// What it has counted.
+    pub fn meters(&self) -> &Meters {
+        &self.shared.meters
+    }
+
     /// When it is refused, or the engine stops first.
     pub fn submit(&self, command: Command) -> Result<Position, EngineError> {
         if let Command::AdoptModel { text } = &command {

@@ -59,6 +59,16 @@ meters! {
         "Bytes of the records taken from a source.";
     SOURCE_AGE = "tidewatch_source_age_seconds" Gauge Some(Unit::Seconds), ["source"],
         "Wall-clock time since a source's last record was taken.";
+    SOURCE_SKIPPED = "tidewatch_source_skipped_total" Counter Some(Unit::Count), ["source", "why"],
+        "Records of a source that carry no event and were passed over: tombstones, records that came again, gaps in the offsets.";
+    SOURCE_TROUBLES = "tidewatch_source_troubles_total" Counter Some(Unit::Count), ["source", "kind"],
+        "Troubles that a source overcame or will, by kind; commit_refused means that another member of its group lives.";
+    SOURCE_PARTS = "tidewatch_source_parts" Gauge Some(Unit::Count), ["source", "state"],
+        "Partitions of a source: reading, stopped until a person answers, waiting for a leader; and topics that the broker does not have.";
+    SOURCE_LAG = "tidewatch_source_lag_records" Gauge Some(Unit::Count), ["source"],
+        "Records that a source had not read when its end was last asked for.";
+    SOURCE_BEHIND = "tidewatch_source_behind_seconds" Gauge Some(Unit::Seconds), ["source"],
+        "How long the first of them waits, as far as is known; 0 when none does.";
     SOURCE_STOPPED = "tidewatch_source_stopped" Gauge None, ["source"],
         "1 while a source, or a part of it, waits for a person.";
     FRAMES = "tidewatch_log_frames_total" Counter Some(Unit::Count), [],

@@ -37,7 +37,7 @@ use self::raw::{Content, Feed, Notice};
 use self::survey::{Survey, Surveyor, TopicSeen};
 use crate::batch::{Origin, RawBatch, RawRecord};
 use crate::checkpoint::{Checkpoint, PartitionCheckpoint};
-use crate::source::{Polled, Source, Stopped};
+use crate::source::{Polled, Source, Stopped, Vitals};
 
 /// Tells the wall clock. Surveys are stamped with it; nothing else here reads one.
 pub type Wall = Arc<dyn Fn() -> Micros + Send + Sync>;
@@ -587,6 +587,10 @@ impl Source for KafkaSource {
 
     fn caught_up(&self) -> bool {
         self.targets_set && self.partitions.iter().all(Partition::caught_up)
+    }
+
+    fn vitals(&self) -> Option<Vitals> {
+        Some(self.statistics().vitals())
     }
 
     fn streams(&self) -> bool {

@@ -32,6 +32,21 @@ pub struct Stopped {
     pub what_to_do: String,
 }
 
+/// What a source has passed over and met since it was opened, and what still lies before it; for operators.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Vitals {
+    /// Records without an event that were passed over, by why: stable words for labels.
+    pub skipped: Vec<(&'static str, u64)>,
+    /// Troubles that the source overcame or will, by kind: stable words for labels.
+    pub troubles: Vec<(&'static str, u64)>,
+    /// How many of its parts are in each state: stable words for labels.
+    pub parts: Vec<(&'static str, u64)>,
+    /// Records still to be read, as far as the source knows.
+    pub lag_records: u64,
+    /// Since when the first of them waits, by the engine's clock; `None` when none does.
+    pub behind_since: Option<Micros>,
+}
+
 /// A stream of raw records with its own progress.
 pub trait Source: Send {
     /// The name in configuration, counters and events.
@@ -62,6 +77,11 @@ pub trait Source: Send {
     /// with [`Polled::Ended`].
     fn caught_up(&self) -> bool {
         false
+    }
+
+    /// How it does, for operators; `None` for a source that has nothing to tell besides its records.
+    fn vitals(&self) -> Option<Vitals> {
+        None
     }
 
     /// Whether the source streams: it then takes part in the clock.

@@ -12,14 +12,19 @@ use tidewatch_ingest::decode::Decoder;
 use tidewatch_ingest::source::{Polled, Source, Stopped};
 use tidewatch_projections::event::{Event, Micros};
 
+use super::refusals::Refusals;
 use super::status::{Condition, SourceStatus};
 use super::{EngineError, Shared};
 use crate::lanes::Lane;
-use crate::meters::{SOURCE_BYTES, UNREAD_FIELDS};
+use crate::meters::{
+    SOURCE_BEHIND, SOURCE_BYTES, SOURCE_LAG, SOURCE_PARTS, SOURCE_SKIPPED, SOURCE_TROUBLES, UNREAD_FIELDS,
+};
 use crate::sequencer::{Command, Input, Opened, Receipt, Reply, Ticket};
 
 /// How long a source may wait for records before it is asked whether to stop.
 const POLL_WAIT: Duration = Duration::from_millis(100);
+/// A source is asked how it does at most this often, in microseconds.
+const VITALS_EVERY_US: Micros = 1_000_000;
 
 /// A source and how to read it.
 pub struct Reading {
@@ -56,6 +61,9 @@ struct Drive<'a> {
     /// Batches that are not durable yet, with the progress they make.
     waiting: HashMap<Ticket, Vec<Checkpoint>>,
     ingested: Ingested,
+    refusals: Refusals,
+    is_paused: bool,
+    vitals_told_at: Option<Micros>,
 }
 
 pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, EngineError> {
@@ -89,6 +97,9 @@ pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, Engin
         answers,
         waiting: HashMap::new(),
         ingested: Ingested::default(),
+        refusals: Refusals::default(),
+        is_paused: false,
+        vitals_told_at: None,
     };
     let result = drive.run(source.as_mut(), &decoder, &opened, &stop);
     shared.set_status(&name, |status| match &result {
@@ -149,9 +160,10 @@ impl Drive<'_> {
             while let Ok((ticket, reply)) = self.answers.try_recv() {
                 self.hear(source, ticket, reply)?;
             }
+            self.tell_vitals(source);
             let is_done = self.until_caught_up && (source.caught_up() || !self.ingested.stops.is_empty());
             is_ended = polled == Polled::Ended;
-            if is_ended || is_done {
+            if is_ended || is_done || self.is_paused {
                 break;
             }
         }
@@ -165,11 +177,35 @@ impl Drive<'_> {
                 Err(_) => {}
             }
         }
+        self.vitals_told_at = None;
+        self.tell_vitals(source);
         if is_ended && source.streams() {
             // It will bring nothing more, ever. One that only stops being read still holds the clock.
             self.shared.ask(Command::RetireSource { source: source.name().into() })?;
         }
         Ok(self.ingested)
+    }
+
+    fn tell_vitals(&mut self, source: &dyn Source) {
+        let now = self.shared.clock.now();
+        if self.vitals_told_at.is_some_and(|at| (now - at).abs() < VITALS_EVERY_US) {
+            return;
+        }
+        self.vitals_told_at = Some(now);
+        let Some(vitals) = source.vitals() else { return };
+        let (meters, name) = (&self.shared.meters, source.name());
+        for (why, count) in vitals.skipped {
+            meters.counter(&SOURCE_SKIPPED, &[name, why]).absolute(count);
+        }
+        for (kind, count) in vitals.troubles {
+            meters.counter(&SOURCE_TROUBLES, &[name, kind]).absolute(count);
+        }
+        for (state, count) in vitals.parts {
+            meters.gauge(&SOURCE_PARTS, &[name, state]).set(count as f64);
+        }
+        meters.gauge(&SOURCE_LAG, &[name]).set(vitals.lag_records as f64);
+        let behind_us = vitals.behind_since.map_or(0, |since| (now - since).max(0));
+        meters.gauge(&SOURCE_BEHIND, &[name]).set(behind_us as f64 / 1e6);
     }
 
     fn note_stop(&mut self, name: &str, stopped: Stopped) {
@@ -207,6 +243,13 @@ impl Drive<'_> {
                 self.shared.meters.count_receipt(source.name(), &receipt);
                 self.ingested.receipt += &receipt;
                 source.durable(&progress);
+                if self.lane == Lane::Live
+                    && !self.is_paused
+                    && let Some(stopped) = self.refusals.judge(source.name(), &receipt)
+                {
+                    self.is_paused = true;
+                    self.note_stop(source.name(), stopped);
+                }
                 Ok(())
             }
             Reply::Refused(refused) => Err(refused.into()),

@@ -4,4 +4,5 @@ mod dataset;
 mod dead_letters;
 mod expected;
 mod pipeline;
+mod refusals;
 mod support;

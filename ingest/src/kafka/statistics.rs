@@ -2,6 +2,8 @@
 
 use tidewatch_projections::event::Micros;
 
+use crate::source::Vitals;
+
 /// Figures of one source since it was opened.
 #[derive(Clone, Debug, Default)]
 pub struct Statistics {
@@ -37,6 +39,38 @@ pub struct Statistics {
     pub complaint: Option<String>,
     /// Records fetched that wait to be handed over, as far as the client has queued them.
     pub queued: u64,
+}
+
+impl Statistics {
+    /// The figures that every source tells in the same form.
+    pub fn vitals(&self) -> Vitals {
+        let sum = |of: fn(&PartitionStatistics) -> u64| self.partitions.iter().map(of).sum::<u64>();
+        let stopped = self.partitions.iter().filter(|partition| partition.stopped.is_some()).count() as u64;
+        Vitals {
+            skipped: vec![
+                ("tombstone", self.tombstones),
+                ("repeated", self.repeated),
+                ("stopped_partition", self.discarded),
+                ("gap", sum(|partition| partition.gaps)),
+            ],
+            troubles: vec![
+                ("stall", sum(|partition| partition.stalls)),
+                ("client_error", self.errors),
+                ("client_complaint", self.complaints),
+                ("survey_failed", self.surveys_failed),
+                ("commit_refused", self.commits_refused),
+                ("commit_failed", self.commits_failed),
+            ],
+            parts: vec![
+                ("reading", self.partitions.len() as u64 - stopped),
+                ("stopped", stopped),
+                ("waiting", self.partitions_waiting),
+                ("missing_topic", self.topics_missing.len() as u64),
+            ],
+            lag_records: sum(|partition| partition.lag.unsigned_abs()),
+            behind_since: self.partitions.iter().filter_map(|partition| partition.behind_since).min(),
+        }
+    }
 }
 
 /// Figures of one partition.
