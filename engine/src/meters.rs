@@ -77,6 +77,16 @@ meters! {
         "Time it took to append what waited and sync it.";
     FRAME_ENTRIES = "tidewatch_log_frame_entries" Histogram Some(Unit::Count), [],
         "Entries of one frame.";
+    LOG_CUT = "tidewatch_log_cut_bytes" Gauge Some(Unit::Bytes), [],
+        "Bytes cut from the end of the log when it was opened: they never were durable, and nobody was told of them.";
+    LOG_COPIED = "tidewatch_log_copied_bytes" Gauge Some(Unit::Bytes), [],
+        "Bytes of the last segment that were copied when the log was opened, because it had not been closed in order.";
+    DISK_FULL = "tidewatch_disk_full" Gauge None, ["what"],
+        "1 while no space is left: the log waits and takes nothing in, the table of ids stays in memory and grows.";
+    IDS = "tidewatch_ids" Gauge Some(Unit::Count), [],
+        "Ids that are known for deduplication.";
+    IDS_MEMORY = "tidewatch_ids_memory_bytes" Gauge Some(Unit::Bytes), [],
+        "Memory that they take; the rest lies on disk.";
     DURABLE = "tidewatch_position_durable" Gauge None, [],
         "The newest sequence that is synced.";
     PUBLISHED = "tidewatch_position_published" Gauge None, [],

@@ -215,6 +215,16 @@ impl Sequencer {
         self.dedup.tend(durable_seq, TEND_BYTES)
     }
 
+    /// How many ids are known.
+    pub fn ids(&self) -> u64 {
+        self.dedup.keys()
+    }
+
+    /// The memory they take, in bytes.
+    pub fn ids_memory_bytes(&self) -> u64 {
+        self.dedup.memory_bytes()
+    }
+
     /// Takes one input at the time `now`.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use metrics::Gauge;
 use tidewatch_projections::event::Micros;
 
 use super::Shared;
@@ -16,7 +17,7 @@ use crate::fold::{Entries, Fold};
 use crate::history::{History, HistoryError};
 use crate::lanes::Next;
 use crate::log::{LogError, LogWriter};
-use crate::meters::{FRAME_ENTRIES, FRAMES, WRITE_TIME};
+use crate::meters::{DISK_FULL, FRAME_ENTRIES, FRAMES, IDS, IDS_MEMORY, WRITE_TIME};
 use crate::position::Position;
 use crate::sequencer::{Emit, Input, Sequencer};
 use crate::writer::Writer;
@@ -94,6 +95,9 @@ fn sequence(
     to_writer: &SyncSender<Vec<Emit>>,
 ) -> Result<(), String> {
     let mut ticked_at: Option<Micros> = None;
+    let ids_disk_full = shared.meters.gauge(&DISK_FULL, &["ids"]);
+    let (ids, ids_memory) = (shared.meters.gauge(&IDS, &[]), shared.meters.gauge(&IDS_MEMORY, &[]));
+    let mut is_disk_full = false;
     loop {
         let next = shared.inbox.next(!sequencer.is_empty(), TICK);
         let now = shared.clock.now();
@@ -118,7 +122,18 @@ fn sequence(
             return Ok(());
         }
         let durable_seq = *shared.durable.borrow();
-        sequencer.tend(durable_seq).map_err(|error| error.to_string())?;
+        let tended = sequencer.tend(durable_seq).map_err(|error| error.to_string())?;
+        if tended.is_disk_full && !is_disk_full {
+            tracing::error!(
+                "the disk is full: the table of ids is not written out and grows in memory; free some space"
+            );
+        }
+        is_disk_full = tended.is_disk_full;
+        if is_due {
+            ids_disk_full.set(f64::from(u8::from(is_disk_full)));
+            ids.set(sequencer.ids() as f64);
+            ids_memory.set(sequencer.ids_memory_bytes() as f64);
+        }
     }
 }
 
@@ -131,6 +146,8 @@ fn write(
     let frames = shared.meters.counter(&FRAMES, &[]);
     let frame_entries = shared.meters.histogram(&FRAME_ENTRIES, &[]);
     let write_time = shared.meters.histogram(&WRITE_TIME, &[]);
+    let disk_full = shared.meters.gauge(&DISK_FULL, &["log"]);
+    disk_full.set(0.0);
     loop {
         let first = match emits.try_recv() {
             Err(TryRecvError::Empty) => {
@@ -143,7 +160,7 @@ fn write(
         writer.push(first);
         emits.try_iter().for_each(|more| writer.push(more));
         let began = monotonic();
-        let holding = write_when_possible(shared, &mut writer)?;
+        let holding = write_when_possible(shared, &mut writer, &disk_full)?;
         write_time.record(began.elapsed().as_secs_f64());
         shared.durable.send_if_modified(|seq| {
             let durable = writer.durable().seq;
@@ -173,18 +190,25 @@ fn write(
 }
 
 /// Waits a full disk out: what was queued is neither lost nor acknowledged meanwhile. A shard that shuts down does not wait.
-fn write_when_possible(shared: &Shared, writer: &mut Writer) -> Result<Vec<Emit>, String> {
-    let mut is_reported = false;
+fn write_when_possible(shared: &Shared, writer: &mut Writer, disk_full: &Gauge) -> Result<Vec<Emit>, String> {
+    let mut is_waiting = false;
     loop {
         match writer.write() {
             Err(error @ LogError::DiskFull { .. }) if !shared.inbox.is_closed() => {
-                if !is_reported {
+                if !is_waiting {
                     tracing::error!(%error, "writing waits");
-                    is_reported = true;
+                    is_waiting = true;
+                    disk_full.set(1.0);
                 }
                 thread::sleep(DISK_FULL_RETRY);
             }
-            written => return written.map_err(|error| error.to_string()),
+            written => {
+                if is_waiting {
+                    tracing::info!("there is space again; writing goes on");
+                    disk_full.set(0.0);
+                }
+                return written.map_err(|error| error.to_string());
+            }
         }
     }
 }
