@@ -51,6 +51,12 @@ pub enum DirectoryError {
         /// Whose was asked for.
         asked: String,
     },
+    /// No name for a tenant.
+    #[error("{tenant:?} names no tenant; use 1 to {TENANT_BYTES_MAX} bytes without control characters")]
+    TenantName {
+        /// What was given.
+        tenant: String,
+    },
     /// The file that says what the directory is makes no sense.
     #[error("{} is damaged: {what}; restore it from a backup of this directory", path.display())]
     Identity {
@@ -86,6 +92,9 @@ impl Directory {
     /// # Errors
     /// When another process holds it, it is another tenant's, or the system refuses.
     pub fn open_or_create(root: &Path, tenant: &str) -> Result<Self, DirectoryError> {
+        if tenant.is_empty() || tenant.len() > TENANT_BYTES_MAX || tenant.contains(char::is_control) {
+            return Err(DirectoryError::TenantName { tenant: tenant.to_owned() });
+        }
         let io = |action| {
             let path = root.to_owned();
             move |source| DirectoryError::Io { action, path, source }
@@ -249,6 +258,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("data");
         assert!(matches!(Directory::open(&path), Err(DirectoryError::Missing { .. })));
+        for tenant in ["", "a\nb", &"x".repeat(TENANT_BYTES_MAX + 1)] {
+            let refused = Directory::open_or_create(&path, tenant);
+            assert!(matches!(refused, Err(DirectoryError::TenantName { .. })), "{tenant:?}");
+        }
+        assert!(!path.exists(), "a refused name leaves nothing behind");
         let first = Directory::open_or_create(&path, "acme").unwrap();
         let key = first.identity().event("crm", 0, "1");
         assert!(matches!(Directory::open(&path), Err(DirectoryError::Lock(_))));

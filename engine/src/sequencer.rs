@@ -477,11 +477,12 @@ impl Sequencer {
                 let symbol = self.names.intern(&source);
                 match self.basis.sources.get(&symbol) {
                     Some(state) => Ok(state.streams.then_some(Control::SourceRetired { source })),
-                    None => {
-                        let known = self.basis.sources.keys().map(|name| self.names.text(*name).into());
-                        Err(Refused::UnknownSource { name: source, known: known.collect() })
-                    }
+                    None => Err(self.unknown_source(source)),
                 }
+            }
+            // Lines may name sources that nobody opened. A name that no entry holds brought nothing: it is misspelt.
+            Command::ResetSource { source, .. } if self.names.find(&source).is_none() => {
+                Err(self.unknown_source(source))
             }
             Command::ResetSource { source, mapping_digest } => {
                 let symbol = self.names.intern(&source);
@@ -501,6 +502,11 @@ impl Sequencer {
                 Ok((!seqs.is_empty()).then_some(Control::DeadLettersResolved { seqs }))
             }
         }
+    }
+
+    fn unknown_source(&self, name: Box<str>) -> Refused {
+        let known = self.basis.sources.keys().map(|name| self.names.text(*name).into());
+        Refused::UnknownSource { name, known: known.collect() }
     }
 
     /// What is known of a source.

@@ -224,14 +224,19 @@ fn a_stream_that_the_log_knows_is_waited_for_before_it_is_opened() {
 }
 
 #[test]
-fn only_a_known_source_can_be_retired() {
+fn only_a_known_source_can_be_retired_or_reset() {
     let mut bench = Bench::new();
     bench.opened("app", true);
-    let emits = bench.obey(Command::RetireSource { source: "apq".into() });
-    let [Emit::Answer(Answer { reply: Reply::Refused(refused), .. })] = emits.as_slice() else {
-        panic!("refused: {:?}", told(&emits))
-    };
-    assert_eq!(refused.to_string(), "no source \"apq\" was ever opened here; the log knows app");
+    for command in [
+        Command::ResetSource { source: "apq".into(), mapping_digest: "".into() },
+        Command::RetireSource { source: "apq".into() },
+    ] {
+        let emits = bench.obey(command);
+        let [Emit::Answer(Answer { reply: Reply::Refused(refused), .. })] = emits.as_slice() else {
+            panic!("refused: {:?}", told(&emits))
+        };
+        assert_eq!(refused.to_string(), "no source \"apq\" was ever opened here; the log knows app");
+    }
 }
 
 #[test]
