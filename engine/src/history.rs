@@ -14,7 +14,7 @@ use crate::dedup::DedupError;
 use crate::directory::LOG_DIR;
 use crate::disk::Disk;
 use crate::fold::Fold;
-use crate::log::{Entry, Frame, LogError, LogReader};
+use crate::log::{BackwardReader, Entry, Frame, LogError, LogReader};
 use crate::sequencer::RecoverError;
 use crate::worker::Ground;
 
@@ -187,17 +187,19 @@ impl History {
         Ok(found)
     }
 
-    /// Where the log ends.
+    /// Where the log ends, found from its end.
     ///
     /// # Errors
     /// Whatever the log says.
     pub fn end(&self) -> Result<End, HistoryError> {
-        let mut reader = self.reader();
-        let mut end = End { lineage: 0, last_seq: 0 };
-        while let Some(raw) = reader.next_raw()? {
-            end = End { lineage: raw.header.lineage, last_seq: raw.header.next_seq() - 1 };
+        let mut reader = BackwardReader::open(Arc::clone(&self.disk), LOG_DIR)?;
+        while let Some(raw) = reader.previous_raw()? {
+            let end = End { lineage: raw.header.lineage, last_seq: raw.header.next_seq() - 1 };
+            if end.last_seq <= self.until_seq {
+                return Ok(end);
+            }
         }
-        Ok(end)
+        Ok(End { lineage: 0, last_seq: 0 })
     }
 
     /// Folds every frame.
