@@ -189,6 +189,42 @@ fn the_code_map_is_true() {
 }
 
 #[test]
+fn every_invariant_names_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let invariants = page.split("## Invariants").nth(1).unwrap().split("##").next().unwrap();
+    let code: String = rust_files().into_values().collect();
+    let named: Vec<&str> =
+        invariants.lines().filter_map(|line| line.trim().strip_prefix("Tests: ")).collect();
+    assert_eq!(named.len(), 10, "one line of tests for each of the ten invariants");
+    for test in named.iter().flat_map(|line| line.split('`').skip(1).step_by(2)) {
+        assert!(
+            code.contains(&format!("fn {test}(")),
+            "docs/ARCHITECTURE.md names the test {test}, which does not exist"
+        );
+    }
+}
+
+#[test]
+fn every_command_and_option_of_the_readme_exists() {
+    let page = fs::read_to_string(root().join("README.md")).unwrap();
+    let folder = root().join("engine/src/cli");
+    let mut code = fs::read_to_string(root().join("engine/src/cli.rs")).unwrap();
+    for (path, text) in rust_files() {
+        if root().join(path).starts_with(&folder) {
+            code += &text;
+        }
+    }
+    let program = |line: &str| line.starts_with("$T ") || line.starts_with("target/release/tidewatch ");
+    let lines: Vec<&str> = page.lines().map(str::trim).filter(|line| program(line)).collect();
+    assert!(lines.len() > 5, "the README shows the program at work");
+    for option in lines.iter().flat_map(|line| line.split(' ')).filter_map(|word| word.strip_prefix("--")) {
+        let field = option.replace('-', "_");
+        let known = code.contains(&format!("{field}: ")) || code.contains(&format!("long = \"{option}\""));
+        assert!(known, "README.md says --{option}, which no command has");
+    }
+}
+
+#[test]
 fn links_of_the_pages_lead_somewhere() {
     for (path, text) in files().into_iter().filter(|(path, _)| path.ends_with(".md")) {
         let folder = root().join(&path).parent().unwrap().to_owned();
