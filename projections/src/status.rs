@@ -82,9 +82,14 @@ pub fn status(context: Context<'_>, members: &[&Account], as_of: Micros) -> Sinc
         return only(Status::Paying);
     }
     if live.is_empty() {
-        let began = all.iter().any(|standing| standing.begun);
-        let since = all.iter().filter_map(|standing| standing.ended_on).max();
-        return if began { Since { status: Status::Ended, since } } else { only(Status::Prospect) };
+        // What was cancelled before it began has no end.
+        let begun: Vec<&Standing> = all.iter().filter(|standing| standing.begun).collect();
+        let since = begun.iter().filter_map(|standing| standing.ended_on).max();
+        return if begun.is_empty() {
+            only(Status::Prospect)
+        } else {
+            Since { status: Status::Ended, since }
+        };
     }
     only(match paid.as_slice() {
         [] => Status::Trial,

@@ -206,18 +206,29 @@ struct Life {
     ended_on: Option<Day>,
 }
 
+/// A trial is what began or ended as one, until it is converted or paid for. An end holds until the next start; that of a
+/// trial only while it is one.
 fn life(counting: &[&Entry]) -> Life {
-    let mut life = Life { trial: false, ended_on: None };
+    let (mut trial, mut paid) = (false, false);
+    let (mut ended_on, mut trial_ended_on) = (None, None);
     for (_, recorded) in counting {
         match recorded.change {
-            Change::Started(_) | Change::TrialConverted(_) => life = Life { trial: false, ended_on: None },
-            Change::TrialStarted(_) => life = Life { trial: true, ended_on: None },
-            Change::TrialEnded if life.trial => life.ended_on = life.ended_on.or(Some(recorded.day)),
-            Change::Ended => life.ended_on = life.ended_on.or(Some(recorded.day)),
+            Change::Started(_) | Change::TrialStarted(_) => {
+                paid = matches!(recorded.change, Change::Started(_));
+                trial = !paid;
+                (ended_on, trial_ended_on) = (None, None);
+            }
+            Change::TrialConverted(_) => (trial, paid) = (false, true),
+            Change::TrialEnded => {
+                trial = !paid;
+                trial_ended_on = trial_ended_on.or(Some(recorded.day));
+            }
+            Change::Ended => ended_on = ended_on.or(Some(recorded.day)),
             _ => {}
         }
     }
-    life
+    let ended_on = [ended_on, trial_ended_on.filter(|_| trial)].into_iter().flatten().min();
+    Life { trial, ended_on }
 }
 
 /// Own changes and account-wide ones in one order.
@@ -434,6 +445,22 @@ mod tests {
 
     fn terms_of_trial() -> Terms {
         terms("2024-01-01", "2024-01-31")
+    }
+
+    #[test]
+    fn a_trial_ends_once_though_its_start_was_never_heard_of_and_a_conversion_undoes_no_other_end() {
+        let names = Names::new();
+        let mut changes = vec![("2024-01-10", Change::TrialEnded)];
+        let ended = on(&line(&names, changes.clone()), &names, "2024-01-15");
+        assert_eq!((ended.live, ended.trial, ended.ended_on), (false, true, Some(day("2024-01-10"))));
+        changes.push(("2024-01-12", Change::TrialConverted(Terms::default())));
+        let converted = on(&line(&names, changes.clone()), &names, "2024-01-15");
+        assert!(converted.live && !converted.trial);
+        changes.insert(0, ("2024-01-05", Change::Ended));
+        let over = on(&line(&names, changes.clone()), &names, "2024-01-15");
+        assert_eq!((over.live, over.ended_on), (false, Some(day("2024-01-05"))));
+        changes.push(("2024-01-14", Change::Started(Terms::default())));
+        assert!(on(&line(&names, changes), &names, "2024-01-15").live, "a start begins afresh");
     }
 
     #[test]
