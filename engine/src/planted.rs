@@ -34,12 +34,17 @@ pub enum Bug {
     AdoptWithoutRefold,
     /// Sums are floating-point numbers, added in the order of arrival.
     SumInArrivalOrder,
+    /// A term rolls on from the one before, so that the last of a month drifts to its 28th.
+    ChainedTerms,
+    /// A pause goes on after the last day it names.
+    PauseWithoutEnd,
 }
 
 #[cfg(feature = "planted-bugs")]
 mod planting {
     use super::Bug;
     use std::cell::Cell;
+    use tidewatch_projections::planted::{self as folds, Bug as InFolds};
 
     thread_local! {
         static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
@@ -48,7 +53,12 @@ mod planting {
     /// Plants a bug in this thread, in place of the one before; `None` removes it.
     pub fn plant(bug: Option<Bug>) {
         PLANTED.set(bug);
-        tidewatch_projections::planted::sum_in_arrival_order(bug == Some(Bug::SumInArrivalOrder));
+        folds::plant(match bug {
+            Some(Bug::SumInArrivalOrder) => Some(InFolds::SumInArrivalOrder),
+            Some(Bug::ChainedTerms) => Some(InFolds::ChainedTerms),
+            Some(Bug::PauseWithoutEnd) => Some(InFolds::PauseWithoutEnd),
+            _ => None,
+        });
     }
 
     /// Whether this thread runs with the bug.

@@ -2,6 +2,7 @@
 
 use crate::calendar::Day;
 use crate::event::{Micros, Money};
+use crate::planted::{self, Bug};
 use crate::timeline::{Order, Timeline};
 
 /// What a billing event says about one subscription. Absent figures are unknown.
@@ -258,7 +259,10 @@ fn cancellation(all: &[&Entry]) -> Option<(Day, Day)> {
 
 fn paused(all: &[&Entry], today: Day) -> bool {
     let newest = all.iter().rev().find_map(|(_, recorded)| match recorded.change {
-        Change::Paused { until } => Some(until.is_none_or(|last| today <= last)),
+        Change::Paused { until } => {
+            let last = until.filter(|_| !planted::active(Bug::PauseWithoutEnd));
+            Some(last.is_none_or(|last| today <= last))
+        }
         Change::Resumed => Some(false),
         _ => None,
     });
@@ -314,6 +318,9 @@ fn rolled(start: Day, end: Day, cancelled_on: Option<Day>, today: Day) -> Term {
     let months = whole_months(start, after);
     let days = after.since(start);
     let begin = |k: i64| match months {
+        Some(months) if planted::active(Bug::ChainedTerms) => {
+            (0..k).fold(start, |day, _| day.plus_months(months))
+        }
         Some(months) => start.plus_months(k.saturating_mul(months)),
         None => start.plus(k.saturating_mul(days)),
     };

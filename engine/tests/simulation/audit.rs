@@ -8,14 +8,16 @@ use tidewatch_engine::control::Control;
 use tidewatch_engine::log::{DeadLetter, Entry, Frame};
 use tidewatch_ingest::checkpoint::{Checkpoint, PartitionCheckpoint};
 use tidewatch_ingest::native;
-use tidewatch_projections::event::{Event, Subject};
+use tidewatch_projections::decimal::Decimal;
+use tidewatch_projections::event::{Currency, Event, Subject};
 use tidewatch_projections::filter::type_name;
 use tidewatch_projections::names::Names;
+use tidewatch_projections::value::Value;
 
 use crate::broker::{Broker, Stream};
 use crate::fleet::Meaning;
 use crate::oracle::{Closed, Fact, Oracle, Zone, feed};
-use crate::told::{Told, Whom};
+use crate::told::{Property, Told, Whom, family};
 
 /// An invariant that does not hold.
 #[derive(Debug)]
@@ -345,6 +347,7 @@ impl Audit {
 
     /// The accepted events that count, for the oracle.
     pub fn oracle(&self, names: &Names, broker: &Broker) -> Oracle {
+        use tidewatch_projections::settings::Scope;
         let settings = &self.basis.settings;
         let zone = Zone::new(&settings.zone);
         let counting =
@@ -357,20 +360,18 @@ impl Audit {
                 Fact {
                     source: source.clone(),
                     id: id.clone(),
-                    told: (**told).clone(),
+                    family: family(told.kind),
                     day: zone.day(told.at),
+                    told: (**told).clone(),
                 }
             })
             .collect();
-        facts.sort_by(|a, b| (a.told.at, &a.source, &a.id).cmp(&(b.told.at, &b.source, &b.id)));
-        let scope = |scope: &tidewatch_projections::settings::Scope| {
-            use tidewatch_projections::settings::Scope;
-            match scope {
-                Scope::All => "all".to_owned(),
-                Scope::Account(name) => format!("account:{name}"),
-                Scope::Segment(name) => format!("segment:{name}"),
-                Scope::Country(name) => format!("country:{name}"),
-            }
+        facts.sort_by(|a, b| a.order().cmp(&b.order()));
+        let scope = |scope: &Scope| match scope {
+            Scope::All => "all".to_owned(),
+            Scope::Account(name) => format!("account:{name}"),
+            Scope::Segment(name) => format!("segment:{name}"),
+            Scope::Country(name) => format!("country:{name}"),
         };
         let closed: Vec<Closed> =
             settings.closed_days.iter().map(|days| (scope(&days.scope), days.from.0, days.to.0)).collect();
@@ -411,7 +412,27 @@ fn says(names: &Names, event: &Event, told: &Told) -> bool {
         && type_name(names, event.kind) == told.kind
         && event.occurred_at == told.at
         && event.quantity == told.quantity
-        && event.amount.map(|amount| amount.minor) == told.amount.map(|(minor, _)| minor)
+        && event.amount.map(|amount| (amount.minor, amount.currency))
+            == told.amount.map(|(minor, code)| (minor, Currency::from_code(code).expect("three letters")))
+        && told.properties.iter().all(|(key, value)| has(names, event, key, value))
+}
+
+/// Whether the engine's event has a property as it was told.
+fn has(names: &Names, event: &Event, key: &str, told: &Property) -> bool {
+    let symbol = match key {
+        "feature" => event.feature,
+        "metric" => event.metric,
+        _ => None,
+    };
+    let found = event.property_named(names, key);
+    match told {
+        Property::Text(text) => {
+            symbol.map(|symbol| names.text(symbol)).or(found.and_then(Value::as_text)) == Some(text)
+        }
+        Property::Number(number) => found.and_then(Value::as_number) == Some(Decimal::from(*number)),
+        Property::Truth(truth) => found.and_then(Value::as_bool) == Some(*truth),
+        Property::Null => found == Some(&Value::Null),
+    }
 }
 
 fn broker_line(broker: &Broker, record: usize) -> String {

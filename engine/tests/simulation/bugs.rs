@@ -3,21 +3,23 @@
 use tidewatch_engine::planted::Bug;
 
 /// Every planted bug, and the first seed from 0 on that found it.
-pub const RECORDED: [(Bug, u64); 14] = [
+pub const RECORDED: [(Bug, u64); 16] = [
     (Bug::AcknowledgeBeforeSync, 0),
     (Bug::CheckpointTooFar, 0),
     (Bug::DedupBeforeDurability, 0),
     (Bug::SkipDirectorySync, 1),
     (Bug::ClockAheadOfBacklog, 0),
     (Bug::ForgetWhoStreams, 2),
-    (Bug::FilterMissIsTruth, 6),
-    (Bug::TrustUncheckedTail, 19),
-    (Bug::RunWithoutSequence, 16),
-    (Bug::StaleCompleteThrough, 70),
-    (Bug::SyncAgain, 85),
-    (Bug::TrustPageCache, 79),
+    (Bug::FilterMissIsTruth, 2),
+    (Bug::TrustUncheckedTail, 20),
+    (Bug::RunWithoutSequence, 27),
+    (Bug::StaleCompleteThrough, 86),
+    (Bug::SyncAgain, 75),
+    (Bug::TrustPageCache, 9),
     (Bug::AdoptWithoutRefold, 13),
     (Bug::SumInArrivalOrder, 0),
+    (Bug::ChainedTerms, 14),
+    (Bug::PauseWithoutEnd, 4),
 ];
 
 /// The bug of this name.

@@ -1,9 +1,11 @@
 //! A small fleet of accounts whose life is told line by line: all families, late, twice, in conflict and broken.
 
+mod billing;
+
 use std::collections::BTreeMap;
 
 use crate::draw::Draw;
-use crate::told::{Property, Told, Whom, date};
+use crate::told::{Property, Told, Whom};
 
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
@@ -33,7 +35,11 @@ struct Account {
     users: usize,
     tickets: usize,
     invoices: usize,
-    subscriptions: Vec<i64>,
+    subscriptions: Vec<billing::Subscription>,
+}
+
+fn text(text: &str) -> Property {
+    Property::Text(text.to_owned())
 }
 
 /// Tells lines.
@@ -91,7 +97,7 @@ impl Fleet {
         let style = self.draw.any();
         let mut said = told.clone();
         if let Some((minor, _)) = &mut said.amount
-            && told.kind == "credit_issued"
+            && matches!(told.kind, "credit_issued" | "refund_issued")
             && style & 16 != 0
         {
             // Money to the customer may come with either sign.
@@ -146,9 +152,12 @@ impl Fleet {
         if self.draw.often(850) {
             told.user = Some(user);
         }
-        match self.draw.weighted(&[480, 90, 60, 12, 60, 120, 90, 60, 20, 20, 30]) {
+        match self.draw.weighted(&[400, 80, 60, 12, 60, 140, 90, 130, 60, 20, 30, 10]) {
             0 => {
                 told.properties.push(("feature", Property::Text(format!("f{}", self.draw.below(5)))));
+                if self.draw.often(300) {
+                    told.properties.push(("duration_s", Property::Number(self.draw.range(0, 900))));
+                }
                 if self.draw.often(500) {
                     told.quantity = Some(self.draw.range(0, 99) * 100_000);
                 }
@@ -156,7 +165,7 @@ impl Fleet {
             }
             1 => {
                 told.kind = "value";
-                told.properties.push(("metric", Property::Text("reports".into())));
+                told.properties.push(("metric", text(self.draw.text(&["reports", "reports", "exports"]))));
                 told.quantity = self.draw.often(800).then(|| self.draw.range(1, 400) * 10_000 + 3);
                 told.actor = self.draw.text(&["person", "person", "service", "internal"]);
             }
@@ -170,28 +179,17 @@ impl Fleet {
                 let into = self.accounts[into].name.clone();
                 told.properties.push(("into_account", Property::Text(into)));
             }
-            4 => {
-                (told.kind, told.properties) = match self.draw.below(2) {
-                    0 => ("nps_answered", vec![("score", Property::Number(self.draw.range(0, 10)))]),
-                    _ => ("csat_answered", vec![("score", Property::Number(self.draw.range(1, 5)))]),
-                };
-                if self.draw.often(300) {
-                    told.properties.push(("survey", Property::Text("q1".into())));
-                }
-            }
+            4 => self.answer(&mut told),
             5 => self.ticket(index, &mut told),
             6 => self.invoice(index, &mut told),
             7 => self.subscription(index, now, &mut told),
-            8 => {
-                told.kind = "milestone_reached";
-                told.properties.push(("milestone", Property::Text("live".into())));
-            }
+            8 => self.life(&mut told),
             9 => {
                 told.kind = "page_viewed";
                 told.quantity = Some(500_000);
             }
-            _ => {
-                told.properties.push(("feature", Property::Text("f0".into())));
+            10 => {
+                told.properties.push(("feature", text("f0")));
                 match self.draw.below(2) {
                     0 => told.whom = Whom::Reference("erp".into(), format!("k{}", self.draw.below(3))),
                     _ => {
@@ -200,6 +198,14 @@ impl Fleet {
                     }
                 }
             }
+            _ => match self.draw.below(7) {
+                0..3 => {
+                    told.kind = "user_identified";
+                    told.properties.push(("title", text("head of operations")));
+                }
+                3..6 => told.kind = "user_deactivated",
+                _ => told.kind = "account_closed",
+            },
         }
         told
     }
@@ -207,14 +213,48 @@ impl Fleet {
     fn fact(&mut self, told: &mut Told) {
         told.kind = "account_updated";
         told.user = None;
-        let text = |text: &str| Property::Text(text.into());
         let draw = &mut self.draw;
-        told.properties.push(match draw.below(10) {
+        told.properties.push(match draw.below(14) {
             0..4 => ("seats", Property::Number(draw.range(0, 30))),
             4..7 => ("segment", text(draw.text(&["smb", "enterprise"]))),
             7 | 8 => ("usage_rhythm", text(draw.text(&["daily", "weekly", "monthly"]))),
-            _ => ("deployment", text(draw.text(&["cloud", "cloud", "on_premise"]))),
+            9 => ("deployment", text(draw.text(&["cloud", "cloud", "on_premise"]))),
+            10 | 11 => ("country", text(draw.text(&["NZ", "DE"]))),
+            12 => ("stage", text(draw.text(&["onboarding", "adoption"]))),
+            _ => (draw.text(&["seats", "segment", "stage"]), Property::Null),
         });
+    }
+
+    fn answer(&mut self, told: &mut Told) {
+        let draw = &mut self.draw;
+        (told.kind, told.properties) = match draw.below(5) {
+            0 | 1 => ("nps_answered", vec![("score", Property::Number(draw.range(0, 10)))]),
+            2 | 3 => ("csat_answered", vec![("score", Property::Number(draw.range(1, 5)))]),
+            _ => ("pulse_recorded", vec![("colour", text(draw.text(&["red", "yellow", "green"])))]),
+        };
+        if draw.often(300) {
+            told.properties.push(("survey", text("q1")));
+        }
+    }
+
+    fn life(&mut self, told: &mut Told) {
+        let draw = &mut self.draw;
+        (told.kind, told.properties) = match draw.below(16) {
+            0..6 => {
+                let milestone = draw.text(&["kickoff", "live", "adopted", "party"]);
+                ("milestone_reached", vec![("milestone", text(milestone))])
+            }
+            6..10 => {
+                let stage = draw.text(&["onboarding", "onboarding", "adoption", "renewal"]);
+                ("stage_changed", vec![("stage", text(stage))])
+            }
+            10 => ("touchpoint_held", vec![("kind", text("review")), ("channel", text("human"))]),
+            11 => ("goal_set", vec![("goal", text("faster"))]),
+            12 => ("goal_met", vec![("goal", text("faster"))]),
+            13 => ("referral_made", vec![]),
+            14 => ("stakeholder_changed", vec![("role", text("sponsor")), ("state", text("left"))]),
+            _ => (draw.text(&["request_recorded", "outcome_recorded"]), vec![("outcome", text("lost"))]),
+        };
     }
 
     fn ticket(&mut self, index: usize, told: &mut Told) {
@@ -236,83 +276,21 @@ impl Fleet {
             "ticket_reopened",
             "ticket_escalated",
             "ticket_deescalated",
+            "ticket_updated",
+            "ticket_rated",
+            "ticket_rated",
+            "ticket_rated",
         ]);
+        if told.kind == "ticket_rated" && self.draw.often(950) {
+            let rating = self.draw.text(&["great", "great", "okay", "bad", "fine"]);
+            told.properties.push(("rating", text(rating)));
+        }
         if told.kind == "ticket_replied" {
             let by = self.draw.text(&["agent", "agent", "customer", "bot"]);
             told.properties.push(("by", Property::Text(by.into())));
             if self.draw.often(400) {
                 told.properties.push(("public", Property::Truth(self.draw.often(600))));
             }
-        }
-    }
-
-    fn invoice(&mut self, index: usize, told: &mut Told) {
-        let account = &mut self.accounts[index];
-        told.user = None;
-        let currency = if self.draw.often(900) { "EUR" } else { "USD" };
-        if account.invoices == 0 || self.draw.often(400) {
-            account.invoices += 1;
-            told.kind = "invoice_issued";
-            told.amount = Some((self.draw.range(1, 900) * 10, currency));
-            if self.draw.often(600) {
-                let due = told.at.div_euclid(DAY) as i32 + self.draw.range(-3, 20) as i32;
-                told.properties.push(("due_at", Property::Text(date(due))));
-            }
-            told.properties.push(("invoice_id", Property::Text(format!("i{}", account.invoices))));
-            return;
-        }
-        let invoice = 1 + self.draw.below(account.invoices);
-        told.properties.push(("invoice_id", Property::Text(format!("i{invoice}"))));
-        match self.draw.below(6) {
-            0 | 1 => told.kind = "invoice_paid",
-            2 | 3 => {
-                told.kind = "invoice_paid";
-                told.amount = Some((self.draw.range(1, 500) * 10, currency));
-            }
-            4 => told.kind = "invoice_voided",
-            _ => {
-                told.kind = "credit_issued";
-                told.amount = Some((-self.draw.range(1, 200) * 10, currency));
-            }
-        }
-    }
-
-    /// Starts come first: what a start in the future of an earlier change means is not this test's question.
-    fn subscription(&mut self, index: usize, now: i64, told: &mut Told) {
-        let account = &mut self.accounts[index];
-        told.user = None;
-        let count = account.subscriptions.len();
-        if count == 0 || (count < 3 && self.draw.often(300)) {
-            account.subscriptions.push(told.at);
-            told.kind = "subscription_started";
-            told.properties.push(("subscription_id", Property::Text(format!("s{}", count + 1))));
-            if self.draw.often(500) {
-                let start = told.at.div_euclid(DAY) as i32 + self.draw.range(-4, 5) as i32;
-                told.properties.push(("term_start", Property::Text(date(start))));
-            }
-            if self.draw.often(700) {
-                told.properties.push(("seats", Property::Number(self.draw.range(1, 40))));
-            }
-            told.amount = Some((120_000, "EUR"));
-            told.properties.push(("amount_per", Property::Text("year".into())));
-            return;
-        }
-        let subscription = self.draw.below(count);
-        told.at = account.subscriptions[subscription]
-            + self.draw.range(1, (now - account.subscriptions[subscription]).max(2));
-        told.properties.push(("subscription_id", Property::Text(format!("s{}", subscription + 1))));
-        let named = date(told.at.div_euclid(DAY) as i32 + self.draw.range(-2, 6) as i32);
-        match self.draw.below(5) {
-            0..3 => {
-                told.kind = "subscription_changed";
-                told.properties.push(("effective_at", Property::Text(named)));
-                told.properties.push(("seats", Property::Number(self.draw.range(1, 40))));
-            }
-            3 => {
-                told.kind = "subscription_cancelled";
-                told.properties.push(("effective_at", Property::Text(named)));
-            }
-            _ => told.kind = "subscription_ended",
         }
     }
 

@@ -18,6 +18,7 @@ use tidewatch_projections::metric::{Scalar, evaluate};
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::{Bounds, Plan};
+use tidewatch_projections::status::{Since, status};
 use tidewatch_projections::tenant::Tenant;
 
 use crate::draw::Draw;
@@ -175,15 +176,13 @@ pub fn canonical(view: &View) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-/// Metrics of an account at an instant, by the engine.
-pub fn figures(view: &View, account: Symbol, as_of: i64) -> Vec<Option<Scalar>> {
-    let members = view.members(account, as_of);
-    match members.first() {
-        Some(survivor) if survivor.id == account => evaluate(view.context(), &members, as_of),
-        _ => {
-            let unknown = Account::new(account);
-            let members: Vec<&Account> = std::iter::once(&unknown).chain(members).collect();
-            evaluate(view.context(), &members, as_of)
-        }
+/// What an account is worth at an instant, by the engine: its metrics and its status.
+pub fn figures(view: &View, account: Symbol, as_of: i64) -> (Vec<Option<Scalar>>, Since) {
+    let unknown = Account::new(account);
+    let mut members = view.members(account, as_of);
+    if members.first().is_none_or(|survivor| survivor.id != account) {
+        members.insert(0, &unknown);
     }
+    let context = view.context();
+    (evaluate(context, &members, as_of), status(context, &members, as_of))
 }

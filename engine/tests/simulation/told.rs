@@ -1,7 +1,5 @@
 //! What a line says, in the simulation's own words: the engine's decoder is judged by it and has no part in it.
 
-use std::fmt::Write as _;
-
 /// Whom a line is about.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Whom {
@@ -22,6 +20,8 @@ pub enum Property {
     Number(i64),
     /// `true` or `false`.
     Truth(bool),
+    /// `null`: named, and unknown.
+    Null,
 }
 
 /// One event as its producer meant it.
@@ -123,7 +123,12 @@ impl Told {
             fields.push(format!("\"quantity\":{}", decimal(quantity)));
         }
         if let Some((minor, currency)) = self.amount {
-            fields.push(format!("\"amount\":{minor},\"currency\":{currency:?}"));
+            let amount = match style & 96 {
+                0 => format!("{:?}", major(minor, currency)),
+                32 if digits(currency) > 0 => major(minor, currency),
+                _ => minor.to_string(),
+            };
+            fields.push(format!("\"amount\":{amount},\"currency\":{currency:?}"));
         }
         if !self.properties.is_empty() {
             let mut each: Vec<String> = self
@@ -133,6 +138,7 @@ impl Told {
                     Property::Text(text) => format!("{key:?}:{text:?}"),
                     Property::Number(number) => format!("{key:?}:{number}"),
                     Property::Truth(truth) => format!("{key:?}:{truth}"),
+                    Property::Null => format!("{key:?}:null"),
                 })
                 .collect();
             if style & 1 != 0 {
@@ -150,47 +156,91 @@ impl Told {
 
 /// The family of a type (health-model §1).
 pub fn family(kind: &str) -> Option<&'static str> {
-    Some(match kind {
-        "usage" => "usage",
-        "value" => "value",
-        "account_updated" | "account_merged" => "account",
-        "nps_answered" | "csat_answered" => "survey",
-        "milestone_reached" | "stage_changed" => "lifecycle",
-        kind if kind.starts_with("ticket_") => "support",
-        kind if ["subscription_", "invoice_", "credit_"].iter().any(|start| kind.starts_with(start)) => {
-            "billing"
-        }
-        _ => return None,
-    })
+    let families = KINDS.iter().find(|(_, kinds)| kinds.contains(&kind));
+    families.map(|(family, _)| *family).filter(|family| !family.is_empty())
 }
 
-/// Every type the simulation tells of.
-pub const KINDS: [&str; 24] = [
-    "usage",
-    "value",
-    "account_updated",
-    "account_merged",
-    "nps_answered",
-    "csat_answered",
-    "milestone_reached",
-    "stage_changed",
-    "ticket_opened",
-    "ticket_replied",
-    "ticket_resolved",
-    "ticket_closed",
-    "ticket_reopened",
-    "ticket_escalated",
-    "ticket_deescalated",
-    "subscription_started",
-    "subscription_changed",
-    "subscription_cancelled",
-    "subscription_ended",
-    "invoice_issued",
-    "invoice_paid",
-    "invoice_voided",
-    "credit_issued",
-    "page_viewed",
+/// Every type of the contract by its family, and under the empty one a type of the simulation's own.
+pub const KINDS: [(&str, &[&str]); 8] = [
+    ("usage", &["usage"]),
+    ("value", &["value"]),
+    (
+        "billing",
+        &[
+            "subscription_started",
+            "trial_started",
+            "trial_converted",
+            "trial_ended",
+            "subscription_changed",
+            "subscription_renewed",
+            "subscription_cancelled",
+            "cancellation_withdrawn",
+            "subscription_ended",
+            "subscription_paused",
+            "subscription_resumed",
+            "invoice_issued",
+            "invoice_paid",
+            "payment_failed",
+            "invoice_voided",
+            "refund_issued",
+            "credit_issued",
+            "credits_granted",
+            "credits_used",
+        ],
+    ),
+    (
+        "support",
+        &[
+            "ticket_opened",
+            "ticket_replied",
+            "ticket_updated",
+            "ticket_resolved",
+            "ticket_closed",
+            "ticket_reopened",
+            "ticket_escalated",
+            "ticket_deescalated",
+            "ticket_rated",
+        ],
+    ),
+    ("survey", &["nps_answered", "csat_answered", "pulse_recorded"]),
+    (
+        "lifecycle",
+        &[
+            "milestone_reached",
+            "stage_changed",
+            "touchpoint_held",
+            "goal_set",
+            "goal_met",
+            "referral_made",
+            "request_recorded",
+            "stakeholder_changed",
+            "outcome_recorded",
+        ],
+    ),
+    (
+        "account",
+        &["account_updated", "user_identified", "user_deactivated", "account_merged", "account_closed"],
+    ),
+    ("", &["page_viewed"]),
 ];
+
+/// Decimal places of a currency's minor unit.
+fn digits(currency: &str) -> usize {
+    match currency {
+        "JPY" => 0,
+        "KWD" => 3,
+        _ => 2,
+    }
+}
+
+/// Minor units as a decimal number of major ones.
+fn major(minor: i64, currency: &str) -> String {
+    let (sign, digits) = (if minor < 0 { "-" } else { "" }, digits(currency));
+    let size = format!("{:0>width$}", minor.unsigned_abs(), width = digits + 1);
+    let (whole, part) = size.split_at(size.len() - digits);
+    let point = if digits == 0 { "" } else { "." };
+    format!("{sign}{whole}{point}{part}")
+}
 
 fn decimal(millionths: i64) -> String {
     let (sign, size) = (if millionths < 0 { "-" } else { "" }, millionths.unsigned_abs());
@@ -203,10 +253,17 @@ fn instant(at: i64) -> String {
     jiff::Timestamp::from_microsecond(at).expect("the simulation lives in this century").to_string()
 }
 
-/// A day as a date.
-pub fn date(day: i32) -> String {
-    let epoch = jiff::civil::date(1970, 1, 1);
-    let mut text = String::new();
-    write!(text, "{}", epoch + jiff::Span::new().days(i64::from(day))).expect("texts take everything");
-    text
+/// A day, counted from 1970-01-01, as a date.
+pub fn date(day: i32) -> jiff::civil::Date {
+    jiff::civil::date(1970, 1, 1) + jiff::Span::new().days(i64::from(day))
+}
+
+/// A date as a day counted from 1970-01-01.
+pub fn day(date: jiff::civil::Date) -> i32 {
+    (date - jiff::civil::date(1970, 1, 1)).get_days()
+}
+
+/// Whole months later, cut to the month's end.
+pub fn months_later(from: i32, months: i32) -> i32 {
+    day(date(from) + jiff::Span::new().months(i64::from(months)))
 }

@@ -49,6 +49,8 @@ pub struct Counts {
     pub events: u64,
     /// Figures held against the oracle.
     pub figures: u64,
+    /// Of those, figures that memory answered.
+    pub hot: u64,
     /// Copies of the disk with a flipped bit that were opened.
     pub rotten: u64,
     /// Of those, how many were named.
@@ -63,6 +65,7 @@ impl Counts {
         self.records += other.records;
         self.events += other.events;
         self.figures += other.figures;
+        self.hot += other.hot;
         self.rotten += other.rotten;
         self.named += other.named;
     }
@@ -373,9 +376,10 @@ impl Simulation {
                 let day = (self.true_now / DAY) as i32;
                 let closed = |draw: &mut Draw, account: &str| {
                     let from = day - draw.range(0, 50) as i32;
-                    let scope = match draw.below(3) {
+                    let scope = match draw.below(4) {
                         0 => Scope::All,
                         1 => Scope::Segment("smb".into()),
+                        2 => Scope::Country("NZ".into()),
                         _ => Scope::Account(account.into()),
                     };
                     ClosedDays { scope, from: Day(from), to: Day(from + draw.range(0, 12) as i32) }
@@ -614,6 +618,7 @@ impl Simulation {
         self.counts.events = audit.counting_ids(&machine.names) as u64;
         let instants = self.some_instants(&audit, &machine);
         self.check_figures(&machine, &audit, &instants)?;
+        self.check_hot(&mut machine, &audit, &instants)?;
         if self.draw.often(50) {
             self.check_digest(machine.durable_seq())?;
         }
