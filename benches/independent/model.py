@@ -18,7 +18,17 @@ COMPARISONS = ("change", "against_own", "slope")
 def read(path):
     with open(path, "rb") as f:
         m = tomllib.load(f, parse_float=Decimal)
+    for metric in m["metrics"].values():
+        for name in ("filter", "a_filter", "b_filter"):
+            if name in metric:
+                metric[name] = flat(metric[name])
     return {**DEFAULTS, **m}
+
+
+def flat(filters):
+    """A bare `properties.x = …` is to TOML a table `properties`; it means the same as the name in quotes."""
+    bare = {f"properties.{key}": spec for key, spec in filters.get("properties", {}).items()}
+    return {name: spec for name, spec in filters.items() if name != "properties"} | bare
 
 
 def conditions(spec):

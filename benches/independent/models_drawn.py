@@ -10,7 +10,7 @@ OTHER_FILTERS = [
     '{ type = "usage", quantity = { lt = 0 } }', '{ family = "billing", currency = "JPY" }', '{ type = "invoice_issued", amount = { ge = 10000 }, currency = "EUR" }',
     '{ type = "usage", "properties.flag" = true }', '{ type = "usage", "properties.flag" = 1 }', '{ type = "usage", "properties.flag" = "true" }',
     '{ type = "usage", "properties.flag" = { exists = true } }', '{ type = "usage", "properties.flag" = { not = [true, 0] } }',
-    '{ type = "usage", "properties.duration_s" = { ge = 12.5 } }', '{ "properties.n" = 1 }', '{ type = "beta.clicked" }', '{ type = "never_seen" }',
+    '{ type = "usage", "properties.duration_s" = { ge = 12.5 } }', '{ properties.n = 1 }', '{ type = "beta.clicked" }', '{ type = "never_seen" }',
     '{ type = "value", metric = "orders" }', '{ user = "shared" }', '{ user = { lt = "u2" } }', '{ "properties.priority" = { ge = "i" } }', '{ }', '{ family = "usage", type = "nps_answered" }', '{ type = "usage.count" }',
 ]
 

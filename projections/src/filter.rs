@@ -215,17 +215,22 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Reads `{field = value | [values] | {ge, gt, le, lt, not, exists}}`.
+    /// Reads `{field = value | [values] | {ge, gt, le, lt, not, exists}}`. `properties.x` may stand in quotes or bare: bare, TOML
+    /// reads it as a table `properties` with a key `x`.
     ///
     /// # Errors
     /// Unknown fields or tests, families and actors that do not exist, values that no field can have.
     pub fn parse(table: &Table, path: &str) -> Result<Self, ModelError> {
         let mut conditions = Vec::with_capacity(table.len());
         for (name, wanted) in table {
-            let field = Field::parse(name, path)?;
-            let test = parse_test(wanted, &format!("{path}.{name}"))?;
-            check_names(&field, &test, &format!("{path}.{name}"))?;
-            conditions.push((field, test));
+            match wanted {
+                Toml::Table(properties) if name == "properties" => {
+                    for (key, wanted) in properties {
+                        conditions.push(parse_condition(&format!("properties.{key}"), wanted, path)?);
+                    }
+                }
+                _ => conditions.push(parse_condition(name, wanted, path)?),
+            }
         }
         conditions.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(Self { conditions })
@@ -263,6 +268,14 @@ impl Filter {
             _ => true,
         })
     }
+}
+
+fn parse_condition(name: &str, wanted: &Toml, path: &str) -> Result<(Field, Test), ModelError> {
+    let field = Field::parse(name, path)?;
+    let path = format!("{path}.{name}");
+    let test = parse_test(wanted, &path)?;
+    check_names(&field, &test, &path)?;
+    Ok((field, test))
 }
 
 const TESTS: [&str; 6] = ["ge", "gt", "le", "lt", "not", "exists"];
@@ -409,6 +422,7 @@ mod tests {
             "{ 'properties.feature' = 'export' }",
             "{ 'properties.score' = 7 }",
             "{ 'properties.score' = { ge = 7, lt = 7.5 } }",
+            "{ properties.score = { ge = 7, lt = 7.5 }, properties.feature = 'export', type = 'usage' }",
             "{ 'properties.beta' = false }",
             "{ 'properties.plan' = { gt = 'premium' } }",
             "{ quantity = 1 }",
