@@ -270,6 +270,20 @@ impl Walk {
         Ok(true)
     }
 
+    /// A step beside a writer: what is no frame is looked at again after everything behind it, so that what the writer did
+    /// meanwhile is not taken for damage.
+    pub(crate) fn step_beside(&mut self) -> Result<(Step, Beyond), LogError> {
+        let step = self.step()?;
+        if matches!(step, Step::Frame(_)) {
+            return Ok((step, Beyond::default()));
+        }
+        let beyond = self.beyond()?;
+        self.refresh();
+        let step = self.step()?;
+        self.refresh();
+        Ok((step, beyond))
+    }
+
     /// Looks at everything from the walk's offset to the end of the file.
     pub(crate) fn beyond(&self) -> Result<Beyond, LogError> {
         let mut beyond = Beyond { end: self.offset, ..Beyond::default() };

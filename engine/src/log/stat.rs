@@ -69,7 +69,8 @@ pub fn stat(disk: &dyn Disk, dir: &str, mut progress: impl FnMut(u64)) -> Result
             ..SegmentStat::default()
         };
         while !stat.is_sealed {
-            let what = match walk.step()? {
+            let (step, beyond) = walk.step_beside()?;
+            let what = match step {
                 Step::Frame(frame) => {
                     add(&frame, &mut stat).map_err(|source| LogError::Malformed {
                         file: walk.path.clone(),
@@ -82,7 +83,6 @@ pub fn stat(disk: &dyn Disk, dir: &str, mut progress: impl FnMut(u64)) -> Result
                 Step::Zeros => "there are zeros instead of a frame".into(),
                 Step::Invalid(what) => what,
             };
-            let beyond = walk.beyond()?;
             if place + 1 < segments.len() || beyond.synced_to >= walk.expected.frame_no {
                 return Err(LogError::Damage(Box::new(walk.damage(what, &beyond))));
             }

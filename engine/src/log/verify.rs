@@ -71,7 +71,8 @@ fn verify_segment(
     progress: &mut impl FnMut(u64),
 ) -> Result<(), LogError> {
     loop {
-        let what = match walk.step()? {
+        let (step, beyond) = walk.step_beside()?;
+        let what = match step {
             Step::Frame(frame) => {
                 let is_seal = frame.header.is_seal();
                 if let Err(what) = count(&frame, verified) {
@@ -94,7 +95,6 @@ fn verify_segment(
             Step::Zeros => "there are zeros instead of a frame".into(),
             Step::Invalid(what) => what,
         };
-        let beyond = walk.beyond()?;
         if is_last && beyond.synced_to < walk.expected.frame_no {
             if beyond.end > walk.offset {
                 let (file, offset) = (walk.path.clone(), walk.offset);
