@@ -461,16 +461,16 @@ impl Account {
     /// Whether anything was left out at a bound: then answers come from the log.
     pub fn past_a_bound(&self) -> bool {
         self.changes_cut
-            || self.subscriptions.cut
-            || self.credits_used.cut
-            || self.invoices.cut
-            || self.tickets.cut
-            || self.milestones.cut
-            || self.facts.cut
+            || self.subscriptions.is_cut()
+            || self.credits_used.is_cut()
+            || self.invoices.is_cut()
+            || self.tickets.is_cut()
+            || self.milestones.is_cut()
+            || self.facts.is_cut()
             || self.people.cut
-            || self.notes.cut
+            || self.notes.is_cut()
             || self.features.cut
-            || self.answers.cut
+            || self.answers.is_cut()
     }
 }
 

@@ -1,24 +1,26 @@
 //! Things of one account under their own ids, bounded.
 
+use std::collections::BTreeSet;
+
 use thin_vec::ThinVec;
 
 /// Values by id, ascending.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entities<K, T> {
     entries: ThinVec<(K, T)>,
-    /// Whether some were left out because there were too many.
-    pub cut: bool,
+    /// By hash, once the bound is reached: who leaves next is the last.
+    leaving: Option<Box<BTreeSet<(u64, K)>>>,
 }
 
 impl<K, T> Default for Entities<K, T> {
     fn default() -> Self {
-        Self { entries: ThinVec::new(), cut: false }
+        Self { entries: ThinVec::new(), leaving: None }
     }
 }
 
-impl<K: Ord, T: Default> Entities<K, T> {
+impl<K: Ord + Clone, T: Default> Entities<K, T> {
     /// Changes the value under an id, made when absent. Past `entities_max` those with the least `hash` stay, so what is
-    /// kept depends on which ids came and never on when.
+    /// kept depends on which ids came and never on when; an id that does not stay changes nothing.
     pub fn change(
         &mut self,
         id: K,
@@ -26,25 +28,45 @@ impl<K: Ord, T: Default> Entities<K, T> {
         hash: impl Fn(&K) -> u64,
         change: impl FnOnce(&mut T),
     ) {
-        let index = match self.entries.binary_search_by(|(other, _)| other.cmp(&id)) {
-            Ok(index) => index,
-            Err(index) => {
-                self.entries.insert(index, (id, T::default()));
-                index
+        let mut found = self.find(&id);
+        if found.is_err() && self.entries.len() >= entities_max {
+            if !self.make_room(&id, hash) {
+                return;
             }
-        };
-        change(&mut self.entries[index].1);
-        if self.entries.len() > entities_max {
-            self.cut = true;
-            let greatest = (0..self.entries.len()).max_by_key(|index| hash(&self.entries[*index].0));
-            self.entries.remove(greatest.expect("more than the bound"));
+            found = self.find(&id);
         }
+        let index = found.unwrap_or_else(|index| {
+            self.entries.insert(index, (id, T::default()));
+            index
+        });
+        change(&mut self.entries[index].1);
+    }
+
+    /// Lets the one with the greatest hash go; says whether that is not the new one itself.
+    fn make_room(&mut self, id: &K, hash: impl Fn(&K) -> u64) -> bool {
+        let entries = &self.entries;
+        let leaving = self.leaving.get_or_insert_with(|| {
+            Box::new(entries.iter().map(|(other, _)| (hash(other), other.clone())).collect())
+        });
+        leaving.insert((hash(id), id.clone()));
+        let left = leaving.pop_last().expect("one was just put in").1;
+        if left == *id {
+            return false;
+        }
+        let index = self.find(&left).expect("whoever can leave is kept");
+        self.entries.remove(index);
+        true
+    }
+}
+
+impl<K: Ord, T> Entities<K, T> {
+    fn find(&self, id: &K) -> Result<usize, usize> {
+        self.entries.binary_search_by(|(other, _)| other.cmp(id))
     }
 
     /// The value under an id.
     pub fn get(&self, id: &K) -> Option<&T> {
-        let index = self.entries.binary_search_by(|(other, _)| other.cmp(id)).ok()?;
-        Some(&self.entries[index].1)
+        Some(&self.entries[self.find(id).ok()?].1)
     }
 }
 
@@ -52,6 +74,11 @@ impl<K, T> Entities<K, T> {
     /// All, by id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &(K, T)> {
         self.entries.iter()
+    }
+
+    /// Whether some were left out because there were too many.
+    pub fn is_cut(&self) -> bool {
+        self.leaving.is_some()
     }
 
     /// How many are kept.
