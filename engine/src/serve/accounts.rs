@@ -192,9 +192,7 @@ pub fn list(
     // What is sorted is small: whole subjects are made again for the one page.
     let mut passed: Vec<(Vec<Option<Operand<'_>>>, &str, Symbol)> = view
         .accounts()
-        .filter_map(|account| {
-            Subject::live(view, account.id).filter(|subject| subject.survivor == account.id)
-        })
+        .filter_map(|account| Subject::live(view, account.id).filter(|subject| subject.led_by(account.id)))
         .filter(|subject| filter.matches(&mut |column| column.operand(subject)))
         .map(|subject| {
             let key = order.key(&mut |column: &AccountColumn| column.operand(&subject));

@@ -55,6 +55,11 @@ impl<'v> Subject<'v> {
         self.members.iter().copied().filter(|member| member.id != self.survivor)
     }
 
+    /// Whether `account` is the first with events of those that count together: one of them is, the survivor if it has any.
+    pub fn led_by(&self, account: Symbol) -> bool {
+        self.members.first().is_some_and(|first| first.id == account)
+    }
+
     /// The survivor's own state, where it has events.
     pub fn own(&self) -> Option<&'v Account> {
         self.members.first().copied().filter(|first| first.id == self.survivor)

@@ -103,6 +103,18 @@ async fn a_merged_account_is_answered_by_its_survivor() {
 }
 
 #[tokio::test]
+async fn a_survivor_without_events_of_its_own_is_listed_once() {
+    let merged = |account: &str| {
+        let into = r#""properties":{"into_account":"umbrella"}"#;
+        line(&format!("m-{account}"), account, "account_merged", "2024-02-04T00:00:00Z", into)
+    };
+    let served = Served::new(&[fleet(), vec![merged("globex"), merged("initech")]].concat()).await;
+    let listed = list(&served, v1::ListAccountsRequest::default()).await;
+    assert_eq!(ids(&listed), ["acme", "umbrella"]);
+    assert_eq!(listed.accounts[1].account.as_ref().unwrap().merged, ["globex", "initech"]);
+}
+
+#[tokio::test]
 async fn a_question_that_makes_no_sense_is_refused_with_its_reason() {
     let served = Served::new(&fleet()).await;
     use v1::as_of::Instant::{Date, Last};
