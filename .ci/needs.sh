@@ -4,6 +4,7 @@
 cache=$root/.cache
 buf_version=1.75.0
 cargo_deny_version=0.20.2
+cargo_fuzz_version=0.13.2
 apt_updated=
 
 say() { printf '%s\n' "$*"; }
@@ -80,6 +81,16 @@ need_cargo_deny() {
   [ "$("$cargo_deny" --version 2>/dev/null)" = "cargo-deny $cargo_deny_version" ] && return
   cargo install --quiet --locked --root "$cache/tools" --target-dir "$cache/tools/target" \
     --no-default-features "cargo-deny@$cargo_deny_version"
+  rm -rf "$cache/tools/target"
+}
+
+# A nightly compiler instruments the fuzz targets; fails quietly where there is none, for fuzzing alone needs it.
+need_fuzz() {
+  PATH=$cache/tools/bin:$PATH
+  cargo +nightly --version >/dev/null 2>&1 || return 1
+  [ "$(cargo +nightly fuzz --version 2>/dev/null)" = "cargo-fuzz $cargo_fuzz_version" ] && return
+  cargo install --quiet --locked --root "$cache/tools" --target-dir "$cache/tools/target" "cargo-fuzz@$cargo_fuzz_version" ||
+    fail "cargo-fuzz could not be installed"
   rm -rf "$cache/tools/target"
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use tidewatch_engine::log::{BytesRead, dump, read_bytes, stat, verify};
 
+use crate::classify;
 use crate::support::{closed_log, segments};
 
 proptest! {
@@ -26,6 +27,16 @@ proptest! {
         content.truncate(cut.index(content.len()));
         let read = read_bytes(&content);
         prop_assert!(read.entries <= 20 && read.frames <= 5);
+    }
+
+    #[test]
+    fn a_log_that_was_changed_is_recovered_or_named(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        classify::check(&bytes);
+    }
+
+    #[test]
+    fn opening_reading_and_verifying_agree_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        classify::check_any(&bytes);
     }
 }
 

@@ -18,7 +18,8 @@ fuzz_target!(|record: &[u8]| {
     if let Ok(event) = native::decode(record, &with, &origin) {
         let mut written = Vec::new();
         native::write(&names, &event, &mut written);
-        let again = native::decode(&written, &with, &origin).expect("what was accepted once is accepted again");
+        let again =
+            native::decode(&written, &with, &origin).expect("what was accepted once is accepted again");
         assert_eq!(event, again);
         assert_eq!(fingerprint(&names, &event), fingerprint(&names, &again));
     }
