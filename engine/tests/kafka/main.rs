@@ -12,3 +12,4 @@ mod stops;
 #[expect(dead_code, reason = "the tests of a shard by itself do more to it")]
 #[path = "../shard/support.rs"]
 mod support;
+mod trace;

@@ -2,6 +2,7 @@
 
 mod dataset;
 mod dead_letters;
+mod disk_full;
 mod expected;
 mod pipeline;
 mod refusals;

@@ -1,0 +1,116 @@
+//! A disk that is really full: ingest waits, reads go on, and with space again nothing is lost.
+#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+#![expect(clippy::disallowed_methods, reason = "the test fills a disk, and waits in real time")]
+
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tidewatch_engine::app::{Engine, Options};
+use tidewatch_engine::disk::random::Random;
+use tidewatch_engine::log::verify;
+
+use crate::support::{Shard, import};
+
+/// The file system's size. The log reserves 4 MB at a time.
+const DISK_MB: usize = 24;
+/// What is imported into the full disk: more than is reserved, and no compression makes it fit.
+const LINES: usize = 6_000;
+const LINE_BYTES: usize = 2_000;
+
+/// A file system of its own that is small; gone with the test.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let at = TempDir::new().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={DISK_MB}m"), "tidewatch"]).arg(at.path());
+        mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success()).then_some(Self(at))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()) || thread::panicking());
+    }
+}
+
+fn line(number: usize, random: &mut Random) -> String {
+    let noise: String = (0..LINE_BYTES / 16).map(|_| format!("{:016x}", random.next_u64())).collect();
+    format!(
+        r#"{{"id":"{number}","account":"a{}","type":"page_viewed","occurred_at":"2024-02-01T10:00:00Z","properties":{{"noise":"{noise}"}}}}"#,
+        number % 7
+    )
+}
+
+/// Takes all space that is left.
+fn fill(path: &Path) {
+    let mut ballast = File::create(path).unwrap();
+    for bytes in [1 << 20, 1 << 12, 1] {
+        loop {
+            match ballast.write_all(&vec![1; bytes]) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+fn events(engine: &Engine) -> u64 {
+    engine.view().expect("it was opened with a fold").tenant.events
+}
+
+#[test]
+fn a_full_disk_holds_ingest_up_and_nothing_else() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: this machine lets us mount no file system");
+        return;
+    };
+    let (data, ballast) = (disk.0.path().join("data"), disk.0.path().join("ballast"));
+    let (elsewhere, mut random) = (Shard::new(), Random::new(7));
+    let lines: Vec<String> = (0..LINES).map(|number| line(number, &mut random)).collect();
+    let (few, most) = (elsewhere.file(&lines[..50]), elsewhere.file(&lines[50..]));
+    let engine = Engine::open(&data, Options::new(Some(2)), &|_, _| ()).unwrap();
+    assert_eq!(import(&engine, "app", None, &[few]).unwrap().receipt.accepted, 50);
+
+    fill(&ballast);
+    thread::scope(|scope| {
+        let importing = scope.spawn(|| import(&engine, "app", None, std::slice::from_ref(&most)));
+        let durable = || *engine.durable().borrow();
+        let mut before = 0;
+        while before != durable() || before == 0 {
+            before = durable();
+            thread::sleep(Duration::from_secs(1));
+        }
+        assert!(!importing.is_finished(), "{LINES} lines fit into {DISK_MB} MB");
+        assert_eq!(engine.failure(), None);
+        // Reads go on: of memory and of the log.
+        let mut read = 0;
+        engine
+            .history()
+            .frames(|frame| {
+                read += frame.entries.len() as u64;
+                Ok::<(), tidewatch_engine::log::LogError>(())
+            })
+            .unwrap();
+        assert!((50..LINES as u64).contains(&events(&engine)), "{}", events(&engine));
+        assert!(read >= events(&engine) && read <= durable(), "{read} of {}", durable());
+
+        std::fs::remove_file(&ballast).unwrap();
+        let receipt = importing.join().unwrap().unwrap().receipt;
+        assert_eq!((receipt.accepted, receipt.duplicates), (LINES as u64 - 50, 0));
+    });
+    engine.shutdown().unwrap();
+
+    let engine = Engine::open(&data, Options::new(Some(2)), &|_, _| ()).unwrap();
+    assert_eq!(events(&engine), LINES as u64);
+    assert!(verify(engine.directory().disk().as_ref(), "log", |_| {}).unwrap().is_sound());
+    engine.shutdown().unwrap();
+}
