@@ -1,25 +1,23 @@
 //! Things of one account under their own ids, bounded.
 
-use std::collections::BTreeSet;
-
 use thin_vec::ThinVec;
 
 /// Values by id, ascending.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entities<K, T> {
     entries: ThinVec<(K, T)>,
-    /// By hash, once the bound is reached: who leaves next is the last.
-    leaving: Option<Box<BTreeSet<(u64, K)>>>,
+    /// By hash, once there was one too many: who leaves next is the last.
+    leaving: ThinVec<(u64, K)>,
 }
 
 impl<K, T> Default for Entities<K, T> {
     fn default() -> Self {
-        Self { entries: ThinVec::new(), leaving: None }
+        Self { entries: ThinVec::new(), leaving: ThinVec::new() }
     }
 }
 
 impl<K: Ord + Clone, T: Default> Entities<K, T> {
-    /// Changes the value under an id, made when absent. Past `entities_max` those with the least `hash` stay, so what is
+    /// Changes the value under an id, made when absent. Past `entities_max`, at least 1, those with the least `hash` stay, so what is
     /// kept depends on which ids came and never on when; an id that does not stay changes nothing.
     pub fn change(
         &mut self,
@@ -44,12 +42,14 @@ impl<K: Ord + Clone, T: Default> Entities<K, T> {
 
     /// Lets the one with the greatest hash go; says whether that is not the new one itself.
     fn make_room(&mut self, id: &K, hash: impl Fn(&K) -> u64) -> bool {
-        let entries = &self.entries;
-        let leaving = self.leaving.get_or_insert_with(|| {
-            Box::new(entries.iter().map(|(other, _)| (hash(other), other.clone())).collect())
-        });
-        leaving.insert((hash(id), id.clone()));
-        let left = leaving.pop_last().expect("one was just put in").1;
+        if self.leaving.is_empty() {
+            self.leaving = self.entries.iter().map(|(other, _)| (hash(other), other.clone())).collect();
+            self.leaving.sort_unstable();
+        }
+        let new = (hash(id), id.clone());
+        let place = self.leaving.partition_point(|other| *other < new);
+        self.leaving.insert(place, new);
+        let left = self.leaving.pop().expect("one was just put in").1;
         if left == *id {
             return false;
         }
@@ -78,7 +78,7 @@ impl<K, T> Entities<K, T> {
 
     /// Whether some were left out because there were too many.
     pub fn is_cut(&self) -> bool {
-        self.leaving.is_some()
+        !self.leaving.is_empty()
     }
 
     /// How many are kept.

@@ -1,7 +1,7 @@
 //! Which field of a feed is money, and in which currency.
 
 use super::proposal::{Proposal, quote};
-use super::survey::{Column, Survey};
+use super::survey::Survey;
 use super::words::CURRENCY;
 use crate::json::Node;
 
