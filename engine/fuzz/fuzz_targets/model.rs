@@ -71,7 +71,7 @@ fuzz_target!(|input: &[u8]| {
     let calendar = Calendar::new("Europe/Berlin").expect("the zone exists");
     let Ok(plan) = Plan::compile(model, names, calendar, Bounds::NONE, &[]) else { return };
     let mut tenant = Tenant::default();
-    let mut account = Account::new(names.intern("acme"), &plan);
+    let mut account = Account::new(names.intern("acme"));
     for event in events {
         tenant.observe(names, event);
         account.apply(&plan, names, event);
