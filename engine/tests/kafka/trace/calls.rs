@@ -83,7 +83,8 @@ pub fn judge(trace: &str, topic: &str, laid: &Laid) -> Result<Seen, String> {
             begun.insert(thread, (at, rest));
             continue;
         }
-        let result = rest.rsplit_once(") = ").map_or("", |(_, result)| result);
+        // Results of resumed calls stand in a column of their own.
+        let result = rest.rsplit_once(" = ").map_or("", |(_, result)| result);
         if is_log && call.starts_with("pwrite64(") {
             let call = call.split(" <unfinished").next().unwrap_or(call);
             let arguments = call.rsplit_once(['"', '.']).map_or("", |(_, arguments)| arguments);
@@ -188,7 +189,7 @@ mod tests {
     #[test]
     fn a_sync_covers_what_was_written_before_it_began_once_it_has_ended() {
         let began = SYNC.replace(") = 0", " <unfinished ...>");
-        let ended = "5 <... fdatasync resumed>) = 0";
+        let ended = "5 <... fdatasync resumed>)          = 0";
         let failed = "5 <... fdatasync resumed>) = -1 EIO (Input/output error)";
         let (three, four) = (answer(3), answer(4));
         assert!(judged(&[WRITES[0], &began, ended, &three]).is_ok());
