@@ -133,6 +133,12 @@ impl LogReader {
         let has_successor = segments.iter().any(|other| other.first_frame > segment.first_frame);
         // Looked at again after everything else, so that what a writer did meanwhile is not taken for damage.
         walk.refresh();
+        if let Ok(header) = walk.peek_header()?
+            && header.next_seq() - 1 > self.until_seq
+        {
+            walk.refresh();
+            return Ok(None);
+        }
         let what = match walk.step()? {
             Step::Frame(frame) => return Ok(Some(frame)),
             Step::Zeros => "there are zeros instead of a frame".into(),

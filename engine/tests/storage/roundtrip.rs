@@ -8,7 +8,7 @@ use tidewatch_engine::disk::real::RealDisk;
 use tidewatch_engine::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
 use tidewatch_engine::log::{
     BackwardReader, ControlRecord, DeadLetter, Ended, Entry, FrameBuilder, LogError, LogOptions, LogReader,
-    LogWriter, Unwritable,
+    LogWriter, Unwritable, stat, verify,
 };
 use tidewatch_ingest::batch::Origin;
 use tidewatch_ingest::reject::Reason;
@@ -241,6 +241,38 @@ fn reading_starts_and_stops_where_asked_and_goes_on_when_the_log_grows() {
     assert_eq!(reader.next_frame().unwrap(), None, "past the bound");
     reader.set_until(410);
     assert_eq!(reader.next_frame().unwrap().unwrap().entries[0].0, 401);
+}
+
+#[test]
+fn what_a_writer_adds_behind_a_readers_window_is_beyond_its_bound_and_no_damage() {
+    let disk = disk();
+    let names = Arc::new(Names::new());
+    let (mut writer, _) = open(&disk, 1 << 20).unwrap();
+    write(&mut writer, &names, 2, 10);
+    let mut reader = LogReader::new(Arc::new(disk.clone()), "log", Arc::clone(&names), 1).until(20);
+    while reader.next_frame().unwrap().is_some_and(|frame| frame.entries[0].0 < 11) {}
+    write(&mut writer, &names, 3, 10);
+    assert_eq!(reader.next_frame().unwrap(), None, "past the bound");
+    reader.set_until(30);
+    assert_eq!(reader.next_frame().unwrap().unwrap().entries[0].0, 21);
+
+    let mut frames = 0;
+    let mut busy = |_| {
+        frames += 1;
+        if frames <= 2 {
+            write(&mut writer, &names, 3, 10);
+        }
+    };
+    let verified = verify(&disk, "log", &mut busy).unwrap();
+    assert!(verified.is_sound() && verified.last_seq == 110, "{verified:?}");
+    frames = 0;
+    let mut busy = |_| {
+        frames += 1;
+        if frames <= 2 {
+            write(&mut writer, &names, 3, 10);
+        }
+    };
+    assert_eq!(stat(&disk, "log", &mut busy).unwrap()[0].events, 170);
 }
 
 #[test]
