@@ -1,18 +1,18 @@
 //! An engine that serves its API in this process, on one thread of its own.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidewatch_engine::app::{Engine, Options, ReplayMapping};
+use tidewatch_engine::app::{Engine, Options};
 use tidewatch_engine::books::Books;
-use tidewatch_engine::directory::TENANT_DEFAULT;
 use tidewatch_engine::meters::Meters;
-use tidewatch_engine::serve::listen::{self, Listening};
+use tidewatch_engine::serve::formats::Formats;
+use tidewatch_engine::serve::listen::{self, Api, Listening};
 use tidewatch_engine::serve::reader::Reader;
 use tidewatch_engine::serve::stage::Stage;
-use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::limits::Limits;
 use tokio::runtime::{Builder, Runtime};
 
@@ -37,12 +37,7 @@ impl Serving {
         let engine = Arc::new(Engine::open(root, options, &|_, _| ()).expect("the directory opens"));
         let books = Arc::new(Books::open(root).expect("the books open"));
         let reader = Reader::new(Arc::clone(&engine), books, workers).expect("it was opened with a fold");
-        let names = Arc::clone(engine.names());
-        let decoders = Arc::new(move |source: &str| {
-            let decoder =
-                Decoder::new(Arc::clone(&names), TENANT_DEFAULT, source, Limits::default(), Format::Native);
-            (decoder, ReplayMapping { digest: "".into(), is_new_welcome: false })
-        });
+        let formats = Arc::new(Formats::new(&engine, Limits::default(), HashMap::new()));
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name(SERVER_THREAD)
@@ -50,7 +45,8 @@ impl Serving {
             .build()
             .expect("the system gives a thread");
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let api = listen::grpc(address, reader, decoders, Arc::clone(&stage.pins), meters);
+        let api = Api { reader, formats, pins: Arc::clone(&stage.pins), stop: Arc::default() };
+        let api = listen::grpc(address, api, meters);
         let listening = runtime.block_on(api).expect("a free port");
         Self { engine, runtime, listening }
     }

@@ -22,11 +22,10 @@ use std::thread::JoinHandle;
 
 use tidewatch_ingest::decode::Decoder;
 use tidewatch_projections::event::Micros;
-use tidewatch_projections::model::{Model, ModelError};
 use tidewatch_projections::names::Names;
-use tidewatch_projections::plan::{Bounds, Plan};
 use tokio::sync::watch;
 
+use crate::adoption::AdoptionError;
 use crate::clock::{Clock, SystemClock};
 use crate::directory::{Directory, DirectoryError, SHARD, TENANT_DEFAULT};
 use crate::history::{History, HistoryError};
@@ -35,6 +34,7 @@ use crate::log::{DeadLetter, Ended, Opened};
 use crate::meters::{LOG_COPIED, LOG_CUT, Meters};
 use crate::position::Position;
 use crate::recovery::{Recovered, Recovery};
+use crate::request::{CarriedOut, Request};
 use crate::sequencer::{Command, Input, Refused, Reply, Ticket};
 use crate::view::{Published, View};
 pub use drive::{Ingested, Reading};
@@ -91,9 +91,9 @@ pub enum EngineError {
     /// The log, or what it is read under.
     #[error(transparent)]
     History(#[from] HistoryError),
-    /// A model that cannot be adopted.
-    #[error("the model was not adopted: {0}")]
-    Model(#[from] ModelError),
+    /// Settings or a model that cannot be adopted.
+    #[error(transparent)]
+    Adoption(#[from] AdoptionError),
     /// Refused; nothing was logged.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -113,6 +113,7 @@ pub struct Engine {
     threads: Vec<JoinHandle<()>>,
     directory: Directory,
     opened: Opened,
+    carried_out: Vec<CarriedOut>,
 }
 
 /// What all threads share.
@@ -168,6 +169,7 @@ impl Engine {
         for name in &options.streams {
             sequencer.expect_stream(names.intern(name));
         }
+        let carried_out = sequencer.take_carried_out();
         let position = Position { shard: SHARD, lineage: opened.lineage, seq: opened.last_seq };
         let published = fold.as_ref().map(|fold| Arc::new(Published::new(fold.settle(position))));
         let shared = Arc::new(Shared {
@@ -185,7 +187,7 @@ impl Engine {
         });
         let parts = threads::Parts { sequencer, log, history, fold, workers: options.workers };
         let threads = threads::start(&shared, parts);
-        Ok(Self { shared, threads, directory, opened })
+        Ok(Self { shared, threads, directory, opened, carried_out })
     }
 
     /// The data directory.
@@ -196,6 +198,11 @@ impl Engine {
     /// How the log was found.
     pub fn opened(&self) -> &Opened {
         &self.opened
+    }
+
+    /// The newest requests that the log had carried out when it was opened and that are answered by their position, oldest first.
+    pub fn carried_out(&self) -> &[CarriedOut] {
+        &self.carried_out
     }
 
     /// The table of names that decoders must use.
@@ -254,8 +261,8 @@ impl Engine {
     /// # Errors
     /// When it is refused, or the engine stops first.
     pub fn submit(&self, command: Command) -> Result<Position, EngineError> {
-        if let Command::AdoptModel { text } = &command {
-            self.check_model(text)?;
+        if let Some(adoption) = command.adoption() {
+            adoption.check(&self.shared.names)?;
         }
         match self.shared.ask(command)? {
             Reply::Done { seq } => Ok(self.position(seq)),
@@ -264,22 +271,24 @@ impl Engine {
         }
     }
 
-    fn check_model(&self, text: &str) -> Result<(), EngineError> {
-        let calendar = tidewatch_projections::calendar::Calendar::utc();
-        Plan::compile(Model::parse(text)?, &self.shared.names, calendar, Bounds::LIVE, &[])?;
-        Ok(())
-    }
-
     /// Reads a source to its end, or until the engine shuts down, on the caller's thread.
     ///
     /// # Errors
     /// When the source is refused, or the engine stops first. What stopped the source itself is in [`Ingested`].
     pub fn ingest(&self, reading: Reading) -> Result<Ingested, EngineError> {
-        drive::drive(&self.shared, reading)
+        drive::drive(&self.shared, reading, None)
+    }
+
+    /// The same for somebody, which is logged where the source is opened.
+    ///
+    /// # Errors
+    /// As [`Engine::ingest`].
+    pub fn ingest_for(&self, request: &Request, reading: Reading) -> Result<Ingested, EngineError> {
+        drive::drive(&self.shared, reading, Some(request))
     }
 
     /// Decodes dead letters of one source again, as after a fix of its mapping or of a setting, and settles those of which
-    /// nothing is refused any more.
+    /// nothing is refused any more. Who asked for it is logged with it.
     ///
     /// # Errors
     /// When the source was read by another mapping and that is not welcome; when the engine stops first.
@@ -289,8 +298,9 @@ impl Engine {
         letters: Vec<(u64, DeadLetter)>,
         decoder: &Decoder,
         mapping: ReplayMapping,
+        request: Option<&Request>,
     ) -> Result<Replayed, EngineError> {
-        replay::replay(&self.shared, source, letters, decoder, mapping)
+        replay::replay(&self.shared, source, letters, decoder, mapping, request)
     }
 
     /// Takes nothing more, makes durable and folds what was taken, and ends the log in order.

@@ -140,7 +140,8 @@ pub fn scope_of(text: &str) -> Option<Scope> {
     }
 }
 
-fn scope_text(scope: &Scope) -> Box<str> {
+/// A scope in the form of [`scope_of`].
+pub fn scope_text(scope: &Scope) -> Box<str> {
     match scope {
         Scope::All => "all".into(),
         Scope::Account(name) => format!("account:{name}").into(),

@@ -12,16 +12,19 @@ mod mapping;
 mod metrics;
 mod output;
 mod place;
+mod push;
 mod reads;
 mod rebuild;
 mod remote;
 mod serve;
 mod source;
 mod timeline;
+mod writes;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::app::Options;
 
@@ -47,7 +50,7 @@ enum Task {
     Timeline(timeline::Arguments),
     /// Print every setting with its value and where it came from.
     CheckConfig(check_config::Arguments),
-    /// Read files of events into a data directory; what is there already is not counted twice.
+    /// Read files of events; what is there already is not counted twice.
     Import(import::Arguments),
     /// Answer metrics of accounts at any instants.
     Metrics(metrics::Arguments),
@@ -61,13 +64,16 @@ enum Task {
     /// Work with mappings.
     #[command(subcommand)]
     Mapping(mapping::Task),
-    /// Take back what a source brought.
+    /// Look at sources, and take back what one brought.
     #[command(subcommand)]
     Source(source::Task),
     /// Look at the log itself.
     #[command(subcommand)]
     Log(log::Task),
-    /// Delete everything derived and fold the log anew.
+    /// Delete everything derived and fold the log anew, in a directory that no engine runs on.
+    ///
+    /// A running engine has no such command: it holds open what this deletes, and folds its log anew at every start. Its
+    /// `digest --server` and the `digest --data` of its directory, once it has stopped, are equal.
     Rebuild(rebuild::Arguments),
 }
 
@@ -94,7 +100,12 @@ impl Workers {
 
 /// Runs the command line of this process: 0 when all went well, 1 when something failed, 2 when it was called wrongly.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    if place::names_both(&matches) {
+        let sentence = "--data names a directory and --server a running engine; give one of them";
+        Arguments::command().error(ErrorKind::ArgumentConflict, sentence).exit();
+    }
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match arguments.task {
         Task::Serve(arguments) => serve::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),

@@ -9,6 +9,7 @@ use tidewatch_proto::log::v1 as wire;
 
 use crate::basis::scope_of;
 use crate::log::ControlRecord;
+use crate::request::Request;
 
 /// One control entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -122,9 +123,9 @@ pub enum ControlError {
 }
 
 impl Control {
-    /// Appends the entry in its stored form.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        let message = wire::Control { kind: Some(self.to_wire()) };
+    /// Appends the entry in its stored form, with the request that it carries out.
+    pub fn encode(&self, request: Option<&Request>, out: &mut Vec<u8>) {
+        let message = wire::Control { kind: Some(self.to_wire()), request: request.map(Request::to_wire) };
         out.reserve(message.encoded_len());
         message.encode(out).expect("a vector grows as needed");
     }
@@ -151,6 +152,21 @@ impl Control {
     /// When it is damaged or of a later version.
     pub fn of_record(record: &ControlRecord) -> Result<Self, ControlError> {
         Self::decode(&record.payload)
+    }
+
+    /// Whether a request for it is answered by its position alone, and so by its entry.
+    pub fn is_whole_answer(&self) -> bool {
+        match self {
+            Self::SettingsAdopted(_)
+            | Self::ModelAdopted { .. }
+            | Self::SourceReset { .. }
+            | Self::SourceRetired { .. } => true,
+            Self::ClockAdvanced { .. }
+            | Self::WallAdvanced { .. }
+            | Self::TypeFed { .. }
+            | Self::SourceOpened { .. }
+            | Self::DeadLettersResolved { .. } => false,
+        }
     }
 
     /// A short name for tables and labels.
@@ -301,10 +317,21 @@ mod tests {
             Control::SourceReset { source: "crm".into(), generation: 3, mapping_digest: "ab".into() },
             Control::DeadLettersResolved { seqs: vec![77, 5] },
         ];
+        let request = Request {
+            actor: "anonymous".into(),
+            on_behalf_of: "ann".into(),
+            id: "r1".into(),
+            body: u64::MAX,
+            at: 7,
+        };
         for kind in kinds {
-            let mut bytes = Vec::new();
-            kind.encode(&mut bytes);
-            assert_eq!(Control::decode(&bytes), Ok(kind));
+            for request in [None, Some(&request)] {
+                let mut bytes = Vec::new();
+                kind.encode(request, &mut bytes);
+                assert_eq!(Control::decode(&bytes).as_ref(), Ok(&kind));
+                let record = ControlRecord { kind: kind.kind(), payload: bytes.into() };
+                assert_eq!(Request::of_record(&record).as_ref(), request);
+            }
         }
     }
 
@@ -321,7 +348,7 @@ mod tests {
             close_delay_us: 2,
         });
         let mut bytes = Vec::new();
-        later.encode(&mut bytes);
+        later.encode(None, &mut bytes);
         let refused = Control::decode(&bytes).unwrap_err().to_string();
         assert!(refused.contains("\"region:emea\""), "{refused}");
     }

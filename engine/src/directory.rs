@@ -200,7 +200,8 @@ impl Directory {
     }
 }
 
-fn random() -> io::Result<[u8; 16]> {
+/// Random bytes of the system.
+pub(crate) fn random() -> io::Result<[u8; 16]> {
     let mut bytes = [0; 16];
     #[expect(clippy::disallowed_methods, reason = "the system's source of randomness is no durable file")]
     let mut source = std::fs::File::open("/dev/urandom")?;

@@ -1,5 +1,6 @@
 //! The machine of Tidewatch: everything between a decoded batch and an answer.
 
+pub mod adoption;
 pub mod app;
 pub mod basis;
 pub mod books;
@@ -22,6 +23,7 @@ pub mod meters;
 pub mod planted;
 pub mod position;
 pub mod recovery;
+pub mod request;
 pub mod scan;
 pub mod sequencer;
 pub mod serve;

@@ -11,7 +11,7 @@ mod receipt;
 mod tests;
 mod time;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tidewatch_ingest::batch::{Batch, Item, Origin, Outcome};
@@ -27,12 +27,14 @@ use tidewatch_projections::vocabulary::EventType;
 pub use input::{Command, Input, Refused, Ticket};
 pub use receipt::{Answer, Opened, Receipt, Reply};
 
+use crate::adoption::{Adoption, etag};
 use crate::basis::{Basis, SourceState, adopted_of};
 use crate::control::{Control, ControlError};
 use crate::dedup::{Dedup, DedupError, Tended, Verdict};
 use crate::identity::Identity;
 use crate::log::{ControlRecord, DeadLetter, Entry, FrameBuilder, SealedFrame, Unwritable};
 use crate::planted::{self, Bug};
+use crate::request::{CarriedOut, Request};
 
 /// A frame is closed when it holds this many bytes before compression, even while the writer is busy.
 pub const FRAME_BYTES: usize = 1 << 20;
@@ -81,6 +83,8 @@ pub struct Sequencer {
     /// How far every stream has been read.
     checkpoints: BTreeMap<Stream, Checkpoint>,
     recorded_at: Micros,
+    /// Requests that the log has carried out, newest last.
+    carried_out: VecDeque<CarriedOut>,
 }
 
 /// The days from which a type, and its users, are fed.
@@ -105,6 +109,7 @@ impl Sequencer {
             streaming: HashMap::new(),
             checkpoints: BTreeMap::new(),
             recorded_at: Micros::MIN,
+            carried_out: VecDeque::new(),
         }
     }
 
@@ -126,7 +131,16 @@ impl Sequencer {
                 }
             }
             Entry::Control(record) => {
-                self.learn(&Control::of_record(record)?);
+                let control = Control::of_record(record)?;
+                self.learn(&control);
+                if control.is_whole_answer()
+                    && let Some(request) = Request::of_record(record).filter(|request| !request.id.is_empty())
+                {
+                    self.carried_out.push_back(CarriedOut { request, seq });
+                    if self.carried_out.len() > CARRIED_OUT_MAX {
+                        self.carried_out.pop_front();
+                    }
+                }
             }
             Entry::DeadLetter(letter) => {
                 if !is_known {
@@ -190,6 +204,11 @@ impl Sequencer {
             self.streaming.clear();
         }
         Ok(())
+    }
+
+    /// The newest requests that the log read back has carried out, oldest first; to be asked once.
+    pub fn take_carried_out(&mut self) -> Vec<CarriedOut> {
+        std::mem::take(&mut self.carried_out).into()
     }
 
     /// What the control entries add up to so far.
@@ -432,15 +451,19 @@ impl Sequencer {
     }
 
     fn obey(&mut self, ticket: Ticket, command: Command, out: &mut Vec<Emit>) {
+        let (command, request) = command.apart();
         let opened = match &command {
             Command::OpenSource { source, .. } => Some(self.names.intern(source)),
             _ => None,
         };
-        let reply = match self.control_of(command) {
+        let reply = match self.controls_of(command) {
             Err(refused) => Reply::Refused(refused),
-            Ok(control) => {
-                if let Some(control) = control {
-                    self.control(control, out);
+            Ok(mut controls) => {
+                let last = controls.pop();
+                // The last entry alone names the request: one that a crash left half done was not carried out.
+                controls.into_iter().for_each(|control| self.control(control, out));
+                if let Some(last) = last {
+                    self.log(last, request.as_ref(), out);
                 }
                 let seq = self.builder.next_seq() - 1;
                 match opened {
@@ -455,53 +478,60 @@ impl Sequencer {
         self.answer(ticket, reply, out);
     }
 
-    /// The entry that carries a command out; `None` where all is as asked already.
-    fn control_of(&mut self, command: Command) -> Result<Option<Control>, Refused> {
-        match command {
+    /// The entries that carry a command out; none where all is as asked already.
+    fn controls_of(&mut self, command: Command) -> Result<Vec<Control>, Refused> {
+        let control = match command {
             Command::OpenSource { source, mapping_digest, is_new_mapping_welcome, streams } => {
                 let state = self.basis.sources.get(&self.names.intern(&source));
                 let is_new_stream = streams && !state.is_some_and(|state| state.streams);
                 match state.and_then(|state| state.mapping_digest.as_ref()) {
-                    Some(known) if *known == mapping_digest && !is_new_stream => Ok(None),
+                    Some(known) if *known == mapping_digest && !is_new_stream => None,
                     Some(known) if *known != mapping_digest && !is_new_mapping_welcome => {
-                        Err(Refused::MappingChanged {
-                            name: source,
-                            known: known.clone(),
-                            given: mapping_digest,
-                        })
+                        let known = known.clone();
+                        return Err(Refused::MappingChanged { name: source, known, given: mapping_digest });
                     }
-                    _ => Ok(Some(Control::SourceOpened { source, mapping_digest, streams })),
+                    _ => Some(Control::SourceOpened { source, mapping_digest, streams }),
                 }
             }
             Command::RetireSource { source } => {
                 let symbol = self.names.intern(&source);
                 match self.basis.sources.get(&symbol) {
-                    Some(state) => Ok(state.streams.then_some(Control::SourceRetired { source })),
-                    None => Err(self.unknown_source(source)),
+                    Some(state) => state.streams.then_some(Control::SourceRetired { source }),
+                    None => return Err(self.unknown_source(source)),
                 }
             }
             // Lines may name sources that nobody opened. A name that no entry holds brought nothing: it is misspelt.
             Command::ResetSource { source, .. } if self.names.find(&source).is_none() => {
-                Err(self.unknown_source(source))
+                return Err(self.unknown_source(source));
             }
             Command::ResetSource { source, mapping_digest } => {
                 let symbol = self.names.intern(&source);
                 let generation = self.basis.generation(symbol) + 1;
-                Ok(Some(Control::SourceReset { source, generation, mapping_digest }))
+                Some(Control::SourceReset { source, generation, mapping_digest })
             }
-            Command::AdoptSettings(settings) => {
-                Calendar::new(&settings.zone).map_err(|error| Refused::UnknownZone(error.to_string()))?;
-                let is_new = *settings != self.basis.settings || self.basis.other_tz_version().is_some();
-                Ok(is_new.then(|| Control::SettingsAdopted(adopted_of(&settings))))
-            }
-            Command::AdoptModel { text } => {
-                let is_new = *self.basis.model_text() != *text;
-                Ok(is_new.then_some(Control::ModelAdopted { text }))
-            }
+            Command::Adopt(adoption) => return self.adopted(*adoption),
             Command::ResolveDeadLetters { seqs } => {
-                Ok((!seqs.is_empty()).then_some(Control::DeadLettersResolved { seqs }))
+                (!seqs.is_empty()).then_some(Control::DeadLettersResolved { seqs })
+            }
+            Command::For(..) => unreachable!("a command was taken apart from who asked for it"),
+        };
+        Ok(control.into_iter().collect())
+    }
+
+    fn adopted(&self, adoption: Adoption) -> Result<Vec<Control>, Refused> {
+        if let Some(asked) = &adoption.etag {
+            let current = etag(&self.basis);
+            if **asked != *current {
+                return Err(Refused::SettingsChanged { asked: asked.clone(), current: current.into() });
             }
         }
+        let settings = adoption.settings(&self.basis.settings);
+        Calendar::new(&settings.zone).map_err(|error| Refused::UnknownZone(error.to_string()))?;
+        let is_of_other_rules = adoption.names_settings() && self.basis.other_tz_version().is_some();
+        let is_new = settings != self.basis.settings || is_of_other_rules;
+        let settings = is_new.then(|| Control::SettingsAdopted(adopted_of(&settings)));
+        let model = adoption.model.filter(|text| **text != *self.basis.model_text());
+        Ok(settings.into_iter().chain(model.map(|text| Control::ModelAdopted { text })).collect())
     }
 
     fn unknown_source(&self, name: Box<str>) -> Refused {
@@ -515,13 +545,18 @@ impl Sequencer {
         known.cloned().unwrap_or_default()
     }
 
-    /// Logs a control entry, which closes the frame.
+    /// Logs a control entry that the engine decided itself.
     fn control(&mut self, control: Control, out: &mut Vec<Emit>) {
+        self.log(control, None, out);
+    }
+
+    /// Logs a control entry, which closes the frame.
+    fn log(&mut self, control: Control, request: Option<&Request>, out: &mut Vec<Emit>) {
         if let Control::SourceReset { source, .. } = &control {
             self.rewind(source);
         }
         let mut payload = Vec::new();
-        control.encode(&mut payload);
+        control.encode(request, &mut payload);
         let kind = control.kind();
         let seq = self.builder.push_control(kind, &payload).expect("commands are limited far below an entry");
         self.entries.push((seq, Entry::Control(ControlRecord { kind, payload: payload.into() })));
@@ -579,6 +614,9 @@ pub enum RecoverError {
     #[error(transparent)]
     Dedup(#[from] DedupError),
 }
+
+/// Requests of the log that are remembered at most; past it the oldest is forgotten.
+pub const CARRIED_OUT_MAX: usize = 10_000;
 
 /// The table of ids is tended after so many entries of the log …
 const TEND_EVERY: u64 = 1024;

@@ -19,6 +19,7 @@ use crate::lanes::Lane;
 use crate::meters::{
     SOURCE_BEHIND, SOURCE_BYTES, SOURCE_LAG, SOURCE_PARTS, SOURCE_SKIPPED, SOURCE_TROUBLES, UNREAD_FIELDS,
 };
+use crate::request::Request;
 use crate::sequencer::{Command, Input, Opened, Receipt, Reply, Ticket};
 
 /// How long a source may wait for records before it is asked whether to stop.
@@ -66,14 +67,18 @@ struct Drive<'a> {
     vitals_told_at: Option<Micros>,
 }
 
-pub(super) fn drive(shared: &Shared, reading: Reading) -> Result<Ingested, EngineError> {
+pub(super) fn drive(
+    shared: &Shared,
+    reading: Reading,
+    request: Option<&Request>,
+) -> Result<Ingested, EngineError> {
     let Reading { mut source, decoder, mapping_digest, stop, until_caught_up } = reading;
     let name: Box<str> = source.name().into();
     shared.set_status(&name, |status| *status = SourceStatus::starting(&status.name));
     let streams = source.streams();
     let open =
         Command::OpenSource { source: name.clone(), mapping_digest, is_new_mapping_welcome: false, streams };
-    let opened = match shared.ask(open)? {
+    let opened = match shared.ask(open.asked_by(request))? {
         Reply::Opened(opened) => *opened,
         Reply::Refused(refused) => {
             let error = EngineError::from(refused);

@@ -10,6 +10,7 @@ use tidewatch_ingest::decode::Decoder;
 use super::{EngineError, Shared};
 use crate::lanes::Lane;
 use crate::log::DeadLetter;
+use crate::request::Request;
 use crate::sequencer::{Command, Input, Reply};
 
 /// Dead letters settled by one entry of the log.
@@ -46,6 +47,7 @@ pub(super) fn replay(
     letters: Vec<(u64, DeadLetter)>,
     decoder: &Decoder,
     mapping: ReplayMapping,
+    request: Option<&Request>,
 ) -> Result<Replayed, EngineError> {
     let open = Command::OpenSource {
         source: source.into(),
@@ -53,7 +55,7 @@ pub(super) fn replay(
         is_new_mapping_welcome: mapping.is_new_welcome,
         streams: false,
     };
-    let opened = match shared.ask(open)? {
+    let opened = match shared.ask(open.asked_by(request))? {
         Reply::Opened(opened) => *opened,
         Reply::Refused(refused) => return Err(refused.into()),
         Reply::Done { .. } | Reply::Taken(_) => {
@@ -100,7 +102,8 @@ pub(super) fn replay(
     resolved.sort_unstable();
     replayed.resolved = resolved.len() as u64;
     for seqs in resolved.chunks(RESOLVED_MAX) {
-        if let Reply::Refused(refused) = shared.ask(Command::ResolveDeadLetters { seqs: seqs.to_vec() })? {
+        let resolve = Command::ResolveDeadLetters { seqs: seqs.to_vec() };
+        if let Reply::Refused(refused) = shared.ask(resolve.asked_by(request))? {
             return Err(refused.into());
         }
     }

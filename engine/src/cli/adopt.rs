@@ -7,18 +7,20 @@ use anyhow::{Context as _, bail};
 use clap::{ArgGroup, Args};
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::settings::ClosedDays;
+use tidewatch_proto::{prost_types, v1};
 
-use super::output::{self, Unit};
-use crate::app::{Engine, Options};
+use super::output;
+use super::place::Place;
+use super::writes::{Author, Writes};
 use crate::basis::scope_of;
 use crate::directory::TENANT_DEFAULT;
-use crate::sequencer::Command;
+use crate::serve::settings::wire_closed_days;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").required(true).multiple(true).args(["zone", "closed_days", "model"]))]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: super::place::DataDir,
+    place: Place,
     /// The reporting zone, an IANA name; everything is counted anew in it.
     #[arg(long, value_name = "NAME")]
     zone: Option<String>,
@@ -29,36 +31,35 @@ pub(super) struct Arguments {
     /// The model file.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Whose data a new directory keeps.
+    /// Whose data it is.
     #[arg(long, value_name = "NAME", default_value = TENANT_DEFAULT)]
     tenant: String,
+    #[command(flatten)]
+    author: Author,
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let closed_days = arguments.closed_days.as_deref().map(read_closed_days).transpose()?;
-    let model = arguments.model.as_deref().map(super::metrics::read_model_text).transpose()?;
-    let bar = output::bar(Unit::Entries, "reading the log");
-    let options = Options { tenant: arguments.tenant.clone(), ..Options::new(None) };
-    let engine = Engine::open(&arguments.place.data, options, &output::reading(&bar))?;
-    bar.finish_and_clear();
-    let mut position = None;
-    if arguments.zone.is_some() || closed_days.is_some() {
-        let mut settings = engine.history().preface()?.basis.settings;
-        if let Some(zone) = &arguments.zone {
-            settings.zone = zone.as_str().into();
-        }
-        if let Some(closed_days) = closed_days {
-            settings.closed_days = closed_days;
-        }
-        position = Some(engine.submit(Command::AdoptSettings(Box::new(settings)))?);
+    let mut settings = v1::Settings::default();
+    let mut paths = Vec::new();
+    if let Some(zone) = &arguments.zone {
+        settings.zone.clone_from(zone);
+        paths.push("zone".to_owned());
     }
-    if let Some(text) = model {
-        position = Some(engine.submit(Command::AdoptModel { text: text.into() })?);
+    if let Some(file) = &arguments.closed_days {
+        settings.closed_days = read_closed_days(file)?.iter().map(wire_closed_days).collect();
+        paths.push("closed_days".to_owned());
     }
-    engine.shutdown()?;
-    if let Some(position) = position {
-        writeln!(output::out(), "adopted at position {position}")?;
+    if let Some(file) = &arguments.model {
+        super::metrics::read_model(file)?;
+        settings.model = super::metrics::read_model_text(file)?;
+        paths.push("model".to_owned());
     }
+    let update_mask = Some(prost_types::FieldMask { paths });
+    let asked = v1::AdoptSettingsRequest { settings: Some(settings), update_mask, ..Default::default() };
+    let writes = Writes::open(&arguments.place, &arguments.author, Some(&arguments.tenant))?;
+    let position = writes.adopt(asked)?.sequence;
+    writes.close()?;
+    writeln!(output::out(), "adopted at position {position}")?;
     Ok(())
 }
 

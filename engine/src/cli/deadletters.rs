@@ -1,24 +1,25 @@
 //! `tidewatch deadletters list | show | count | replay`.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use tidewatch_ingest::decode::{Decoder, Format};
-use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::reject::Reason;
-use tidewatch_ingest::time::write_rfc3339;
 use tidewatch_projections::names::Names;
+use tidewatch_proto::v1;
 
 use super::output::{self, Unit};
-use crate::app::{Engine, Options, ReplayMapping, Replayed};
-use crate::books::{Books, DeadLetterFilter, DeadLetterNote};
-use crate::directory::Directory;
+use super::place::{Access, Place};
+use super::reads::{Listed, pages};
+use super::remote::Remote;
+use super::writes::{Author, Writes};
+use crate::books::Books;
+use crate::directory::{Directory, SHARD};
 use crate::history::History;
-use crate::log::{DeadLetter, Entry};
+use crate::position::Position;
+use crate::serve::dead_letters::{self, Shelf};
 
 #[derive(Subcommand)]
 pub(super) enum Task {
@@ -45,7 +46,7 @@ struct Which {
 #[derive(Args)]
 pub(super) struct ListArguments {
     #[command(flatten)]
-    place: super::place::DataDir,
+    place: Place,
     #[command(flatten)]
     which: Which,
     /// Those that were replayed with success too.
@@ -65,16 +66,19 @@ pub(super) struct ListArguments {
 #[derive(Args)]
 pub(super) struct ShowArguments {
     #[command(flatten)]
-    place: super::place::DataDir,
+    place: Place,
     /// Its position, as `list` shows it.
     #[arg(value_name = "SEQ")]
     seq: u64,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
 pub(super) struct CountArguments {
     #[command(flatten)]
-    place: super::place::DataDir,
+    place: Place,
     #[command(flatten)]
     which: Which,
     /// Those that were replayed with success too.
@@ -88,13 +92,18 @@ pub(super) struct CountArguments {
 #[derive(Args)]
 pub(super) struct ReplayArguments {
     #[command(flatten)]
-    place: super::place::DataDir,
+    place: Place,
     #[command(flatten)]
     which: Which,
-    /// The mapping to decode them by, which the source then goes on with; native JSON when not given, for sources that
-    /// were read so.
+    /// The mapping to decode them by, which the source then goes on with. When not given: native JSON, for sources that were
+    /// read so; on a running engine also what it is configured with.
     #[arg(long, value_name = "FILE", requires = "source")]
     mapping: Option<PathBuf>,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    author: Author,
 }
 
 fn reason(text: &str) -> Result<Reason, String> {
@@ -105,9 +114,18 @@ fn reason(text: &str) -> Result<Reason, String> {
 }
 
 impl Which {
-    fn filter(&self, with_resolved: bool) -> DeadLetterFilter {
-        DeadLetterFilter { source: self.source.clone(), reason: self.reason, with_resolved }
+    /// The filter of the API for them, with `more` terms.
+    fn filter(&self, more: impl IntoIterator<Item = String>) -> String {
+        let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        let source = self.source.as_deref().map(|source| format!("source = {}", quoted(source)));
+        let reason = self.reason.map(|reason| format!("reason = {}", reason.name()));
+        source.into_iter().chain(reason).chain(more).collect::<Vec<_>>().join(" AND ")
     }
+}
+
+/// The term that leaves out what was replayed with success.
+fn unless(resolved: bool) -> Option<String> {
+    (!resolved).then(|| "resolved = false".to_owned())
 }
 
 pub(super) fn run(task: &Task) -> anyhow::Result<()> {
@@ -119,153 +137,205 @@ pub(super) fn run(task: &Task) -> anyhow::Result<()> {
     }
 }
 
-/// A stopped directory with books that are up to date.
-struct Shelf {
+/// Where dead letters are read.
+enum Letters {
+    /// A directory at rest, with books that are up to date.
+    Resting(Box<Resting>),
+    /// A running engine.
+    Remote(Remote),
+}
+
+struct Resting {
     _directory: Directory,
     books: Books,
     history: History,
+    end: Position,
 }
 
-fn open(place: &super::place::DataDir) -> anyhow::Result<Shelf> {
-    let directory = Directory::open(&place.data)?;
-    let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
-    let end = history.end()?;
-    let books = Books::open(directory.root())?;
-    books.catch_up(&history, end.lineage, end.last_seq)?;
-    Ok(Shelf { _directory: directory, books, history })
+impl Resting {
+    fn open(root: &Path) -> anyhow::Result<Self> {
+        let directory = Directory::open(root)?;
+        let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
+        let end = history.end()?;
+        let books = Books::open(directory.root())?;
+        books.catch_up(&history, end.lineage, end.last_seq)?;
+        let end = Position { shard: SHARD, lineage: end.lineage, seq: end.last_seq };
+        Ok(Self { _directory: directory, books, history, end })
+    }
+
+    fn shelf(&self) -> Shelf<'_> {
+        Shelf { books: &self.books, history: &self.history, at: self.end }
+    }
+}
+
+impl Letters {
+    fn open(place: &Place) -> anyhow::Result<Self> {
+        Ok(match place.access()? {
+            Access::Data(root) => Self::Resting(Box::new(Resting::open(root)?)),
+            Access::Server(remote) => Self::Remote(remote),
+        })
+    }
+
+    /// The oldest that pass a filter.
+    fn list(&self, filter: String, limit: usize) -> anyhow::Result<Listed<v1::DeadLetter>> {
+        let order_by = "sequence".to_owned();
+        let request = v1::ListDeadLettersRequest { filter, order_by, ..Default::default() };
+        match self {
+            Self::Resting(resting) => {
+                let listed = dead_letters::page(&resting.shelf(), &request, 0, limit)?;
+                let items = listed.dead_letters;
+                Ok(Listed { is_cut: items.len() < listed.total, items })
+            }
+            Self::Remote(remote) => pages(limit, |page_size, page_token| {
+                let request = v1::ListDeadLettersRequest { page_size, page_token, ..request.clone() };
+                let page = remote.ask(remote.dead_letters().list_dead_letters(request))?;
+                Ok((page.dead_letters, page.next_page_token))
+            }),
+        }
+    }
+
+    /// How many pass a filter, by reason.
+    fn count(&self, filter: String) -> anyhow::Result<Vec<v1::ReasonCount>> {
+        let request = v1::ListDeadLettersRequest { filter, page_size: 1, ..Default::default() };
+        Ok(match self {
+            Self::Resting(resting) => dead_letters::page(&resting.shelf(), &request, 0, 1)?.counts,
+            Self::Remote(remote) => remote.ask(remote.dead_letters().list_dead_letters(request))?.counts,
+        })
+    }
+
+    /// One with its bytes.
+    fn one(&self, sequence: u64) -> anyhow::Result<v1::DeadLetter> {
+        match self {
+            Self::Resting(resting) => Ok(dead_letters::one(&resting.shelf(), sequence)?),
+            Self::Remote(remote) => {
+                let request = v1::GetDeadLetterRequest { sequence, ..Default::default() };
+                let answer = remote.ask(remote.dead_letters().get_dead_letter(request))?;
+                answer.dead_letter.context("the engine answered no dead letter")
+            }
+        }
+    }
 }
 
 fn list(arguments: &ListArguments) -> anyhow::Result<()> {
-    let shelf = open(&arguments.place)?;
-    let filter = arguments.which.filter(arguments.resolved);
-    let notes = shelf.books.dead_letters(&filter, arguments.after, arguments.limit)?;
+    let after = (arguments.after > 0).then(|| format!("sequence > {}", arguments.after));
+    let filter = arguments.which.filter(unless(arguments.resolved).into_iter().chain(after));
+    let listed = Letters::open(&arguments.place)?.list(filter, arguments.limit)?;
     let mut out = output::out();
     if arguments.json {
-        for note in &notes {
-            writeln!(out, "{}", json_of(note))?;
+        for letter in &listed.items {
+            writeln!(out, "{}", output::json_object(json(letter)))?;
         }
     } else {
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        table.set_header(["position", "refused at", "source", "reason", "detail"]);
-        for note in &notes {
-            let reason = match note.is_resolved {
-                true => format!("{} (resolved)", note.reason.name()),
-                false => note.reason.name().to_owned(),
+        let mut table = output::table(["position", "refused at", "source", "reason", "detail"]);
+        for letter in &listed.items {
+            let reason = match letter.resolved {
+                true => format!("{} (resolved)", letter.reason),
+                false => letter.reason.clone(),
             };
             table.add_row([
-                note.seq.to_string(),
-                write_rfc3339(note.at),
-                note.source.clone(),
+                letter.sequence.to_string(),
+                output::instant(letter.recorded_at.as_ref()),
+                letter.source.clone(),
                 reason,
-                note.detail.clone(),
+                letter.detail.clone(),
             ]);
         }
         writeln!(out, "{table}")?;
     }
     out.flush()?;
+    if listed.is_cut {
+        output::note(
+            "there are more dead letters; a higher --limit shows them, or --after the last position",
+        );
+    }
     Ok(())
 }
 
-fn json_of(note: &DeadLetterNote) -> serde_json::Value {
-    serde_json::json!({
-        "position": note.seq,
-        "refused_at": write_rfc3339(note.at),
-        "source": note.source,
-        "reason": note.reason.name(),
-        "detail": note.detail,
-        "origin": note.origin,
-        "resolved": note.is_resolved,
-    })
+fn json(letter: &v1::DeadLetter) -> Vec<(&'static str, String)> {
+    vec![
+        ("position", letter.sequence.to_string()),
+        ("refused_at", output::json_text(&output::instant(letter.recorded_at.as_ref()))),
+        ("source", output::json_text(&letter.source)),
+        ("reason", output::json_text(&letter.reason)),
+        ("detail", output::json_text(&letter.detail)),
+        ("origin", output::json_text(&letter.origin)),
+        ("resolved", letter.resolved.to_string()),
+    ]
 }
 
 fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
-    let shelf = open(&arguments.place)?;
-    let seq = arguments.seq;
-    let notes = shelf.books.dead_letters(
-        &DeadLetterFilter { with_resolved: true, ..DeadLetterFilter::default() },
-        seq.saturating_sub(1),
-        1,
-    )?;
-    let note = notes.into_iter().find(|note| note.seq == seq);
-    let note =
-        note.with_context(|| format!("position {seq} holds no dead letter; `list` shows those there are"))?;
-    let Some(Entry::DeadLetter(letter)) = shelf.history.entry(seq)? else {
-        bail!("position {seq} is no dead letter in the log; delete the folder books and ask again");
-    };
+    let letter = Letters::open(&arguments.place)?.one(arguments.seq)?;
+    let original = letter.original.as_deref().unwrap_or_default();
+    let whole_bytes = letter.whole_bytes.unwrap_or(original.len() as u64);
     let mut out = output::out();
-    writeln!(out, "position    {seq}{}", if note.is_resolved { " (resolved)" } else { "" })?;
-    writeln!(out, "source      {}", note.source)?;
-    writeln!(out, "origin      {}", note.origin)?;
-    writeln!(out, "refused at  {}", write_rfc3339(note.at))?;
-    writeln!(out, "reason      {}", note.reason.name())?;
-    writeln!(out, "detail      {}", note.detail)?;
-    match letter.is_cut() {
-        true => writeln!(out, "original    first {} of {} bytes", letter.original.len(), letter.whole_bytes)?,
-        false => writeln!(out, "original    {} bytes", letter.original.len())?,
+    if arguments.json {
+        let mut fields = json(&letter);
+        fields.push(("whole_bytes", whole_bytes.to_string()));
+        fields.push(match std::str::from_utf8(original) {
+            Ok(text) => ("original", output::json_text(text)),
+            Err(_) => ("original_hex", output::json_text(&hex(original))),
+        });
+        writeln!(out, "{}", output::json_object(fields))?;
+        return Ok(out.flush()?);
     }
-    out.write_all(&letter.original)?;
+    writeln!(out, "position    {}{}", letter.sequence, if letter.resolved { " (resolved)" } else { "" })?;
+    writeln!(out, "source      {}", letter.source)?;
+    writeln!(out, "origin      {}", letter.origin)?;
+    writeln!(out, "refused at  {}", output::instant(letter.recorded_at.as_ref()))?;
+    writeln!(out, "reason      {}", letter.reason)?;
+    writeln!(out, "detail      {}", letter.detail)?;
+    match (original.len() as u64) < whole_bytes {
+        true => writeln!(out, "original    first {} of {whole_bytes} bytes", original.len())?,
+        false => writeln!(out, "original    {whole_bytes} bytes")?,
+    }
+    out.write_all(original)?;
     writeln!(out)?;
-    out.flush()?;
-    Ok(())
+    Ok(out.flush()?)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn count(arguments: &CountArguments) -> anyhow::Result<()> {
-    let shelf = open(&arguments.place)?;
-    let counts = shelf.books.count(&arguments.which.filter(arguments.resolved))?;
+    let filter = arguments.which.filter(unless(arguments.resolved));
+    let mut counts = Letters::open(&arguments.place)?.count(filter)?;
     let mut out = output::out();
     if arguments.json {
-        let counts: serde_json::Map<String, serde_json::Value> =
-            counts.iter().map(|(reason, count)| (reason.name().into(), (*count).into())).collect();
-        writeln!(out, "{}", serde_json::Value::from(counts))?;
+        counts.sort_by(|left, right| left.reason.cmp(&right.reason));
+        let fields = counts.iter().map(|count| (count.reason.as_str(), count.count.to_string()));
+        writeln!(out, "{}", output::json_object(fields))?;
     } else {
-        for (reason, count) in &counts {
-            writeln!(out, "{:<22}{count:>10}", reason.name())?;
+        for count in &counts {
+            writeln!(out, "{:<22}{:>10}", count.reason, count.count)?;
         }
-        writeln!(out, "{:<22}{:>10}", "all", counts.values().sum::<u64>())?;
+        writeln!(out, "{:<22}{:>10}", "all", counts.iter().map(|count| count.count).sum::<u64>())?;
     }
-    out.flush()?;
-    Ok(())
+    Ok(out.flush()?)
 }
 
 fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
-    let (format, digest): (_, Box<str>) = match &arguments.mapping {
-        None => (Format::Native, "".into()),
-        Some(file) => {
-            let mapping = super::import::read_mapping(file)?;
-            let digest = mapping.digest().into();
-            (Format::Mapped(Arc::new(mapping)), digest)
-        }
+    let asked = v1::ReplayDeadLettersRequest {
+        filter: Which { source: None, reason: arguments.which.reason }.filter(None),
+        source: arguments.which.source.clone().unwrap_or_default(),
+        mapping: super::import::read_mapping_text(arguments.mapping.as_deref())?,
+        ..Default::default()
     };
-    let mapping = ReplayMapping { digest, is_new_welcome: arguments.mapping.is_some() };
-    let bar = output::bar(Unit::Entries, "reading the log");
-    let options = Options { is_new_welcome: false, ..Options::new(None) };
-    let engine = Engine::open(&arguments.place.data, options, &output::reading(&bar))?;
+    let writes = Writes::open(&arguments.place, &arguments.author, None)?;
+    let bar = output::bar(Unit::Entries, "decoding again");
+    let answer = writes.replay(asked)?;
     bar.finish_and_clear();
-    let history = engine.history();
-    let books = Books::open(engine.directory().root())?;
-    let end = history.end()?;
-    books.catch_up(&history, end.lineage, end.last_seq)?;
-    let mut by_source: BTreeMap<String, Vec<(u64, DeadLetter)>> = BTreeMap::new();
-    for note in books.dead_letters(&arguments.which.filter(false), 0, usize::MAX)? {
-        if let Some(Entry::DeadLetter(letter)) = history.entry(note.seq)? {
-            by_source.entry(note.source).or_default().push((note.seq, letter));
-        }
+    writes.close()?;
+    let v1::ReplayDeadLettersResponse { resolved, refused, accepted, cut, .. } = answer;
+    let mut out = output::out();
+    if arguments.json {
+        let fields = [("resolved", resolved), ("new", accepted), ("refused", refused), ("cut", cut)];
+        let fields = fields.map(|(key, count)| (key, count.to_string()));
+        writeln!(out, "{}", output::json_object(fields))?;
+    } else {
+        writeln!(out, "{resolved} resolved ({accepted} new events), {refused} refused again")?;
     }
-    let mut total = Replayed::default();
-    for (source, letters) in by_source {
-        let tenant = engine.directory().tenant();
-        let names = Arc::clone(engine.names());
-        let decoder = Decoder::new(names, tenant, &source, Limits::default(), format.clone());
-        let replayed = engine.replay(&source, letters, &decoder, mapping.clone())?;
-        total.resolved += replayed.resolved;
-        total.refused += replayed.refused;
-        total.accepted += replayed.accepted;
-        total.cut += replayed.cut;
-    }
-    engine.shutdown()?;
-    let Replayed { resolved, refused, accepted, cut } = total;
-    writeln!(output::out(), "{resolved} resolved ({accepted} new events), {refused} refused again")?;
+    out.flush()?;
     if cut > 0 {
         bail!(
             "{cut} cannot be replayed because only the beginning of each record is kept (`list` shows how much); \

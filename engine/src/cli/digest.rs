@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use clap::Args;
 use tidewatch_projections::names::Names;
+use tidewatch_proto::v1;
 
 use super::output;
+use super::place::{Access, Place};
 use crate::digest;
 use crate::directory::Directory;
 use crate::history::History;
 use crate::scan::AsOf;
+use crate::serve::convert;
 
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: super::place::DataDir,
+    place: Place,
     /// When the adopted metrics are asked: RFC 3339, a date (its end), or `last`.
     #[arg(long, value_name = "T", default_value = "last", value_parser = super::metrics::as_of)]
     as_of: AsOf,
@@ -24,9 +27,18 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let directory = Directory::open(&arguments.place.data)?;
-    let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
-    let digest = digest::of_log(&history, arguments.as_of, arguments.workers.count())?;
+    let digest = match arguments.place.access()? {
+        Access::Data(root) => {
+            let directory = Directory::open(root)?;
+            let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
+            digest::of_log(&history, arguments.as_of, arguments.workers.count())?.to_string()
+        }
+        Access::Server(remote) => {
+            let as_of = Some(convert::as_of(arguments.as_of));
+            let request = v1::GetDigestRequest { as_of, ..Default::default() };
+            remote.ask(remote.server().get_digest(request))?.digest
+        }
+    };
     writeln!(output::out(), "{digest}")?;
     Ok(())
 }

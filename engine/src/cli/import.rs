@@ -2,28 +2,25 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use tidewatch_ingest::decode::{Decoder, Format};
-use tidewatch_ingest::files::{FileSource, Input};
-use tidewatch_ingest::limits::Limits;
+use tidewatch_ingest::files::Input;
 use tidewatch_ingest::mapping::Mapping;
 
 use super::output::{self, Unit};
-use crate::app::{Engine, Ingested, Options, Reading};
+use super::place::Place;
+use super::push::Import;
+use super::writes::{Author, Writes};
+use crate::app::Ingested;
 use crate::directory::TENANT_DEFAULT;
-
-/// Bytes of records in one batch: a quarter of a frame, so that live sources are never held up for long.
-const BATCH_BYTES_MAX: usize = 256 << 10;
 
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: super::place::DataDir,
+    place: Place,
     /// The source's name: part of every event's identity.
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     source: String,
@@ -39,51 +36,34 @@ pub(super) struct Arguments {
     /// NDJSON files, plain, gzip or zstd; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
+    #[command(flatten)]
+    author: Author,
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let (format, mapping_digest) = match &arguments.mapping {
-        None => (Format::Native, "".into()),
-        Some(file) => {
-            let mapping = read_mapping(file)?;
-            let digest = mapping.digest().into();
-            (Format::Mapped(Arc::new(mapping)), digest)
-        }
+    let import = Import {
+        source: arguments.source.clone(),
+        mapping: read_mapping_text(arguments.mapping.as_deref())?,
+        inputs: arguments.files.iter().map(|file| Input::of_argument(file)).collect(),
     };
-    let opening = output::bar(Unit::Entries, "reading the log");
-    let options = Options { tenant: arguments.tenant.clone(), ..Options::new(None) };
-    let engine = Engine::open(&arguments.place.data, options, &output::reading(&opening))?;
-    opening.finish_and_clear();
-
-    let limits = Limits::default();
-    let names = Arc::clone(engine.names());
-    let inputs = arguments.files.iter().map(|file| Input::of_argument(file)).collect();
-    let source = FileSource::new(&arguments.source, Arc::clone(&names), inputs, limits.record_bytes_max)
-        .with_batch_bytes_max(BATCH_BYTES_MAX);
-    let progress = source.progress();
-    let decoder = Decoder::new(names, &arguments.tenant, &arguments.source, limits, format);
-    let reading = Reading {
-        source: Box::new(source),
-        decoder,
-        mapping_digest,
-        stop: Arc::new(AtomicBool::new(false)),
-        until_caught_up: false,
-    };
-
+    let writes = Writes::open(&arguments.place, &arguments.author, Some(&arguments.tenant))?;
     let started = monotonic();
     let bar = output::bar(Unit::Bytes, "importing");
+    let progress = OnceLock::new();
     let ingested = std::thread::scope(|scope| {
-        let import = scope.spawn(|| engine.ingest(reading));
-        while !import.is_finished() {
-            bar.set_length(progress.bytes_total());
-            bar.set_position(progress.bytes_done());
+        let reading = scope.spawn(|| writes.import(&import, &progress));
+        while !reading.is_finished() {
+            if let Some(progress) = progress.get() {
+                bar.set_length(progress.bytes_total());
+                bar.set_position(progress.bytes_done());
+            }
             std::thread::sleep(BAR_EVERY);
         }
-        import.join().expect("a panic in the import was shown already")
+        reading.join().expect("a panic in the import was shown already")
     });
     bar.finish_and_clear();
     let elapsed = started.elapsed();
-    engine.shutdown()?;
+    writes.close()?;
     let ingested = ingested?;
     print(arguments, &ingested, elapsed)?;
     match ingested.stops.as_slice() {
@@ -103,9 +83,19 @@ fn monotonic() -> Instant {
 
 /// Reads a mapping file.
 pub(super) fn read_mapping(file: &Path) -> anyhow::Result<Mapping> {
+    Ok(read_with_text(file)?.0)
+}
+
+/// The text of a mapping file that can be used; empty for native JSON, where none is given.
+pub(super) fn read_mapping_text(file: Option<&Path>) -> anyhow::Result<String> {
+    Ok(file.map(read_with_text).transpose()?.map_or_else(String::new, |(_, text)| text))
+}
+
+fn read_with_text(file: &Path) -> anyhow::Result<(Mapping, String)> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("cannot read the mapping {}", file.display()))?;
-    Mapping::parse(&text).with_context(|| format!("the mapping {} cannot be used", file.display()))
+    let mapping = Mapping::parse(&text);
+    Ok((mapping.with_context(|| format!("the mapping {} cannot be used", file.display()))?, text))
 }
 
 fn print(arguments: &Arguments, ingested: &Ingested, elapsed: Duration) -> anyhow::Result<()> {

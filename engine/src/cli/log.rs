@@ -1,21 +1,25 @@
 //! `tidewatch log verify | stat | dump`.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use tidewatch_proto::v1;
+use tidewatch_proto::v1::verify_log_response::Part;
 
 use super::output::{self, Unit};
-use crate::control::Control;
+use super::place::{Access, Place};
 use crate::directory::{DirectoryError, LOG_DIR};
 use crate::disk::Disk;
 use crate::disk::real::RealDisk;
-use crate::log::{ControlRecord, SegmentStat, dump, stat, verify};
+use crate::log::{dump, stat, verify};
+use crate::serve::logs;
 
 #[derive(Subcommand)]
 pub(super) enum Task {
-    /// Read every frame and check every checksum and every entry; works beside a running engine.
+    /// Read every frame and check every checksum and every entry; works beside a running engine with --data too.
     Verify(Arguments),
     /// Count what is in it, by segment.
     Stat(Arguments),
@@ -26,13 +30,16 @@ pub(super) enum Task {
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    place: super::place::DataDir,
+    place: Place,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
 pub(super) struct DumpArguments {
     #[command(flatten)]
-    place: super::place::DataDir,
+    place: Place,
     /// The first sequence.
     #[arg(long, value_name = "SEQ", default_value_t = 1)]
     from: u64,
@@ -50,63 +57,113 @@ pub(super) fn run(task: &Task) -> anyhow::Result<()> {
 }
 
 /// The disk of a directory, which another process may hold: the log can be read beside its writer.
-fn disk(place: &super::place::DataDir) -> anyhow::Result<Arc<dyn Disk>> {
-    if !place.data.join(LOG_DIR).is_dir() {
-        return Err(DirectoryError::Missing { path: place.data.clone() }.into());
+fn disk(root: &Path) -> anyhow::Result<Arc<dyn Disk>> {
+    if !root.join(LOG_DIR).is_dir() {
+        return Err(DirectoryError::Missing { path: root.to_owned() }.into());
     }
-    Ok(Arc::new(RealDisk::new(&place.data)?))
+    Ok(Arc::new(RealDisk::new(root)?))
 }
 
 fn check(arguments: &Arguments) -> anyhow::Result<()> {
-    let disk = disk(&arguments.place)?;
-    let bar = output::bar(Unit::Bytes, "checking");
-    let verified = verify(disk.as_ref(), LOG_DIR, |bytes| bar.inc(bytes))?;
-    bar.finish_and_clear();
+    let (verified, damage) = verified(&arguments.place)?;
     let mut out = output::out();
-    writeln!(
-        out,
-        "{} entries in {} frames of {} segments, {} bytes, up to position {}",
-        verified.entries, verified.frames, verified.segments, verified.bytes, verified.last_seq
-    )?;
-    if let Some(tail) = &verified.tail {
+    if arguments.json {
+        let tail = verified.tail.as_ref().map_or_else(
+            || "null".to_owned(),
+            |tail| {
+                output::json_object([
+                    ("file", output::json_text(&tail.file)),
+                    ("offset", tail.offset.to_string()),
+                    ("bytes", tail.bytes.to_string()),
+                ])
+            },
+        );
+        let sentences: Vec<String> =
+            damage.iter().map(|damage| output::json_text(&damage.sentence)).collect();
+        let object = output::json_object([
+            ("entries", verified.entries.to_string()),
+            ("frames", verified.frames.to_string()),
+            ("segments", verified.segments.to_string()),
+            ("bytes", verified.bytes.to_string()),
+            ("position", verified.last_sequence.to_string()),
+            ("tail", tail),
+            ("damage", format!("[{}]", sentences.join(","))),
+        ]);
+        writeln!(out, "{object}")?;
+    } else {
         writeln!(
             out,
-            "{}: {} bytes after offset {} were never durable ({}); opening cuts them",
-            tail.file, tail.bytes, tail.offset, tail.what
+            "{} entries in {} frames of {} segments, {} bytes, up to position {}",
+            verified.entries, verified.frames, verified.segments, verified.bytes, verified.last_sequence
         )?;
-    }
-    for damage in &verified.damage {
-        writeln!(out, "DAMAGE {damage}")?;
+        if let Some(tail) = &verified.tail {
+            writeln!(
+                out,
+                "{}: {} bytes after offset {} were never durable ({}); opening cuts them",
+                tail.file, tail.bytes, tail.offset, tail.problem
+            )?;
+        }
+        for damage in &damage {
+            writeln!(out, "DAMAGE {}", damage.sentence)?;
+        }
     }
     out.flush()?;
-    match verified.damage.len() {
+    match damage.len() {
         0 => Ok(()),
         count => bail!("the log is damaged in {count} places; restore the named files from a backup"),
     }
 }
 
-fn count(arguments: &Arguments) -> anyhow::Result<()> {
-    let disk = disk(&arguments.place)?;
-    let bar = output::bar(Unit::Bytes, "counting");
-    let segments = stat(disk.as_ref(), LOG_DIR, |bytes| bar.inc(bytes))?;
+fn verified(place: &Place) -> anyhow::Result<(v1::LogVerified, Vec<v1::LogDamage>)> {
+    let bar = output::bar(Unit::Bytes, "checking");
+    let found = match place.access()? {
+        Access::Data(root) => {
+            let verified = verify(disk(root)?.as_ref(), LOG_DIR, |bytes| bar.inc(bytes))?;
+            (logs::wire_verified(&verified), verified.damage.iter().map(logs::wire_damage).collect())
+        }
+        Access::Server(remote) => {
+            let (mut verified, mut damage) = (None, Vec::new());
+            remote.each(remote.logs().verify_log(v1::VerifyLogRequest {}), |message| {
+                match message.part {
+                    Some(Part::CheckedBytes(bytes)) => bar.set_position(bytes),
+                    Some(Part::Damage(found)) => damage.push(found),
+                    Some(Part::Verified(figures)) => verified = Some(figures),
+                    None => {}
+                }
+                Ok(())
+            })?;
+            (verified.context("the engine ended the check without its figures")?, damage)
+        }
+    };
     bar.finish_and_clear();
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header([
-        "segment",
-        "sealed",
-        "frames",
-        "events",
-        "dead letters",
-        "control",
-        "bytes",
-        "bytes/event",
-    ]);
+    Ok(found)
+}
+
+fn count(arguments: &Arguments) -> anyhow::Result<()> {
+    let segments = segments(&arguments.place)?;
+    let mut out = output::out();
+    if arguments.json {
+        for segment in &segments {
+            let object = output::json_object([
+                ("segment", output::json_text(&segment.file)),
+                ("sealed", segment.sealed.to_string()),
+                ("frames", segment.frames.to_string()),
+                ("events", segment.events.to_string()),
+                ("dead_letters", segment.dead_letters.to_string()),
+                ("control", segment.controls.to_string()),
+                ("bytes", segment.frame_bytes.to_string()),
+            ]);
+            writeln!(out, "{object}")?;
+        }
+        return Ok(out.flush()?);
+    }
+    let header = ["segment", "sealed", "frames", "events", "dead letters", "control", "bytes", "bytes/event"];
+    let mut table = output::table(header);
     for segment in &segments {
         table.add_row(row(&segment.file, segment));
     }
     if segments.len() > 1 {
-        let total = segments.iter().fold(SegmentStat::default(), |mut total, segment| {
+        let total = segments.iter().fold(v1::StatLogResponse::default(), |mut total, segment| {
             total.frames += segment.frames;
             total.events += segment.events;
             total.dead_letters += segment.dead_letters;
@@ -116,17 +173,35 @@ fn count(arguments: &Arguments) -> anyhow::Result<()> {
         });
         table.add_row(row("all", &total));
     }
-    let mut out = output::out();
     writeln!(out, "{table}")?;
-    out.flush()?;
-    Ok(())
+    Ok(out.flush()?)
 }
 
-fn row(name: &str, segment: &SegmentStat) -> [String; 8] {
+fn segments(place: &Place) -> anyhow::Result<Vec<v1::StatLogResponse>> {
+    let bar = output::bar(Unit::Bytes, "counting");
+    let segments = match place.access()? {
+        Access::Data(root) => {
+            let segments = stat(disk(root)?.as_ref(), LOG_DIR, |bytes| bar.inc(bytes))?;
+            segments.iter().map(logs::wire_stat).collect()
+        }
+        Access::Server(remote) => {
+            let mut segments = Vec::new();
+            remote.each(remote.logs().stat_log(v1::StatLogRequest {}), |segment| {
+                segments.push(segment);
+                Ok(())
+            })?;
+            segments
+        }
+    };
+    bar.finish_and_clear();
+    Ok(segments)
+}
+
+fn row(name: &str, segment: &v1::StatLogResponse) -> [String; 8] {
     let per_event = segment.frame_bytes as f64 / segment.events.max(1) as f64;
     [
         name.to_owned(),
-        if segment.is_sealed { "yes" } else { "no" }.to_owned(),
+        if segment.sealed { "yes" } else { "no" }.to_owned(),
         segment.frames.to_string(),
         segment.events.to_string(),
         segment.dead_letters.to_string(),
@@ -138,14 +213,20 @@ fn row(name: &str, segment: &SegmentStat) -> [String; 8] {
 
 fn print(arguments: &DumpArguments) -> anyhow::Result<()> {
     let mut out = output::out();
-    let range = (arguments.from, arguments.to.unwrap_or(u64::MAX));
-    dump(disk(&arguments.place)?, LOG_DIR, range, &control, &mut out)?;
-    out.flush()?;
-    Ok(())
-}
-
-/// What a control entry means, for people.
-fn control(record: &ControlRecord) -> Option<serde_json::Value> {
-    let control = Control::of_record(record).ok()?;
-    Some(serde_json::json!({ "kind": control.name(), "content": format!("{control:?}") }))
+    match arguments.place.access()? {
+        Access::Data(root) => {
+            let range = (arguments.from, arguments.to.unwrap_or(u64::MAX));
+            dump(disk(root)?, LOG_DIR, range, &logs::control, &mut out)?;
+        }
+        Access::Server(remote) => {
+            let request = v1::DumpLogRequest {
+                from_sequence: arguments.from,
+                to_sequence: arguments.to.unwrap_or_default(),
+            };
+            remote.each(remote.logs().dump_log(request), |message| {
+                Ok(message.entries.iter().try_for_each(|entry| writeln!(out, "{entry}"))?)
+            })?;
+        }
+    }
+    Ok(out.flush()?)
 }

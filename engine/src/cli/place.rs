@@ -1,8 +1,9 @@
 //! Where a command works: in a directory that nobody holds, or on a running engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 
 use super::remote::Remote;
 
@@ -29,13 +30,13 @@ pub(super) struct Place {
 /// What a [`Place`] names.
 pub(super) enum Access<'a> {
     /// A directory.
-    Data(&'a PathBuf),
+    Data(&'a Path),
     /// A running engine.
     Server(Remote),
 }
 
 impl Place {
-    /// The place; a server goes before a directory, which only the environment can name then.
+    /// The place; a server goes before a directory that only the environment names.
     pub(super) fn access(&self) -> anyhow::Result<Access<'_>> {
         match (&self.server, &self.data) {
             (Some(address), _) => Ok(Access::Server(Remote::connect(address)?)),
@@ -43,4 +44,16 @@ impl Place {
             (None, None) => unreachable!("one of both is required"),
         }
     }
+}
+
+/// Whether a command line names both places. A directory of the environment is a default, which `--server` goes before.
+pub(super) fn names_both(arguments: &ArgMatches) -> bool {
+    if let Some((_, of_task)) = arguments.subcommand() {
+        return names_both(of_task);
+    }
+    let is_given = |id: &str| {
+        let is_known = arguments.try_contains_id(id).unwrap_or(false);
+        is_known && arguments.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    is_given("data") && is_given("server")
 }

@@ -158,14 +158,12 @@ fn info(remote: &Remote) -> anyhow::Result<v1::GetServerInfoResponse> {
 
 /// The rows of a scan, once all of them have come.
 pub(super) fn scan(remote: &Remote, request: v1::ScanMetricsRequest) -> anyhow::Result<Vec<v1::MetricRow>> {
-    remote.wait(async {
-        let mut stream = remote.metrics().scan_metrics(request).await?.into_inner();
-        let mut rows = Vec::new();
-        while let Some(message) = stream.message().await? {
-            rows.extend(message.row);
-        }
-        Ok(rows)
-    })
+    let mut rows = Vec::new();
+    remote.each(remote.metrics().scan_metrics(request), |message| {
+        rows.extend(message.row);
+        Ok(())
+    })?;
+    Ok(rows)
 }
 
 /// Asks for pages, by size and token, until there are `limit` items or no more.

@@ -5,12 +5,22 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use tidewatch_proto::v1;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tonic::transport::Channel;
-use tonic::{Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_types::StatusExt as _;
 use v1::account_service_client::AccountServiceClient;
+use v1::dead_letter_service_client::DeadLetterServiceClient;
+use v1::import_service_client::ImportServiceClient;
+use v1::log_service_client::LogServiceClient;
 use v1::metric_service_client::MetricServiceClient;
 use v1::server_service_client::ServerServiceClient;
+use v1::settings_service_client::SettingsServiceClient;
+use v1::source_service_client::SourceServiceClient;
+
+use super::output::{self, Unit};
+use crate::serve::gate::TENANT_METADATA;
+use crate::serve::refusal::Refusal;
 
 /// How long a connection may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
@@ -56,10 +66,52 @@ impl Remote {
 
     /// Waits for what a call gives; refusals are told in the words of the engine.
     pub(super) fn wait<T>(&self, call: impl Future<Output = Result<T, Status>>) -> anyhow::Result<T> {
-        self.runtime.block_on(call).map_err(|status| match status.message() {
-            "" => anyhow!("the engine refused the call: {}", status.code()),
-            message => anyhow!("{message}"),
-        })
+        self.runtime.block_on(call).map_err(told)
+    }
+
+    /// Takes every message of a stream.
+    pub(super) fn each<T>(
+        &self,
+        call: impl Future<Output = Result<Response<Streaming<T>>, Status>>,
+        mut take: impl FnMut(T) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut stream = self.ask(call)?;
+        while let Some(message) = self.wait(stream.message())? {
+            take(message)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until answers cover a position, so that whoever changed something sees it; gives it back.
+    pub(super) fn settled(&self, position: Option<v1::Position>) -> anyhow::Result<v1::Position> {
+        let position = position.context("the engine answered no position")?;
+        let bar = output::bar(Unit::Entries, "folding");
+        loop {
+            let min_position = position.token.clone();
+            let read = v1::GetSettingsRequest { min_position };
+            match self.runtime.block_on(self.settings().get_settings(read)) {
+                Ok(_) => break,
+                Err(status) if is_behind(&status) => {}
+                Err(status) => return Err(told(status)),
+            }
+        }
+        bar.finish_and_clear();
+        Ok(position)
+    }
+
+    /// Checks whose data the engine holds.
+    pub(super) fn check_tenant(&self, tenant: &str) -> anyhow::Result<()> {
+        let mut request = Request::new(v1::GetServerInfoRequest {});
+        let tenant = tenant
+            .parse()
+            .with_context(|| format!("--tenant {tenant:?} is no name that a call can carry"))?;
+        request.metadata_mut().insert(TENANT_METADATA, tenant);
+        self.ask(self.server().get_server_info(request)).map(|_| ())
+    }
+
+    /// What its calls run on.
+    pub(super) fn handle(&self) -> Handle {
+        self.runtime.handle().clone()
     }
 
     /// The accounts.
@@ -72,10 +124,55 @@ impl Remote {
         MetricServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
+    /// The dead letters.
+    pub(super) fn dead_letters(&self) -> DeadLetterServiceClient<Channel> {
+        DeadLetterServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// What is adopted.
+    pub(super) fn settings(&self) -> SettingsServiceClient<Channel> {
+        SettingsServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The sources.
+    pub(super) fn sources(&self) -> SourceServiceClient<Channel> {
+        SourceServiceClient::new(self.channel.clone())
+    }
+
+    /// Where records go in.
+    pub(super) fn imports(&self) -> ImportServiceClient<Channel> {
+        ImportServiceClient::new(self.channel.clone())
+    }
+
+    /// The log.
+    pub(super) fn logs(&self) -> LogServiceClient<Channel> {
+        LogServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
     /// The engine itself.
     pub(super) fn server(&self) -> ServerServiceClient<Channel> {
         ServerServiceClient::new(self.channel.clone())
     }
+}
+
+/// A refusal in the words of the engine; what comes without a reason is no refusal but a call that broke off.
+fn told(status: Status) -> anyhow::Error {
+    match (status.code(), status.get_details_error_info()) {
+        (Code::Unimplemented, _) => {
+            anyhow!("the engine does not know this call; it is older than this program")
+        }
+        (_, Some(_)) => anyhow!("{}", status.message()),
+        (code, None) => anyhow!(
+            "the call broke off ({code}: {}); what the engine had taken stays, run the command again once it answers",
+            status.message()
+        ),
+    }
+}
+
+/// Whether a read only came before its position.
+fn is_behind(status: &Status) -> bool {
+    let not_reached = Refusal::PositionNotReached { wanted: 0, published: 0 };
+    status.get_details_error_info().is_some_and(|info| info.reason == not_reached.reason())
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {

@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::kafka::{self, KafkaConfig, KafkaSource};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{self, Unit};
-use crate::app::{Engine, EngineError, Ingested, Options, Reading, ReplayMapping};
+use crate::app::{Engine, EngineError, Ingested, Options, Reading};
 use crate::books::Books;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config, SourceConfig};
 use crate::meters::Meters;
-use crate::serve::dead_letters::Decoders;
+use crate::sequencer::Refused;
+use crate::serve::formats::{Formats, SourceFormat};
 use crate::serve::http;
-use crate::serve::listen::{self, ListenError, Listening};
+use crate::serve::listen::{self, Api, ListenError, Listening};
 use crate::serve::reader::Reader;
 use crate::serve::stage::Stage;
 use crate::telemetry;
@@ -72,33 +72,36 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     stage.started(&engine);
 
     let base = arguments.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-    let formats: HashMap<String, SourceFormat> = config
+    let configured: HashMap<String, SourceFormat> = config
         .sources
         .iter()
         .map(|SourceConfig::Kafka(source)| Ok((source.name.clone(), format_of(source, base)?)))
         .collect::<anyhow::Result<_>>()?;
+    let formats = Arc::new(Formats::new(&engine, config.limits.clone(), configured));
     let books = Arc::new(Books::open(engine.directory().root())?);
     let reader =
         Reader::new(Arc::clone(&engine), books, workers(&config)).expect("it was opened with a fold");
-    let decoders = decoders(&engine, &config, &formats);
-    let api = listen::grpc(config.serve.grpc, reader, decoders, Arc::clone(&stage.pins), meters);
-    let api = unless_passing(runtime.block_on(api), arguments.until_caught_up)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let (pins, formats_of_api) = (Arc::clone(&stage.pins), Arc::clone(&formats));
+    let api = Api { reader, formats: formats_of_api, pins, stop: Arc::clone(&stop) };
+    let api = runtime.block_on(listen::grpc(config.serve.grpc, api, meters));
+    let api = unless_passing(api, arguments.until_caught_up)?;
     for (what, listening) in [("gRPC", &api), ("HTTP", &pages)] {
         if let Some(listening) = listening {
             tracing::info!(address = %listening.address(), "serving {what}");
         }
     }
 
-    for source in engine.sources().iter().filter(|source| !formats.contains_key(&source.name)) {
+    for source in engine.sources().iter().filter(|source| formats.configured(&source.name).is_none()) {
         tracing::warn!(source = source.name, "{}", source.problem);
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let readings: Vec<Reading> = config
-        .sources
-        .iter()
-        .map(|source| reading(&engine, &config, source, &formats, &stop, arguments.until_caught_up))
-        .collect::<anyhow::Result<_>>()?;
-    let outcome = read_all(&engine, readings, &runtime, &stop, arguments.until_caught_up);
+    let until_caught_up = arguments.until_caught_up;
+    let streams = config.sources.iter().map(|SourceConfig::Kafka(source)| {
+        let stream = Stream { engine: &engine, formats: &formats, source, stop: &stop, until_caught_up };
+        Ok((stream.reading()?, stream))
+    });
+    let streams = streams.collect::<anyhow::Result<_>>()?;
+    let outcome = read_all(&engine, streams, &runtime, &stop, until_caught_up);
     tracing::info!("shutting down");
     stage.stopping();
     runtime.block_on(async {
@@ -134,45 +137,17 @@ fn operator_pages(stage: &Arc<Stage>, meters: &Arc<Meters>) -> axum::Router {
     http::routes(move || readiness.readiness(), meters.page(), move || gauges.read_gauges(&counted))
 }
 
-/// How a source's records are read, and the digest of the mapping they are read by.
-#[derive(Clone)]
-struct SourceFormat {
-    format: Format,
-    mapping_digest: Box<str>,
-}
-
-impl SourceFormat {
-    fn native() -> Self {
-        Self { format: Format::Native, mapping_digest: "".into() }
-    }
-}
-
 fn format_of(source: &KafkaConfig, base: &Path) -> anyhow::Result<SourceFormat> {
     match (source.format, &source.mapping) {
         (kafka::Format::Native, _) => Ok(SourceFormat::native()),
         (kafka::Format::Mapped, Some(file)) => {
             // Paths of a configuration are meant from where it lies.
-            let mapping = super::import::read_mapping(&base.join(file))?;
-            let mapping_digest = mapping.digest().into();
-            Ok(SourceFormat { format: Format::Mapped(Arc::new(mapping)), mapping_digest })
+            Ok(SourceFormat::mapped(super::import::read_mapping(&base.join(file))?))
         }
         (kafka::Format::Mapped, None) => {
             bail!("source {}: format = \"mapped\" needs mapping = \"FILE\"", source.name)
         }
     }
-}
-
-/// Decodes dead letters as their source is read now. One that is not configured was imported; its mapping is known to
-/// whoever imported it, so a source that had one is refused here and replayed on the command line.
-fn decoders(engine: &Engine, config: &Config, formats: &HashMap<String, SourceFormat>) -> Arc<Decoders> {
-    let names = Arc::clone(engine.names());
-    let (tenant, limits, formats) = (config.tenant.clone(), config.limits.clone(), formats.clone());
-    Arc::new(move |source| {
-        let known = formats.get(source).cloned();
-        let SourceFormat { format, mapping_digest } = known.unwrap_or_else(SourceFormat::native);
-        let decoder = Decoder::new(Arc::clone(&names), &tenant, source, limits.clone(), format);
-        (decoder, ReplayMapping { digest: mapping_digest, is_new_welcome: false })
-    })
 }
 
 fn workers(config: &Config) -> usize {
@@ -182,35 +157,56 @@ fn workers(config: &Config) -> usize {
     }
 }
 
-fn reading(
-    engine: &Engine,
-    config: &Config,
-    source: &SourceConfig,
-    formats: &HashMap<String, SourceFormat>,
-    stop: &Arc<AtomicBool>,
+/// A source of the configuration.
+struct Stream<'a> {
+    engine: &'a Engine,
+    formats: &'a Formats,
+    source: &'a KafkaConfig,
+    stop: &'a Arc<AtomicBool>,
     until_caught_up: bool,
-) -> anyhow::Result<Reading> {
-    let SourceConfig::Kafka(source) = source;
-    let KafkaConfig { name, .. } = source.as_ref();
-    let SourceFormat { format, mapping_digest } = formats[name].clone();
-    let names = engine.names();
-    let decoder = Decoder::new(Arc::clone(names), &config.tenant, name, config.limits.clone(), format);
-    let source = KafkaSource::open(source.as_ref().clone(), names, Arc::new(|| SystemClock.now()))
-        .with_context(|| format!("source {name} cannot be opened"))?;
-    Ok(Reading { source: Box::new(source), decoder, mapping_digest, stop: Arc::clone(stop), until_caught_up })
+}
+
+impl Stream<'_> {
+    fn reading(&self) -> anyhow::Result<Reading> {
+        let name = self.source.name.as_str();
+        let format = self.formats.configured(name).expect("the sources of the configuration have formats");
+        let source =
+            KafkaSource::open(self.source.clone(), self.engine.names(), Arc::new(|| SystemClock.now()))
+                .with_context(|| format!("source {name} cannot be opened"))?;
+        Ok(Reading {
+            source: Box::new(source),
+            decoder: self.formats.decoder(name, format),
+            mapping_digest: format.mapping_digest.clone(),
+            stop: Arc::clone(self.stop),
+            until_caught_up: self.until_caught_up,
+        })
+    }
+
+    /// Reads to the end; from the start again whenever the source is reset meanwhile.
+    fn read(&self, mut reading: Reading) -> anyhow::Result<Ingested> {
+        loop {
+            match self.engine.ingest(reading) {
+                Err(EngineError::Refused(Refused::SourceWasReset { name, .. })) => {
+                    tracing::info!(source = %name, "reset while it was read, reading it from its start");
+                    reading = self.reading()?;
+                }
+                ingested => return Ok(ingested?),
+            }
+        }
+    }
 }
 
 /// Reads every source on its own thread until a signal comes, the engine fails or, if so asked, all have caught up.
 fn read_all(
     engine: &Engine,
-    readings: Vec<Reading>,
+    streams: Vec<(Reading, Stream<'_>)>,
     runtime: &Runtime,
     stop: &AtomicBool,
     until_caught_up: bool,
 ) -> anyhow::Result<()> {
     thread::scope(|scope| {
-        let sources: Vec<_> =
-            readings.into_iter().map(|reading| scope.spawn(|| engine.ingest(reading))).collect();
+        let read = |(reading, stream): (Reading, Stream<'_>)| stream.read(reading);
+        let sources: Vec<_> = streams.into_iter().map(|stream| scope.spawn(move || read(stream))).collect();
         let ended = runtime.block_on(async {
             let (mut interrupted, mut terminated) =
                 (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -239,7 +235,7 @@ fn read_all(
 /// How often it is looked whether all sources are read or the engine has failed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-fn told(outcome: Result<Ingested, EngineError>) -> anyhow::Result<()> {
+fn told(outcome: anyhow::Result<Ingested>) -> anyhow::Result<()> {
     let ingested = outcome?;
     match ingested.stops.first() {
         None => Ok(()),

@@ -3,7 +3,9 @@
 use tidewatch_ingest::batch::Batch;
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::Symbol;
-use tidewatch_projections::settings::Settings;
+
+use crate::adoption::Adoption;
+use crate::request::Request;
 
 /// Ties an answer to its question; chosen by who asks.
 pub type Ticket = u64;
@@ -69,18 +71,42 @@ pub enum Command {
         /// Digest of the mapping it will be read by, empty for native JSON.
         mapping_digest: Box<str>,
     },
-    /// Settings that change state or meaning.
-    AdoptSettings(Box<Settings>),
-    /// A model file that was parsed without error.
-    AdoptModel {
-        /// Its text.
-        text: Box<str>,
-    },
+    /// Settings or a model that were checked ([`Adoption::check`]).
+    Adopt(Box<Adoption>),
     /// Dead letters were replayed and are settled.
     ResolveDeadLetters {
         /// Their sequences.
         seqs: Vec<u64>,
     },
+    /// Another command, asked for by somebody: that is logged with it.
+    For(Box<Request>, Box<Command>),
+}
+
+impl Command {
+    /// The command as somebody asked for it.
+    pub fn asked_by(self, request: Option<&Request>) -> Self {
+        match request {
+            Some(request) => Self::For(Box::new(request.clone()), Box::new(self)),
+            None => self,
+        }
+    }
+
+    /// What it adopts, where it adopts something.
+    pub fn adoption(&self) -> Option<&Adoption> {
+        match self {
+            Self::Adopt(adoption) => Some(adoption),
+            Self::For(_, command) => command.adoption(),
+            _ => None,
+        }
+    }
+
+    /// The command itself and who asked for it.
+    pub fn apart(self) -> (Self, Option<Request>) {
+        match self {
+            Self::For(request, command) => (command.apart().0, Some(*request)),
+            command => (command, None),
+        }
+    }
 }
 
 /// Why something was not done. Nothing was logged.
@@ -124,6 +150,16 @@ pub enum Refused {
     /// A zone that the bundled rules do not have.
     #[error("{0}")]
     UnknownZone(String),
+    /// Something else was adopted since the caller looked.
+    #[error(
+        "settings were adopted meanwhile: the etag {asked:?} is no longer in force, {current:?} is; read them again"
+    )]
+    SettingsChanged {
+        /// The etag that was given.
+        asked: Box<str>,
+        /// The one in force.
+        current: Box<str>,
+    },
 }
 
 fn known_names(known: &[Box<str>]) -> String {

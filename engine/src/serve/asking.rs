@@ -25,8 +25,6 @@ pub const PAGE_SIZE_MAX: usize = 1_000;
 pub const BATCH_ACCOUNTS_MAX: usize = 1_000;
 /// Instants of one call at most.
 pub const INSTANTS_MAX: usize = 64;
-/// Longest inline model file, in bytes.
-pub const MODEL_BYTES_MAX: usize = 256 * 1024;
 /// Readings of the log, or of all accounts, that run at once; more wait.
 pub const LONG_CALLS_MAX: usize = 4;
 
@@ -156,6 +154,16 @@ pub async fn at_length<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let _permit = LONG_CALLS.acquire().await.expect("the semaphore is never closed");
+    aside(work).await
+}
+
+/// Runs work that waits, on a thread that may wait.
+///
+/// # Errors
+/// What the work says.
+pub async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(Refusal::Internal { problem: format!("the answer panicked: {error}") }))
 }

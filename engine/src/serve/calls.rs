@@ -14,12 +14,16 @@ use tonic::Code;
 use super::monotonic;
 use crate::meters::{CALL_TIME, CALLS, Meters};
 
-/// Services whose methods are counted by name; everything else is `other`, so that labels stay closed.
-const SERVICES: [&str; 4] = [
+/// The services of the API. Their methods are counted by name; everything else is `other`, so that labels stay closed.
+pub(super) const SERVICES: [&str; 8] = [
     v1::account_service_server::SERVICE_NAME,
     v1::metric_service_server::SERVICE_NAME,
     v1::dead_letter_service_server::SERVICE_NAME,
     v1::server_service_server::SERVICE_NAME,
+    v1::settings_service_server::SERVICE_NAME,
+    v1::source_service_server::SERVICE_NAME,
+    v1::import_service_server::SERVICE_NAME,
+    v1::log_service_server::SERVICE_NAME,
 ];
 
 /// The figures of all calls.

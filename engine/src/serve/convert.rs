@@ -64,13 +64,18 @@ pub fn position(at: Position) -> v1::Position {
 
 /// How old an answer from this view is.
 pub fn freshness(view: &View, engine: &Engine) -> v1::Freshness {
-    let now = engine.now();
     v1::Freshness {
         position: Some(position(view.position)),
         watermark: view.basis.clock_at.map(timestamp),
         newest_event: view.tenant.newest_at.map(timestamp),
-        sources: engine.sources().into_iter().map(|source| source_age(source, now)).collect(),
+        sources: source_ages(engine),
     }
+}
+
+/// How old the news of the sources is that were read since the start or that the clock waits for.
+pub fn source_ages(engine: &Engine) -> Vec<v1::SourceAge> {
+    let now = engine.now();
+    engine.sources().into_iter().map(|source| source_age(source, now)).collect()
 }
 
 fn source_age(status: SourceStatus, now: Micros) -> v1::SourceAge {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidewatch_ingest::decode::Decoder;
 use tidewatch_projections::decimal::Decimal;
 use tidewatch_proto::v1;
 use tidewatch_proto::v1::dead_letter_service_server::DeadLetterService;
@@ -12,32 +11,31 @@ use tonic::{Request, Response, Status};
 use super::asking::{Asked, at_length, deadline, page_size};
 use super::convert;
 use super::filter::{Filter, Kind, Operand};
+use super::formats::{self, Formats, SourceFormat};
 use super::order::Order;
 use super::past::internal;
 use super::reader::Reader;
 use super::refusal::Refusal;
-use super::repeats::Repeats;
-use crate::app::{ReplayMapping, Replayed};
+use super::repeats::{Repeats, request};
+use crate::app::{Engine, ReplayMapping, Replayed};
 use crate::books::{Books, DeadLetterFilter, DeadLetterNote};
 use crate::history::History;
 use crate::log::{DeadLetter, Entry};
+use crate::position::Position;
+use crate::request;
 use crate::view::View;
-
-/// Gives the decoder of a source and the mapping it reads by; `None` for a source that is not configured, whose records
-/// are then taken for native JSON.
-pub type Decoders = dyn Fn(&str) -> (Decoder, ReplayMapping) + Send + Sync;
 
 /// Answers about dead letters.
 pub struct DeadLetters {
     reader: Reader,
-    decoders: Arc<Decoders>,
-    repeats: Arc<Repeats<v1::ReplayDeadLettersResponse>>,
+    formats: Arc<Formats>,
+    repeats: Arc<Repeats>,
 }
 
 impl DeadLetters {
-    /// Answers from this reader; replays decode by `decoders`.
-    pub fn new(reader: Reader, decoders: Arc<Decoders>) -> Self {
-        Self { reader, decoders, repeats: Arc::default() }
+    /// Answers from this reader; replays decode by `formats`.
+    pub fn new(reader: Reader, formats: Arc<Formats>, repeats: Arc<Repeats>) -> Self {
+        Self { reader, formats, repeats }
     }
 }
 
@@ -65,7 +63,8 @@ impl DeadLetterService for DeadLetters {
         let answer = at_length(move || {
             let history = reader.history(&view);
             catch_up(&reader, &history)?;
-            let dead_letter = Some(one(reader.books(), &history, request.sequence)?);
+            let shelf = Shelf { books: reader.books(), history: &history, at: view.position };
+            let dead_letter = Some(one(&shelf, request.sequence)?);
             let freshness = Some(convert::freshness(&view, reader.engine()));
             Ok(v1::GetDeadLetterResponse { dead_letter, freshness })
         });
@@ -74,16 +73,36 @@ impl DeadLetterService for DeadLetters {
 
     async fn replay_dead_letters(
         &self,
-        request: Request<v1::ReplayDeadLettersRequest>,
+        asked: Request<v1::ReplayDeadLettersRequest>,
     ) -> Result<Response<v1::ReplayDeadLettersResponse>, Status> {
-        let request = request.into_inner();
+        let asked = asked.into_inner();
+        let (reader, formats) = (self.reader.clone(), Arc::clone(&self.formats));
         let repeats = Arc::clone(&self.repeats);
-        let (reader, decoders) = (self.reader.clone(), Arc::clone(&self.decoders));
         let answer = at_length(move || {
-            repeats.once(&request.request_id, &request, || replay(&reader, &*decoders, &request.filter))
+            let engine = reader.engine();
+            let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
+            let request = request(engine, "ReplayDeadLetters", by, &asked)?;
+            repeats.once(&request, || {
+                let view = reader.newest();
+                catch_up(&reader, &reader.history(&view))?;
+                let shelf =
+                    Shelf { books: reader.books(), history: &reader.history(&view), at: view.position };
+                replay(engine, &shelf, &formats, &asked, &request)
+            })
         });
         Ok(Response::new(answer.await?))
     }
+}
+
+/// The books of a log, brought up to a position of it.
+#[derive(Clone, Copy)]
+pub struct Shelf<'a> {
+    /// The books.
+    pub books: &'a Books,
+    /// The log.
+    pub history: &'a History,
+    /// Where it is read from; the books are there or further.
+    pub at: Position,
 }
 
 /// A field of the list of dead letters.
@@ -148,15 +167,15 @@ fn notes(
     Ok(notes)
 }
 
-/// The dead letter of this sequence, with its bytes; the books were brought up to the end of the history.
+/// The dead letter of this sequence, with its bytes.
 ///
 /// # Errors
 /// When there is none; whatever the books or the log say.
-pub fn one(books: &Books, history: &History, sequence: u64) -> Result<v1::DeadLetter, Refusal> {
-    let note = notes(books, sequence.saturating_sub(1), sequence, 1)?.pop();
+pub fn one(shelf: &Shelf<'_>, sequence: u64) -> Result<v1::DeadLetter, Refusal> {
+    let note = notes(shelf.books, sequence.saturating_sub(1), sequence, 1)?.pop();
     let note = note.filter(|note| note.seq == sequence).ok_or(Refusal::DeadLetterUnknown { sequence })?;
-    let original = original(history, sequence)?;
-    Ok(wire(note, Some(original)))
+    let letter = letter(shelf.history, sequence)?;
+    Ok(wire(note, Some(letter)))
 }
 
 fn list(
@@ -175,8 +194,8 @@ fn list(
     let position = asked.resumed.map_or(view.position, |(position, _)| position);
     let history = reader.history(view);
     catch_up(reader, &history)?;
-    let Listed { dead_letters, counts, total } =
-        page(reader.books(), &history.until(position.seq), request, position.seq, asked.skipped(), size)?;
+    let shelf = Shelf { books: reader.books(), history: &history.until(position.seq), at: position };
+    let Listed { dead_letters, counts, total } = page(&shelf, request, asked.skipped(), size)?;
     let next_page_token = asked.next(position, dead_letters.len(), total);
     let mut freshness = convert::freshness(view, reader.engine());
     freshness.position = Some(convert::position(position));
@@ -193,21 +212,19 @@ pub struct Listed {
     pub total: usize,
 }
 
-/// `size` dead letters up to a sequence, after the first `skipped`, from books that were brought up to it.
+/// `size` dead letters after the first `skipped`.
 ///
 /// # Errors
 /// For a filter or an order that is not understood; whatever the books or the log say.
 pub fn page(
-    books: &Books,
-    history: &History,
+    shelf: &Shelf<'_>,
     request: &v1::ListDeadLettersRequest,
-    until_seq: u64,
     skipped: usize,
     size: usize,
 ) -> Result<Listed, Refusal> {
     let filter = Filter::parse(&request.filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
     let order = Order::parse(&request.order_by, &Column::resolve).map_err(Refusal::InvalidOrder)?;
-    let mut passed = notes(books, 0, until_seq, usize::MAX)?;
+    let mut passed = notes(shelf.books, 0, shelf.at.seq, usize::MAX)?;
     passed.retain(|note| passes(&filter, note));
     let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
     passed.iter().for_each(|note| *counts.entry(note.reason.name()).or_default() += 1);
@@ -224,14 +241,14 @@ pub fn page(
     let page = passed.into_iter().skip(skipped).take(size);
     let dead_letters: Vec<v1::DeadLetter> = page
         .map(|note| {
-            let original = request.include_original.then(|| original(history, note.seq)).transpose()?;
-            Ok(wire(note, original))
+            let letter = request.include_original.then(|| letter(shelf.history, note.seq)).transpose()?;
+            Ok(wire(note, letter))
         })
         .collect::<Result<_, Refusal>>()?;
     Ok(Listed { dead_letters, counts, total })
 }
 
-fn wire(note: DeadLetterNote, original: Option<Box<[u8]>>) -> v1::DeadLetter {
+fn wire(note: DeadLetterNote, letter: Option<DeadLetter>) -> v1::DeadLetter {
     v1::DeadLetter {
         sequence: note.seq,
         recorded_at: Some(convert::timestamp(note.at)),
@@ -239,8 +256,9 @@ fn wire(note: DeadLetterNote, original: Option<Box<[u8]>>) -> v1::DeadLetter {
         detail: note.detail,
         source: note.source,
         origin: note.origin,
-        original: original.map(Vec::from),
         resolved: note.is_resolved,
+        whole_bytes: letter.as_ref().map(|letter| letter.whole_bytes),
+        original: letter.map(|letter| letter.original.into()),
     }
 }
 
@@ -251,38 +269,64 @@ fn letter(history: &History, seq: u64) -> Result<DeadLetter, Refusal> {
     }
 }
 
-fn original(history: &History, seq: u64) -> Result<Box<[u8]>, Refusal> {
-    letter(history, seq).map(|letter| letter.original)
-}
-
-fn replay(
-    reader: &Reader,
-    decoders: &Decoders,
-    filter: &str,
+/// Decodes dead letters again, source by source.
+///
+/// # Errors
+/// For a filter or a mapping that is not understood, and whatever the engine says; sources before that one are done.
+pub fn replay(
+    engine: &Engine,
+    shelf: &Shelf<'_>,
+    formats: &Formats,
+    asked: &v1::ReplayDeadLettersRequest,
+    request: &request::Request,
 ) -> Result<v1::ReplayDeadLettersResponse, Refusal> {
-    let filter = Filter::parse(filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
-    let view = reader.newest();
-    let history = reader.history(&view);
+    let filter = Filter::parse(&asked.filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
+    let mapping = new_mapping(formats, asked)?;
     let mut by_source: BTreeMap<String, Vec<(u64, DeadLetter)>> = BTreeMap::new();
-    catch_up(reader, &history)?;
-    for note in notes(reader.books(), 0, view.position.seq, usize::MAX)? {
-        if !note.is_resolved && passes(&filter, &note) {
-            by_source.entry(note.source).or_default().push((note.seq, letter(&history, note.seq)?));
+    for note in notes(shelf.books, 0, shelf.at.seq, usize::MAX)? {
+        let is_asked = asked.source.is_empty() || asked.source == note.source;
+        if is_asked && !note.is_resolved && passes(&filter, &note) {
+            by_source.entry(note.source).or_default().push((note.seq, letter(shelf.history, note.seq)?));
         }
     }
     let mut answer = v1::ReplayDeadLettersResponse::default();
     for (source, letters) in by_source {
         answer.selected += letters.len() as u64;
-        let (decoder, mapping) = decoders(&source);
-        let replayed = reader.engine().replay(&source, letters, &decoder, mapping);
+        let configured = || formats.configured(&source).cloned().unwrap_or_else(SourceFormat::native);
+        let format = mapping.clone().unwrap_or_else(configured);
+        let decoder = formats.decoder(&source, &format);
+        let mapping = ReplayMapping { digest: format.mapping_digest, is_new_welcome: mapping.is_some() };
         let Replayed { resolved, refused, accepted, cut } =
-            replayed.map_err(|error| Refusal::ReplayFailed { problem: error.to_string() })?;
+            engine.replay(&source, letters, &decoder, mapping, Some(request))?;
         answer.resolved += resolved;
         answer.refused += refused;
         answer.accepted += accepted;
         answer.cut += cut;
     }
-    let engine = reader.engine();
     answer.position = Some(convert::position(engine.position(*engine.durable().borrow())));
     Ok(answer)
+}
+
+/// The mapping that came with the request; `None` where none did.
+fn new_mapping(
+    formats: &Formats,
+    asked: &v1::ReplayDeadLettersRequest,
+) -> Result<Option<SourceFormat>, Refusal> {
+    if asked.mapping.is_empty() {
+        return Ok(None);
+    }
+    formats::check_source(&asked.source)?;
+    let format = formats::asked(&asked.mapping)?;
+    match formats.configured(&asked.source) {
+        // Its records are being decoded by the configured one all the while.
+        Some(configured) if configured.mapping_digest != format.mapping_digest => {
+            let problem = format!(
+                "source {:?} is configured with another mapping; configure it with this one, restart, and replay without \
+                 a mapping",
+                asked.source
+            );
+            Err(Refusal::ReplayFailed { problem })
+        }
+        _ => Ok(Some(format)),
+    }
 }

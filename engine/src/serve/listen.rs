@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::{Router, middleware};
@@ -17,17 +18,27 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use v1::account_service_server::AccountServiceServer;
 use v1::dead_letter_service_server::DeadLetterServiceServer;
+use v1::import_service_server::ImportServiceServer;
+use v1::log_service_server::LogServiceServer;
 use v1::metric_service_server::MetricServiceServer;
 use v1::server_service_server::ServerServiceServer;
+use v1::settings_service_server::SettingsServiceServer;
+use v1::source_service_server::SourceServiceServer;
 
 use super::accounts::Accounts;
 use super::calls;
-use super::dead_letters::{DeadLetters, Decoders};
+use super::dead_letters::DeadLetters;
+use super::formats::Formats;
 use super::gate::Gate;
+use super::imports::{Imports, MESSAGE_BYTES_MORE};
 use super::info::Info;
+use super::logs::Logs;
 use super::metrics::Metrics;
 use super::pins::Pins;
 use super::reader::Reader;
+use super::repeats::Repeats;
+use super::settings::Settings;
+use super::sources::Sources;
 use crate::meters::Meters;
 use crate::view::View;
 
@@ -132,21 +143,27 @@ pub async fn http(address: SocketAddr, routes: Router) -> Result<Listening, List
     }))
 }
 
+/// What the API is made of.
+pub struct Api {
+    /// The engine.
+    pub reader: Reader,
+    /// How its sources are read.
+    pub formats: Arc<Formats>,
+    /// The positions kept for lists.
+    pub pins: Arc<Pins<View>>,
+    /// Set when nothing more is to be taken in: imports end then.
+    pub stop: Arc<AtomicBool>,
+}
+
 /// Serves the API with health and reflection.
 ///
 /// # Errors
 /// For an address beyond this machine, or one the system refuses.
-pub async fn grpc(
-    address: SocketAddr,
-    reader: Reader,
-    decoders: Arc<Decoders>,
-    pins: Arc<Pins<View>>,
-    meters: Arc<Meters>,
-) -> Result<Listening, ListenError> {
+pub async fn grpc(address: SocketAddr, api: Api, meters: Arc<Meters>) -> Result<Listening, ListenError> {
     if !address.ip().is_loopback() {
         return Err(ListenError::Exposed { address });
     }
-    let routes = routes(reader, decoders, pins).await?;
+    let routes = routes(api).await?;
     let calls = Arc::new(calls::Calls::new(meters));
     let counted = routes.into_axum_router().layer(middleware::from_fn_with_state(calls, calls::count));
     let (listener, address) = bind("gRPC", address).await?;
@@ -171,21 +188,41 @@ pub fn server() -> Server {
         .http2_keepalive_timeout(Some(KEEPALIVE_WAIT))
 }
 
-async fn routes(
-    reader: Reader,
-    decoders: Arc<Decoders>,
-    pins: Arc<Pins<View>>,
-) -> Result<Routes, ListenError> {
+async fn routes(api: Api) -> Result<Routes, ListenError> {
+    let Api { reader, formats, pins, stop } = api;
     let gate = Gate::new(reader.engine().directory().tenant().into());
+    let repeats = Arc::new(Repeats::of(reader.engine()));
+    let record_bytes_max = formats.limits().record_bytes_max;
+    let import_bytes_max = REQUEST_BYTES_MAX.max(record_bytes_max + MESSAGE_BYTES_MORE);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    for name in calls::SERVICES {
+        health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+    }
+    // The servers are of as many types, which share no trait for their limits.
+    macro_rules! gated {
+        ($server:expr, $bytes_max:expr) => {
+            InterceptedService::new($server.max_decoding_message_size($bytes_max), gate.clone())
+        };
+    }
     let accounts = AccountServiceServer::new(Accounts::new(reader.clone(), pins));
     let metrics = MetricServiceServer::new(Metrics::new(reader.clone()));
-    let dead_letters = DeadLetterServiceServer::new(DeadLetters::new(reader.clone(), decoders));
-    let server = ServerServiceServer::new(Info::new(reader));
-    let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<AccountServiceServer<Accounts>>().await;
-    health.set_serving::<MetricServiceServer<Metrics>>().await;
-    health.set_serving::<DeadLetterServiceServer<DeadLetters>>().await;
-    health.set_serving::<ServerServiceServer<Info>>().await;
+    let dead_letters = DeadLetters::new(reader.clone(), Arc::clone(&formats), Arc::clone(&repeats));
+    let dead_letters = DeadLetterServiceServer::new(dead_letters);
+    let settings = SettingsServiceServer::new(Settings::new(reader.clone(), Arc::clone(&repeats)));
+    let sources = SourceServiceServer::new(Sources::new(reader.clone(), Arc::clone(&repeats)));
+    let imports = ImportServiceServer::new(Imports::new(reader.clone(), formats, repeats, stop));
+    let logs = LogServiceServer::new(Logs::new(reader.clone()));
+    let server = ServerServiceServer::new(Info::new(reader, record_bytes_max));
+    let mut routes = Routes::builder();
+    routes
+        .add_service(gated!(accounts, REQUEST_BYTES_MAX))
+        .add_service(gated!(metrics, REQUEST_BYTES_MAX))
+        .add_service(gated!(dead_letters, REQUEST_BYTES_MAX))
+        .add_service(gated!(settings, REQUEST_BYTES_MAX))
+        .add_service(gated!(sources, REQUEST_BYTES_MAX))
+        .add_service(gated!(imports, import_bytes_max))
+        .add_service(gated!(logs, REQUEST_BYTES_MAX))
+        .add_service(gated!(server, REQUEST_BYTES_MAX));
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -193,21 +230,7 @@ async fn routes(
             // So that clients can show the details of refusals.
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
-    let mut routes = Routes::builder();
     routes
-        .add_service(InterceptedService::new(
-            accounts.max_decoding_message_size(REQUEST_BYTES_MAX),
-            gate.clone(),
-        ))
-        .add_service(InterceptedService::new(
-            metrics.max_decoding_message_size(REQUEST_BYTES_MAX),
-            gate.clone(),
-        ))
-        .add_service(InterceptedService::new(
-            dead_letters.max_decoding_message_size(REQUEST_BYTES_MAX),
-            gate.clone(),
-        ))
-        .add_service(InterceptedService::new(server.max_decoding_message_size(REQUEST_BYTES_MAX), gate))
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         // Many installed clients still ask by the older name.

@@ -9,13 +9,14 @@ use tidewatch_proto::v1::metric_service_server::MetricService;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::asking::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX, MODEL_BYTES_MAX, as_of, at_length, deadline};
+use super::asking::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX, as_of, at_length, deadline};
 use super::convert;
 use super::past::internal;
 use super::reader::Reader;
 use super::refusal::Refusal;
 use super::standpoint::Standpoint;
 use super::subject::Subject;
+use crate::adoption::MODEL_BYTES_MAX;
 use crate::history::History;
 use crate::hot;
 use crate::scan::{AsOf, Question, Row, ScanError, scan, standing_accounts};
@@ -80,8 +81,10 @@ impl MetricService for Metrics {
     ) -> Result<Response<v1::GetMetricsResponse>, Status> {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
-        let asked = Asked::new(Some(vec![request.account]), &request.as_of, &request.model, request.metrics)?;
+        let account = request.account;
+        let asked = Asked::new(Some(vec![account.clone()]), &request.as_of, &request.model, request.metrics)?;
         let view = self.reader.view(&request.min_position, deadline).await?;
+        find(&view, &account).ok_or(Refusal::AccountUnknown { account })?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
         let standpoint = self.reader.standpoint(&view);
         let rows = at_length(move || answer(&standpoint, &asked)).await?;
@@ -120,7 +123,7 @@ pub fn index_of(model: &Model, name: &str) -> Result<usize, Refusal> {
     found.ok_or_else(|| Refusal::MetricUnknown { metric: name.to_owned(), known: known() })
 }
 
-/// The rows of an answer: by instant, then by account.
+/// The rows of an answer: by instant, then by account. An account that no event names has a row without values.
 fn answer(standpoint: &Standpoint, asked: &Asked) -> Result<Vec<v1::MetricRow>, Refusal> {
     let view = standpoint.view.as_ref();
     let model = asked.model.as_ref().unwrap_or(&view.plan.model);
@@ -128,25 +131,39 @@ fn answer(standpoint: &Standpoint, asked: &Asked) -> Result<Vec<v1::MetricRow>, 
         [] => (0..model.metrics.len()).collect(),
         names => names.iter().map(|name| index_of(model, name)).collect::<Result<_, _>>()?,
     };
-    let known = |account: &String| {
-        let symbol = view.names.find(account).filter(|symbol| Subject::live(view, *symbol).is_some());
-        symbol.ok_or_else(|| Refusal::AccountUnknown { account: account.clone() })
-    };
-    let accounts: Option<Vec<Symbol>> =
-        asked.accounts.as_ref().map(|accounts| accounts.iter().map(known).collect()).transpose()?;
+    let find = |account: &String| find(view, account);
+    let accounts: Option<Vec<Option<Symbol>>> =
+        asked.accounts.as_ref().map(|accounts| accounts.iter().map(find).collect());
     let rows = match asked.as_of.as_slice() {
-        [] => live(standpoint, asked, model, accounts)?,
+        [] => live(standpoint, asked, model, accounts.as_deref())?,
         instants => at_instants(standpoint, asked, model, accounts.as_deref(), instants)?,
     };
     let wire = |(row, state): (Row, v1::MetricState)| row_of(&view.names, model, &columns, &row, state);
-    Ok(rows.into_iter().map(wire).collect())
+    let mut rows: Vec<v1::MetricRow> = rows.into_iter().map(wire).collect();
+    if let (Some(names), Some(accounts)) = (&asked.accounts, &accounts) {
+        let cycled = names.iter().zip(accounts).cycle();
+        for (row, (name, _)) in rows.iter_mut().zip(cycled).filter(|(_, (_, account))| account.is_none()) {
+            row.account.clone_from(name);
+            row.state = v1::MetricState::AccountUnknown.into();
+            row.as_of = row.as_of.filter(|_| !asked.as_of.is_empty());
+        }
+    }
+    Ok(rows)
 }
+
+/// An account of which something is known.
+fn find(view: &View, account: &str) -> Option<Symbol> {
+    view.names.find(account).filter(|symbol| Subject::live(view, *symbol).is_some())
+}
+
+/// Stands for accounts that no event names, so that asking for them makes no names: no account has the empty id.
+const NOBODY: &str = "";
 
 /// The metrics of accounts at their live instants, adopted ones only, in the order of the accounts; `None` is every
 /// account that answers for itself.
 ///
 /// # Errors
-/// For an unknown account; whatever the log says.
+/// Whatever the log says.
 pub fn live_rows(
     standpoint: &Standpoint,
     accounts: Option<Vec<String>>,
@@ -187,33 +204,42 @@ fn row_of(
 
 type Stated = (Row, v1::MetricState);
 
-/// Every account at its own live instant.
+/// Every account at its own live instant; one that is not known has none, and its row stands anywhere.
 fn live(
     standpoint: &Standpoint,
     asked: &Asked,
     model: &Model,
-    accounts: Option<Vec<Symbol>>,
+    accounts: Option<&[Option<Symbol>]>,
 ) -> Result<Vec<Stated>, Refusal> {
     let view = standpoint.view.as_ref();
-    let accounts = accounts.unwrap_or_else(|| standing_accounts(view, Micros::MAX));
-    let subjects: Vec<Subject<'_>> =
-        accounts.into_iter().filter_map(|account| Subject::live(view, account)).collect();
+    let accounts: Vec<Option<Symbol>> = match accounts {
+        Some(accounts) => accounts.to_vec(),
+        None => standing_accounts(view, Micros::MAX).into_iter().map(Some).collect(),
+    };
+    let subjects: Vec<Option<Subject<'_>>> =
+        accounts.into_iter().map(|account| Subject::live(view, account?)).collect();
     // Instants differ by account; those memory cannot answer are asked of the log, each at its own.
-    let asks_log = |subject: &Subject<'_>| asked.model.is_some() || in_memory(view, subject).is_none();
+    let asks_log = |subject: &&Subject<'_>| asked.model.is_some() || in_memory(view, subject).is_none();
     let mut instants: Vec<Micros> =
-        subjects.iter().filter(|subject| asks_log(subject)).map(|s| s.as_of).collect();
+        subjects.iter().flatten().filter(asks_log).map(|subject| subject.as_of).collect();
     instants.sort_unstable();
     instants.dedup();
     let mut rows = Vec::with_capacity(subjects.len());
     let mut from_log = Vec::new();
     for part in instants.chunks(INSTANTS_MAX) {
-        let of_part = subjects.iter().filter(|subject| part.binary_search(&subject.as_of).is_ok());
+        let of_part = subjects.iter().flatten().filter(|subject| part.binary_search(&subject.as_of).is_ok());
         let ids = of_part.map(|subject| view.names.text(subject.survivor).to_owned()).collect();
         let as_of = part.iter().copied().map(AsOf::At).collect();
         from_log.extend(ask_log(standpoint, model, Some(ids), as_of)?);
     }
     from_log.sort_by_key(|row| (row.account, row.as_of));
     for subject in &subjects {
+        let Some(subject) = subject else {
+            let values = vec![None; model.metrics.len()];
+            let row = Row { account: view.names.intern(NOBODY), as_of: 0, values };
+            rows.push((row, v1::MetricState::AccountUnknown));
+            continue;
+        };
         let state = match subject.catching_up {
             true => v1::MetricState::CatchingUp,
             false => v1::MetricState::Current,
@@ -237,15 +263,25 @@ fn at_instants(
     standpoint: &Standpoint,
     asked: &Asked,
     model: &Model,
-    accounts: Option<&[Symbol]>,
+    accounts: Option<&[Option<Symbol>]>,
     instants: &[AsOf],
 ) -> Result<Vec<Stated>, Refusal> {
-    if asked.model.is_none()
-        && let Some(rows) = all_in_memory(&standpoint.view, accounts, instants)
-    {
-        return Ok(rows.into_iter().map(|row| (row, v1::MetricState::Current)).collect());
-    }
-    let rows = ask_log(standpoint, model, asked.accounts.clone(), instants.to_vec())?;
+    let view = &standpoint.view;
+    let symbols: Option<Vec<Symbol>> = accounts.map(|accounts| {
+        accounts.iter().map(|account| account.unwrap_or_else(|| view.names.intern(NOBODY))).collect()
+    });
+    let in_memory = match asked.model {
+        None => all_in_memory(view, symbols.as_deref(), instants),
+        Some(_) => None,
+    };
+    let rows = match in_memory {
+        Some(rows) => rows,
+        None => {
+            let name = |symbol: &Symbol| view.names.text(*symbol).to_owned();
+            let ids = symbols.map(|symbols| symbols.iter().map(name).collect());
+            ask_log(standpoint, model, ids, instants.to_vec())?
+        }
+    };
     Ok(rows.into_iter().map(|row| (row, v1::MetricState::Current)).collect())
 }
 

@@ -9,12 +9,18 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::filter::FilterError;
+use crate::adoption::{AdoptionError, MODEL_BYTES_MAX};
+use crate::app::EngineError;
+use crate::sequencer::Refused;
 
 /// The domain of every `ErrorInfo` of this engine.
 pub const DOMAIN: &str = "tidewatch";
 
 /// How long a client waits before it asks again for a position that was not reached.
 const POSITION_RETRY: Duration = Duration::from_millis(100);
+
+/// How long a client waits before it asks again for a place among long calls.
+const PLACE_RETRY: Duration = Duration::from_secs(10);
 
 /// A refused call.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -138,6 +144,93 @@ pub enum Refusal {
         /// Why, and what to do.
         problem: String,
     },
+    /// A text of a request is longer than it may be.
+    #[error("{field} has {bytes} bytes, at most {most}")]
+    TooLong {
+        /// The field.
+        field: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// A source has no name.
+    #[error("source is empty; name the source, its name is part of the identity of every event")]
+    InvalidSource,
+    /// The mapping was not understood.
+    #[error("the mapping is refused: {problem}")]
+    InvalidMapping {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A source was read by another mapping so far.
+    #[error("{problem}")]
+    MappingChanged {
+        /// Which, and what to do.
+        problem: String,
+    },
+    /// The log does not know the source.
+    #[error("{problem}")]
+    SourceUnknown {
+        /// Which it knows.
+        problem: String,
+    },
+    /// The source was reset while it was read.
+    #[error("{problem}")]
+    SourceWasReset {
+        /// Which, and what to do.
+        problem: String,
+    },
+    /// The settings cannot be adopted.
+    #[error("{problem}")]
+    InvalidSettings {
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// Something else was adopted since the caller looked.
+    #[error("{problem}")]
+    SettingsChanged {
+        /// What to do.
+        problem: String,
+        /// The etag in force.
+        current: String,
+    },
+    /// The messages of an import do not fit together.
+    #[error("the import is refused: {problem}; what was taken before it stays")]
+    InvalidImport {
+        /// What does not fit.
+        problem: String,
+    },
+    /// As many imports run as may.
+    #[error("{most} imports run already, the most there may be; try again once one has ended")]
+    TooManyImports {
+        /// The limit.
+        most: usize,
+    },
+    /// As many readings of the whole log run as may.
+    #[error("{most} calls read the whole log already, the most there may be; try again once one has ended")]
+    TooManyLogReads {
+        /// The limit.
+        most: usize,
+    },
+    /// A client took nothing of a stream for too long.
+    #[error("nothing of the answer was taken for {waited_s} s; read faster, or ask for less")]
+    SlowReader {
+        /// How long it was waited.
+        waited_s: u64,
+    },
+    /// The log is damaged.
+    #[error("{problem}")]
+    LogDamaged {
+        /// Where, and what to do.
+        problem: String,
+    },
+    /// The engine takes in nothing more.
+    #[error("{problem}")]
+    EngineStopped {
+        /// Why, and what to do.
+        problem: String,
+    },
     /// The engine failed; its log says more.
     #[error("the engine failed: {problem}; its log says more")]
     Internal {
@@ -150,7 +243,7 @@ pub enum Refusal {
 pub type Documented = (&'static str, Code);
 
 /// Every reason a call can be refused with.
-pub const REASONS: [Documented; 21] = [
+pub const REASONS: [Documented; 35] = [
     ("TENANT_UNKNOWN", Code::NotFound),
     ("ACCOUNT_UNKNOWN", Code::NotFound),
     ("DEAD_LETTER_UNKNOWN", Code::NotFound),
@@ -171,6 +264,20 @@ pub const REASONS: [Documented; 21] = [
     ("REQUEST_ID_MISSING", Code::InvalidArgument),
     ("REQUEST_ID_REUSED", Code::AlreadyExists),
     ("REPLAY_FAILED", Code::FailedPrecondition),
+    ("TOO_LONG", Code::InvalidArgument),
+    ("INVALID_SOURCE", Code::InvalidArgument),
+    ("INVALID_MAPPING", Code::InvalidArgument),
+    ("MAPPING_CHANGED", Code::FailedPrecondition),
+    ("SOURCE_UNKNOWN", Code::NotFound),
+    ("SOURCE_WAS_RESET", Code::Aborted),
+    ("INVALID_SETTINGS", Code::InvalidArgument),
+    ("SETTINGS_CHANGED", Code::Aborted),
+    ("INVALID_IMPORT", Code::InvalidArgument),
+    ("TOO_MANY_IMPORTS", Code::ResourceExhausted),
+    ("TOO_MANY_LOG_READS", Code::ResourceExhausted),
+    ("SLOW_READER", Code::DeadlineExceeded),
+    ("LOG_DAMAGED", Code::DataLoss),
+    ("ENGINE_STOPPED", Code::Unavailable),
     ("INTERNAL", Code::Internal),
 ];
 
@@ -198,6 +305,20 @@ impl Refusal {
             Self::RequestIdMissing { .. } => "REQUEST_ID_MISSING",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::ReplayFailed { .. } => "REPLAY_FAILED",
+            Self::TooLong { .. } => "TOO_LONG",
+            Self::InvalidSource => "INVALID_SOURCE",
+            Self::InvalidMapping { .. } => "INVALID_MAPPING",
+            Self::MappingChanged { .. } => "MAPPING_CHANGED",
+            Self::SourceUnknown { .. } => "SOURCE_UNKNOWN",
+            Self::SourceWasReset { .. } => "SOURCE_WAS_RESET",
+            Self::InvalidSettings { .. } => "INVALID_SETTINGS",
+            Self::SettingsChanged { .. } => "SETTINGS_CHANGED",
+            Self::InvalidImport { .. } => "INVALID_IMPORT",
+            Self::TooManyImports { .. } => "TOO_MANY_IMPORTS",
+            Self::TooManyLogReads { .. } => "TOO_MANY_LOG_READS",
+            Self::SlowReader { .. } => "SLOW_READER",
+            Self::LogDamaged { .. } => "LOG_DAMAGED",
+            Self::EngineStopped { .. } => "ENGINE_STOPPED",
             Self::Internal { .. } => "INTERNAL",
         }
     }
@@ -222,6 +343,10 @@ impl Refusal {
             Self::TooMany { what: "instants", .. } => Some("as_of"),
             Self::TooMany { what, .. } => Some(what),
             Self::RequestIdMissing { .. } | Self::RequestIdReused => Some("request_id"),
+            Self::TooLong { field, .. } => Some(field),
+            Self::InvalidSource | Self::SourceUnknown { .. } => Some("source"),
+            Self::InvalidMapping { .. } => Some("mapping"),
+            Self::InvalidSettings { .. } => Some("settings"),
             _ => None,
         }
     }
@@ -242,7 +367,11 @@ impl Refusal {
                 vec![pair("wanted", wanted.to_string()), pair("published", published.to_string())]
             }
             Self::MetricUnknown { metric, .. } => vec![pair("metric", metric.clone())],
-            Self::TooMany { most, .. } => vec![pair("most", most.to_string())],
+            Self::TooMany { most, .. }
+            | Self::TooLong { most, .. }
+            | Self::TooManyImports { most }
+            | Self::TooManyLogReads { most } => vec![pair("most", most.to_string())],
+            Self::SettingsChanged { current, .. } => vec![pair("etag", current.clone())],
             _ => Vec::new(),
         };
         pairs.into_iter().collect()
@@ -252,7 +381,34 @@ impl Refusal {
         match self {
             Self::PositionNotReached { .. } => Some(POSITION_RETRY),
             Self::TooManyLists { retry_s, .. } => Some(Duration::from_secs(*retry_s)),
+            Self::TooManyImports { .. } | Self::TooManyLogReads { .. } => Some(PLACE_RETRY),
             _ => None,
+        }
+    }
+}
+
+impl From<EngineError> for Refusal {
+    fn from(error: EngineError) -> Self {
+        let problem = error.to_string();
+        match error {
+            EngineError::Adoption(AdoptionError::Model(error)) => {
+                Self::InvalidModel { problem: error.to_string() }
+            }
+            EngineError::Adoption(AdoptionError::ModelTooLong { bytes }) => {
+                Self::TooLong { field: "settings.model", bytes, most: MODEL_BYTES_MAX }
+            }
+            EngineError::Adoption(_) => Self::InvalidSettings { problem },
+            EngineError::Refused(refused) => match refused {
+                Refused::MappingChanged { .. } => Self::MappingChanged { problem },
+                Refused::SourceWasReset { .. } => Self::SourceWasReset { problem },
+                Refused::UnknownSource { .. } => Self::SourceUnknown { problem },
+                Refused::UnknownZone(_) => Self::InvalidSettings { problem },
+                Refused::SettingsChanged { current, .. } => {
+                    Self::SettingsChanged { problem, current: current.into() }
+                }
+            },
+            EngineError::Failed(_) | EngineError::ShuttingDown => Self::EngineStopped { problem },
+            EngineError::Directory(_) | EngineError::History(_) => Self::Internal { problem },
         }
     }
 }

@@ -1,86 +1,151 @@
 //! Mutations that may come twice: the same `request_id` with the same body is answered as the first time.
+//!
+//! Answers are remembered in this process. Of mutations that their position answers the log remembers them too: what it
+//! carried out before this process began is answered from there.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidewatch_proto::prost::Message;
+use tidewatch_proto::v1;
 
-use super::monotonic;
 use super::refusal::Refusal;
 use super::token::query_digest;
+use super::{convert, monotonic};
+use crate::app::Engine;
+use crate::request::{ACTOR_ANONYMOUS, Request};
 
 /// How long an answer is remembered.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// Longest `request_id`, in bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
+/// Longest `on_behalf_of`, in bytes.
+pub const ON_BEHALF_OF_BYTES_MAX: usize = 256;
 /// Answers remembered at most; past it the oldest is forgotten.
 pub const REMEMBERED_MAX: usize = 10_000;
 
-/// The answers of one method.
-pub struct Repeats<A> {
-    remembered: Mutex<HashMap<String, Arc<Remembered<A>>>>,
-}
-
-struct Remembered<A> {
-    at: Instant,
-    body: u64,
-    /// Held while the request is carried out, so that a repetition waits for the answer.
-    answer: Mutex<Option<A>>,
-}
-
-impl<A> Default for Repeats<A> {
-    fn default() -> Self {
-        Self { remembered: Mutex::default() }
+/// Reads who asks for a mutation and under which id.
+///
+/// # Errors
+/// Without an id, or with texts past their limits.
+pub fn request(
+    engine: &Engine,
+    method: &str,
+    (id, on_behalf_of): (&str, &str),
+    message: &impl Message,
+) -> Result<Request, Refusal> {
+    if id.is_empty() || id.len() > REQUEST_ID_BYTES_MAX {
+        return Err(Refusal::RequestIdMissing { bytes_max: REQUEST_ID_BYTES_MAX });
     }
+    if on_behalf_of.len() > ON_BEHALF_OF_BYTES_MAX {
+        let (bytes, most) = (on_behalf_of.len(), ON_BEHALF_OF_BYTES_MAX);
+        return Err(Refusal::TooLong { field: "on_behalf_of", bytes, most });
+    }
+    Ok(Request {
+        actor: ACTOR_ANONYMOUS.into(),
+        on_behalf_of: on_behalf_of.into(),
+        id: id.into(),
+        body: query_digest(method, &message.encode_to_vec()),
+        at: engine.now(),
+    })
 }
 
-impl<A: Clone> Repeats<A> {
+/// What all mutations that a position answers have in common on the wire.
+type Place = v1::AdoptSettingsResponse;
+
+/// The answers of all methods.
+#[derive(Default)]
+pub struct Repeats {
+    remembered: Mutex<HashMap<Box<str>, Arc<Remembered>>>,
+}
+
+struct Remembered {
+    until: Instant,
+    body: u64,
+    /// Encoded. Held while the request is carried out, so that a repetition waits for the answer.
+    answer: Mutex<Option<Vec<u8>>>,
+}
+
+impl Repeats {
+    /// Knows what the engine's log had carried out when it was opened.
+    pub fn of(engine: &Engine) -> Self {
+        let (repeats, now) = (Self::default(), monotonic());
+        for carried_out in engine.carried_out() {
+            let request = &carried_out.request;
+            let age_us = u64::try_from(engine.now().saturating_sub(request.at)).unwrap_or(0);
+            let Some(left) = REMEMBERED_FOR.checked_sub(Duration::from_micros(age_us)) else { continue };
+            let position = Some(convert::position(engine.position(carried_out.seq)));
+            let entry = repeats.entry(now, now + left, request);
+            *entry.answer() = Some(Place { position }.encode_to_vec());
+        }
+        repeats
+    }
+
     /// Carries a request out, or answers as the first time. What was refused is tried again.
     ///
     /// # Errors
-    /// Without an id, with an id used for another body, and whatever `act` says.
-    pub fn once(
+    /// With an id used for another body, and whatever `act` says.
+    pub fn once<A: Message + Default>(
         &self,
-        id: &str,
-        request: &impl Message,
+        request: &Request,
         act: impl FnOnce() -> Result<A, Refusal>,
     ) -> Result<A, Refusal> {
-        self.once_at(monotonic(), id, query_digest("", &request.encode_to_vec()), act)
-    }
-
-    fn once_at(
-        &self,
-        now: Instant,
-        id: &str,
-        body: u64,
-        act: impl FnOnce() -> Result<A, Refusal>,
-    ) -> Result<A, Refusal> {
-        if id.is_empty() || id.len() > REQUEST_ID_BYTES_MAX {
-            return Err(Refusal::RequestIdMissing { bytes_max: REQUEST_ID_BYTES_MAX });
-        }
-        let entry = self.entry(now, id, body);
-        if entry.body != body {
-            return Err(Refusal::RequestIdReused);
-        }
-        let mut answer = entry.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(answer) = answer.as_ref() {
-            return Ok(answer.clone());
+        let entry = self.claim(monotonic(), request)?;
+        let mut answer = entry.answer();
+        if let Some(answer) = answer.as_deref() {
+            return Ok(A::decode(answer).expect("the body names the method, and so the form of the answer"));
         }
         let fresh = act()?;
-        *answer = Some(fresh.clone());
+        *answer = Some(fresh.encode_to_vec());
         Ok(fresh)
     }
 
-    fn entry(&self, now: Instant, id: &str, body: u64) -> Arc<Remembered<A>> {
+    /// Carries a request out in any case; one that was carried out before and brought nothing new is answered as the first
+    /// time.
+    ///
+    /// # Errors
+    /// With an id used for another body, and whatever `act` says.
+    pub fn again<A: Message + Default>(
+        &self,
+        request: &Request,
+        act: impl FnOnce() -> Result<A, Refusal>,
+        is_new: impl FnOnce(&A) -> bool,
+    ) -> Result<A, Refusal> {
+        let entry = self.claim(monotonic(), request)?;
+        let mut answer = entry.answer();
+        let fresh = act()?;
+        match answer.as_deref() {
+            Some(first) if !is_new(&fresh) => {
+                Ok(A::decode(first).expect("the body names the method, and so the form of the answer"))
+            }
+            _ => {
+                *answer = Some(fresh.encode_to_vec());
+                Ok(fresh)
+            }
+        }
+    }
+
+    fn claim(&self, now: Instant, request: &Request) -> Result<Arc<Remembered>, Refusal> {
+        let entry = self.entry(now, now + REMEMBERED_FOR, request);
+        if entry.body == request.body { Ok(entry) } else { Err(Refusal::RequestIdReused) }
+    }
+
+    fn entry(&self, now: Instant, until: Instant, request: &Request) -> Arc<Remembered> {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.retain(|_, entry| now.duration_since(entry.at) < REMEMBERED_FOR);
-        if remembered.len() >= REMEMBERED_MAX && !remembered.contains_key(id) {
-            let oldest = remembered.iter().min_by_key(|(_, entry)| entry.at).map(|(id, _)| id.clone());
+        remembered.retain(|_, entry| now < entry.until);
+        if remembered.len() >= REMEMBERED_MAX && !remembered.contains_key(&request.id) {
+            let oldest = remembered.iter().min_by_key(|(_, entry)| entry.until).map(|(id, _)| id.clone());
             oldest.and_then(|oldest| remembered.remove(&oldest));
         }
-        let new = || Arc::new(Remembered { at: now, body, answer: Mutex::new(None) });
-        Arc::clone(remembered.entry(id.to_owned()).or_insert_with(new))
+        let new = || Arc::new(Remembered { until, body: request.body, answer: Mutex::new(None) });
+        Arc::clone(remembered.entry(request.id.clone()).or_insert_with(new))
+    }
+}
+
+impl Remembered {
+    fn answer(&self) -> std::sync::MutexGuard<'_, Option<Vec<u8>>> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,23 +153,51 @@ impl<A: Clone> Repeats<A> {
 mod tests {
     use super::*;
 
+    fn request(id: &str, body: u64) -> Request {
+        Request { body, id: id.into(), ..Request::of_command_line("", 0) }
+    }
+
+    fn answer(resolved: u64) -> v1::ReplayDeadLettersResponse {
+        v1::ReplayDeadLettersResponse { resolved, ..Default::default() }
+    }
+
     #[test]
-    fn the_same_request_is_carried_out_once_a_day() {
+    fn the_same_request_is_carried_out_once() {
+        let repeats = Repeats::default();
+        let ask = |id, body, resolved| {
+            repeats.once(&request(id, body), || Ok(answer(resolved))).map(|answer| answer.resolved)
+        };
+        assert_eq!(ask("a", 1, 10), Ok(10));
+        assert_eq!(ask("a", 1, 11), Ok(10));
+        assert_eq!(ask("a", 2, 12), Err(Refusal::RequestIdReused));
+        assert_eq!(ask("b", 2, 13), Ok(13));
+    }
+
+    #[test]
+    fn an_id_is_free_again_after_a_day() {
         let (repeats, start) = (Repeats::default(), monotonic());
-        let ask = |at, id: &str, body, answer| repeats.once_at(at, id, body, || Ok(answer));
-        assert_eq!(ask(start, "a", 1, 10), Ok(10));
-        assert_eq!(ask(start, "a", 1, 11), Ok(10));
-        assert_eq!(ask(start, "a", 2, 12), Err(Refusal::RequestIdReused));
-        assert_eq!(ask(start, "b", 2, 13), Ok(13));
-        assert_eq!(ask(start + REMEMBERED_FOR, "a", 2, 14), Ok(14));
-        assert_eq!(ask(start, "", 1, 0).unwrap_err().reason(), "REQUEST_ID_MISSING");
+        assert!(repeats.claim(start, &request("a", 1)).is_ok());
+        let later = start + REMEMBERED_FOR;
+        assert!(repeats.claim(later - Duration::from_secs(1), &request("a", 2)).is_err());
+        assert!(repeats.claim(later, &request("a", 2)).is_ok());
     }
 
     #[test]
     fn what_was_refused_is_tried_again() {
         let repeats = Repeats::default();
-        let refused = repeats.once_at(monotonic(), "a", 1, || Err::<u8, _>(Refusal::RequestIdReused));
+        let refused: Result<v1::ReplayDeadLettersResponse, _> =
+            repeats.once(&request("a", 1), || Err(Refusal::RequestIdReused));
         assert_eq!(refused, Err(Refusal::RequestIdReused));
-        assert_eq!(repeats.once_at(monotonic(), "a", 1, || Ok(7)), Ok(7));
+        assert_eq!(repeats.once(&request("a", 1), || Ok(answer(7))), Ok(answer(7)));
+    }
+
+    #[test]
+    fn a_repetition_that_brings_nothing_is_answered_as_the_first_time() {
+        let repeats = Repeats::default();
+        let ask = |resolved| {
+            let fresh = || Ok(answer(resolved));
+            repeats.again(&request("a", 1), fresh, |fresh| fresh.resolved > 0).unwrap().resolved
+        };
+        assert_eq!([ask(5), ask(0), ask(2), ask(0)], [5, 5, 2, 2]);
     }
 }

@@ -1,5 +1,6 @@
 //! Accounts: one, several, lists and timelines.
 
+use tidewatch_engine::adoption::Adoption;
 use tidewatch_engine::sequencer::Command;
 use tidewatch_proto::v1;
 use tonic::Code;
@@ -163,8 +164,8 @@ fn ids(answer: &v1::ListAccountsResponse) -> Vec<&str> {
 async fn lists_filter_and_order_by_facts_figures_and_metrics() {
     let served = Served::new(&fleet()).await;
     // Without a window the figure does not depend on the wall clock, which live instants follow here.
-    let text = "[metrics]\nuses = { agg = 'count', filter = { family = 'usage' } }".into();
-    served.submit(Command::AdoptModel { text }).await;
+    let text = "[metrics]\nuses = { agg = 'count', filter = { family = 'usage' } }";
+    served.submit(Command::Adopt(Box::new(Adoption::of_model(text)))).await;
     served.import("later", &[usage("u5", "globex", "2024-02-02T10:00:01Z")]).await;
     for (filter, order_by, expected) in [
         ("", "", ["acme", "globex", "initech"].as_slice()),

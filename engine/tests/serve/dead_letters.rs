@@ -56,9 +56,12 @@ async fn dead_letters_are_listed_newest_first_with_counts_and_pages() {
 async fn a_replay_after_a_fix_is_carried_out_once() {
     let served = Served::new(&lines()).await;
     let settings = Settings { skew_us: FAR_SKEW_US, ..Settings::default() };
-    served.submit(Command::AdoptSettings(Box::new(settings))).await;
-    let request =
-        v1::ReplayDeadLettersRequest { request_id: "r1".into(), filter: "reason = from_the_future".into() };
+    served.submit(Command::Adopt(Box::new(settings.into()))).await;
+    let request = v1::ReplayDeadLettersRequest {
+        request_id: "r1".into(),
+        filter: "reason = from_the_future".into(),
+        ..Default::default()
+    };
     let mut client = served.dead_letters();
     let answer = client.replay_dead_letters(request.clone()).await.unwrap().into_inner();
     assert_eq!((answer.selected, answer.resolved, answer.refused, answer.accepted), (2, 2, 0, 2));
@@ -72,7 +75,7 @@ async fn a_replay_after_a_fix_is_carried_out_once() {
     let left = list(&served, v1::ListDeadLettersRequest { filter, ..Default::default() }).await;
     assert_eq!(left.dead_letters.len(), 1);
 
-    let other = v1::ReplayDeadLettersRequest { request_id: "r1".into(), filter: String::new() };
+    let other = v1::ReplayDeadLettersRequest { request_id: "r1".into(), ..Default::default() };
     refused(client.replay_dead_letters(other).await, Code::AlreadyExists, "REQUEST_ID_REUSED");
     let none = v1::ReplayDeadLettersRequest::default();
     refused(client.replay_dead_letters(none).await, Code::InvalidArgument, "REQUEST_ID_MISSING");

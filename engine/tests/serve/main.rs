@@ -2,6 +2,10 @@
 
 mod accounts;
 mod dead_letters;
+mod imports;
+mod logs;
 mod metrics;
 mod operators;
+mod settings;
+mod sources;
 mod support;

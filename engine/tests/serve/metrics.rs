@@ -1,5 +1,8 @@
 //! Metrics: from memory, from the log, of an inline model, of everybody.
 
+use tidewatch_engine::scan::{AsOf, Question};
+use tidewatch_engine::serve::metrics::rows_of_log;
+use tidewatch_projections::model::{DEFAULT, Model};
 use tidewatch_proto::v1;
 use tokio_stream::StreamExt as _;
 use tonic::Code;
@@ -82,6 +85,35 @@ async fn a_scan_answers_everybody_by_instant_and_id() {
         messages.iter().map(|message| message.row.as_ref().unwrap().account.as_str()).collect();
     assert_eq!(accounts, ["acme", "globex", "acme", "globex"]);
     assert!(messages[0].freshness.is_some() && messages[1].freshness.is_none());
+}
+
+#[tokio::test]
+async fn an_account_that_no_event_names_has_the_row_of_its_log_and_fails_no_other() {
+    let served = Served::new(&week()).await;
+    let accounts = ["ghost", "acme", ""].map(str::to_owned).to_vec();
+    let scan = async |as_of: Vec<v1::AsOf>, model: &str| {
+        let (accounts, model) = (accounts.clone(), model.to_owned());
+        let request = v1::ScanMetricsRequest { accounts, as_of, model, ..Default::default() };
+        let stream = served.metrics().scan_metrics(request).await.unwrap().into_inner();
+        stream.map(|message| message.unwrap().row.unwrap()).collect::<Vec<v1::MetricRow>>().await
+    };
+    let is_unknown = |row: &v1::MetricRow| row.state() == v1::MetricState::AccountUnknown;
+    for (model, text) in [(DEFAULT, ""), (DEFAULT, DEFAULT), (MODEL, MODEL)] {
+        let rows = scan(vec![date("2024-02-03").unwrap(), last().unwrap()], text).await;
+        let as_of = vec![AsOf::parse("2024-02-03").unwrap(), AsOf::Last];
+        let model = Model::parse(model).unwrap();
+        let question = Question { model, as_of, accounts: Some(accounts.clone()) };
+        let of_log = rows_of_log(&served.engine.history(), &question, 2).unwrap();
+        assert_eq!(rows.len(), of_log.len());
+        for (row, of_log) in rows.iter().zip(of_log) {
+            assert_eq!(is_unknown(row), row.account != "acme");
+            assert_eq!(v1::MetricRow { state: of_log.state, ..row.clone() }, of_log);
+        }
+        let live = scan(vec![], text).await;
+        assert_eq!(live.iter().map(is_unknown).collect::<Vec<_>>(), [true, false, true]);
+        assert!(live[0].as_of.is_none() && live[0].metrics.iter().all(|metric| metric.value.is_none()));
+        assert!(live[1].as_of.is_some());
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,13 @@
 //! What is asked before any account: health, reflection, the server itself, the operator pages.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use tidewatch_engine::serve::formats::Formats;
 use tidewatch_engine::serve::http;
-use tidewatch_engine::serve::listen::{self, ListenError};
+use tidewatch_engine::serve::listen::{self, Api, ListenError};
 use tidewatch_engine::serve::stage::Stage;
+use tidewatch_ingest::limits::Limits;
 use tidewatch_proto::v1;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_stream::StreamExt as _;
@@ -78,10 +81,10 @@ async fn an_address_beyond_this_machine_is_refused() {
     let books = tempfile::TempDir::new().unwrap();
     let books = Arc::new(tidewatch_engine::books::Books::open(books.path()).unwrap());
     let reader = tidewatch_engine::serve::reader::Reader::new(Arc::clone(&served.engine), books, 1).unwrap();
-    let (pins, meters) = (Arc::clone(&served.stage.pins), Arc::clone(&served.meters));
+    let formats = Arc::new(Formats::new(&served.engine, Limits::default(), HashMap::new()));
+    let api = Api { reader, formats, pins: Arc::clone(&served.stage.pins), stop: Arc::default() };
     let everywhere = "0.0.0.0:0".parse().unwrap();
-    let never = Arc::new(|_: &str| unreachable!("nothing is served"));
-    let refused = listen::grpc(everywhere, reader, never, pins, meters).await;
+    let refused = listen::grpc(everywhere, api, Arc::clone(&served.meters)).await;
     assert!(matches!(refused, Err(ListenError::Exposed { .. })));
 }
 

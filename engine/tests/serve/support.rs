@@ -1,15 +1,17 @@
 //! An engine that serves from a temporary directory, and a client of it.
 #![expect(clippy::disallowed_methods, reason = "tests write their own input files")]
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
-use tidewatch_engine::app::{Engine, Options, Reading, ReplayMapping};
+use tidewatch_engine::app::{Engine, Options, Reading};
 use tidewatch_engine::books::Books;
 use tidewatch_engine::meters::Meters;
 use tidewatch_engine::sequencer::Command;
-use tidewatch_engine::serve::listen::{self, Listening};
+use tidewatch_engine::serve::formats::Formats;
+use tidewatch_engine::serve::listen::{self, Api, Listening};
 use tidewatch_engine::serve::reader::Reader;
 use tidewatch_engine::serve::stage::Stage;
 use tidewatch_ingest::decode::{Decoder, Format};
@@ -21,8 +23,12 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use v1::account_service_client::AccountServiceClient;
 use v1::dead_letter_service_client::DeadLetterServiceClient;
+use v1::import_service_client::ImportServiceClient;
+use v1::log_service_client::LogServiceClient;
 use v1::metric_service_client::MetricServiceClient;
 use v1::server_service_client::ServerServiceClient;
+use v1::settings_service_client::SettingsServiceClient;
+use v1::source_service_client::SourceServiceClient;
 
 /// A serving engine that goes away with the test.
 pub struct Served {
@@ -32,6 +38,8 @@ pub struct Served {
     pub meters: Arc<Meters>,
     pub api: Listening,
     pub channel: Channel,
+    /// Set as when the process ends.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Served {
@@ -44,17 +52,14 @@ impl Served {
         stage.started(&engine);
         let books = Arc::new(Books::open(engine.directory().root()).unwrap());
         let reader = Reader::new(Arc::clone(&engine), books, 2).unwrap();
-        let names = Arc::clone(engine.names());
-        let decoders = Arc::new(move |source: &str| {
-            let decoder = Decoder::new(Arc::clone(&names), "main", source, Limits::default(), Format::Native);
-            (decoder, ReplayMapping { digest: "".into(), is_new_welcome: false })
-        });
-        let (pins, counted) = (Arc::clone(&stage.pins), Arc::clone(&meters));
+        let formats = Arc::new(Formats::new(&engine, Limits::default(), HashMap::new()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let api = Api { reader, formats, pins: Arc::clone(&stage.pins), stop: Arc::clone(&stop) };
         let loopback = "127.0.0.1:0".parse().unwrap();
-        let api = listen::grpc(loopback, reader, decoders, pins, counted).await.unwrap();
+        let api = listen::grpc(loopback, api, Arc::clone(&meters)).await.unwrap();
         let endpoint = Channel::from_shared(format!("http://{}", api.address())).unwrap();
         let channel = endpoint.connect().await.unwrap();
-        let served = Self { root, engine, stage, meters, api, channel };
+        let served = Self { root, engine, stage, meters, api, channel, stop };
         served.import("app", lines).await;
         served
     }
@@ -101,6 +106,22 @@ impl Served {
 
     pub fn dead_letters(&self) -> DeadLetterServiceClient<Channel> {
         DeadLetterServiceClient::new(self.channel.clone())
+    }
+
+    pub fn settings(&self) -> SettingsServiceClient<Channel> {
+        SettingsServiceClient::new(self.channel.clone())
+    }
+
+    pub fn sources(&self) -> SourceServiceClient<Channel> {
+        SourceServiceClient::new(self.channel.clone())
+    }
+
+    pub fn imports(&self) -> ImportServiceClient<Channel> {
+        ImportServiceClient::new(self.channel.clone())
+    }
+
+    pub fn logs(&self) -> LogServiceClient<Channel> {
+        LogServiceClient::new(self.channel.clone())
     }
 
     pub fn server(&self) -> ServerServiceClient<Channel> {

@@ -67,7 +67,7 @@ fn a_fix_and_a_replay_settle_what_is_not_refused_any_more() {
     shard.import_lines("app", &lines());
     let future = DeadLetterFilter { reason: Some(Reason::FromTheFuture), ..DeadLetterFilter::default() };
     let settings = Settings { skew_us: FAR_SKEW_US, ..Settings::default() };
-    shard.submit(Command::AdoptSettings(Box::new(settings)));
+    shard.submit(Command::Adopt(Box::new(settings.into())));
     let open = notes(&shard, &DeadLetterFilter::default()).0;
 
     let engine = shard.open(1);
@@ -80,7 +80,7 @@ fn a_fix_and_a_replay_settle_what_is_not_refused_any_more() {
         .collect();
     let decoder = Decoder::new(Arc::clone(engine.names()), "main", "app", Limits::default(), Format::Native);
     let mapping = ReplayMapping { digest: "".into(), is_new_welcome: false };
-    let replayed = engine.replay("app", letters, &decoder, mapping).unwrap();
+    let replayed = engine.replay("app", letters, &decoder, mapping, None).unwrap();
     assert_eq!((replayed.resolved, replayed.refused, replayed.accepted), (2, 2, 2));
     engine.shutdown().unwrap();
 
@@ -111,7 +111,7 @@ fn a_dead_letter_that_is_cut_is_never_replayed() {
     let limits = Limits { record_bytes_max: 8 << 20, ..Limits::default() };
     let decoder = Decoder::new(Arc::clone(engine.names()), "main", "app", limits, Format::Native);
     let mapping = ReplayMapping { digest: "".into(), is_new_welcome: false };
-    let replayed = engine.replay("app", vec![(note.seq, letter)], &decoder, mapping).unwrap();
+    let replayed = engine.replay("app", vec![(note.seq, letter)], &decoder, mapping, None).unwrap();
     assert_eq!((replayed.resolved, replayed.refused, replayed.accepted, replayed.cut), (0, 0, 0, 1));
     engine.shutdown().unwrap();
     assert_eq!(notes(&shard, &DeadLetterFilter::default()).0, [note], "it stays");

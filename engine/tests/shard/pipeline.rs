@@ -147,7 +147,7 @@ fn a_zone_adopted_after_the_events_holds_for_them() {
     let digest = shard.digest(2);
     let zone = |zone: &str| {
         let settings = Settings { zone: zone.into(), ..Settings::default() };
-        Command::AdoptSettings(Box::new(settings))
+        Command::Adopt(Box::new(settings.into()))
     };
     shard.submit(zone("Asia/Tokyo"));
     // The day ends nine hours sooner.
@@ -169,7 +169,7 @@ fn a_live_engine_folds_anew_under_another_zone() {
     shard.import_lines("app", &company_lines());
     let engine = shard.open(2);
     let settings = Settings { zone: "America/New_York".into(), ..Settings::default() };
-    let position = engine.submit(Command::AdoptSettings(Box::new(settings))).unwrap();
+    let position = engine.submit(Command::Adopt(Box::new(settings.into()))).unwrap();
     let mut published = engine.published().unwrap().watch();
     while *published.borrow_and_update() < position.seq {
         std::thread::yield_now();

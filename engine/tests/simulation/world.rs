@@ -4,6 +4,7 @@ mod check;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tidewatch_engine::adoption::Adoption;
 use tidewatch_engine::disk::Disk;
 use tidewatch_engine::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
 use tidewatch_engine::sequencer::Command;
@@ -393,14 +394,12 @@ impl Simulation {
                     })
                     .collect();
                 let zone = self.draw.pick(&ZONES);
-                Command::AdoptSettings(Box::new(Settings {
-                    zone: (*zone).into(),
-                    closed_days,
-                    ..Settings::default()
-                }))
+                let settings = Settings { zone: (*zone).into(), closed_days, ..Settings::default() };
+                Command::Adopt(Box::new(settings.into()))
             }
             5..7 => {
-                Command::AdoptModel { text: if self.draw.often(700) { MODEL } else { model::DEFAULT }.into() }
+                let text = if self.draw.often(700) { MODEL } else { model::DEFAULT };
+                Command::Adopt(Box::new(Adoption::of_model(text)))
             }
             7..9 => {
                 let (name, _) = self.draw.pick(&self.setup.sources);

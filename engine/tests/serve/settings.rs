@@ -1,0 +1,105 @@
+//! What is adopted: read, changed in parts, and changed only by who has seen it.
+
+use tidewatch_proto::prost_types::FieldMask;
+use tidewatch_proto::v1;
+use tonic::Code;
+
+use crate::support::{Served, refused, usage};
+
+fn adopt(request_id: &str, settings: v1::Settings, paths: &[&str]) -> v1::AdoptSettingsRequest {
+    v1::AdoptSettingsRequest {
+        request_id: request_id.into(),
+        on_behalf_of: String::new(),
+        settings: Some(settings),
+        update_mask: Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }),
+    }
+}
+
+async fn read(served: &Served, min_position: String) -> v1::Settings {
+    let request = v1::GetSettingsRequest { min_position };
+    served.settings().get_settings(request).await.unwrap().into_inner().settings.unwrap()
+}
+
+#[tokio::test]
+async fn what_the_mask_names_is_adopted_and_the_rest_stays() {
+    let served = Served::new(&[usage("1", "acme", "2024-02-01T00:00:00Z")]).await;
+    let before = read(&served, String::new()).await;
+    assert_eq!((before.zone.as_str(), before.closed_days.len()), ("UTC", 0));
+    let closed =
+        v1::ClosedDays { scope: "segment:smb".into(), from: "2024-12-24".into(), to: "2024-12-26".into() };
+    let settings = v1::Settings {
+        zone: "Europe/Berlin".into(),
+        closed_days: vec![closed.clone()],
+        model: "not a model".into(),
+        etag: before.etag.clone(),
+        ..Default::default()
+    };
+    let both = adopt("r1", settings, &["zone", "closed_days"]);
+    let answer = served.settings().adopt_settings(both.clone()).await.unwrap().into_inner();
+    let position = answer.position.clone().unwrap();
+    let after = read(&served, position.token).await;
+    assert_eq!(
+        (after.zone.as_str(), &after.closed_days, &after.model),
+        ("Europe/Berlin", &vec![closed], &before.model)
+    );
+    assert_eq!(
+        served.settings().adopt_settings(both).await.unwrap().into_inner(),
+        answer,
+        "answered as before"
+    );
+
+    // The same again changes nothing and logs nothing.
+    let same = adopt("r2", v1::Settings { zone: "Europe/Berlin".into(), ..Default::default() }, &["zone"]);
+    served.settings().adopt_settings(same).await.unwrap();
+    assert_eq!(read(&served, String::new()).await.etag, after.etag);
+
+    let stale = v1::Settings { zone: "UTC".into(), etag: before.etag, ..Default::default() };
+    let metadata = refused(
+        served.settings().adopt_settings(adopt("r3", stale, &["zone"])).await,
+        Code::Aborted,
+        "SETTINGS_CHANGED",
+    );
+    assert_eq!(metadata["etag"], after.etag);
+}
+
+#[tokio::test]
+async fn what_cannot_be_adopted_is_refused_whole() {
+    let served = Served::new(&[]).await;
+    let before = read(&served, String::new()).await;
+    let day = |scope: &str, from: &str, to: &str| v1::Settings {
+        zone: "Europe/Berlin".into(),
+        closed_days: vec![v1::ClosedDays { scope: scope.into(), from: from.into(), to: to.into() }],
+        ..Default::default()
+    };
+    let model =
+        |text: &str| v1::Settings { model: text.into(), zone: "Europe/Berlin".into(), ..Default::default() };
+    let both = ["zone", "closed_days"].as_slice();
+    let with_model = ["zone", "model"].as_slice();
+    let refusals = [
+        (
+            v1::Settings { zone: "Europe/Atlantis".into(), ..Default::default() },
+            ["zone"].as_slice(),
+            "INVALID_SETTINGS",
+        ),
+        (day("everyone", "2024-01-01", "2024-01-01"), both, "INVALID_SETTINGS"),
+        (day("all", "soon", "2024-01-01"), both, "INVALID_SETTINGS"),
+        (day("all", "2024-01-02", "2024-01-01"), both, "INVALID_SETTINGS"),
+        (day("all", "2024-01-02", "2024-01-02"), &[], "INVALID_SETTINGS"),
+        (day("all", "2024-01-02", "2024-01-02"), &["zone", "skew_us"], "INVALID_SETTINGS"),
+        (model("[metrics]\nx = 1\n"), with_model, "INVALID_MODEL"),
+        (model(&"#".repeat(256 * 1024 + 1)), with_model, "TOO_LONG"),
+    ];
+    for (number, (settings, paths, reason)) in refusals.into_iter().enumerate() {
+        let asked = adopt(&format!("r{number}"), settings, paths);
+        refused(served.settings().adopt_settings(asked).await, Code::InvalidArgument, reason);
+    }
+    let nameless = adopt("", day("all", "2024-01-02", "2024-01-02"), &["zone"]);
+    refused(served.settings().adopt_settings(nameless).await, Code::InvalidArgument, "REQUEST_ID_MISSING");
+    let long = v1::AdoptSettingsRequest {
+        on_behalf_of: "x".repeat(257),
+        ..adopt("long", day("all", "2024-01-02", "2024-01-02"), &["zone"])
+    };
+    let metadata = refused(served.settings().adopt_settings(long).await, Code::InvalidArgument, "TOO_LONG");
+    assert_eq!(metadata["most"], "256");
+    assert_eq!(read(&served, String::new()).await, before, "nothing of them was adopted");
+}
