@@ -1,8 +1,9 @@
 //! The program `tidewatch` on a data directory, as an operator runs it.
 #![expect(clippy::disallowed_methods, reason = "an operator writes the configuration")]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use tidewatch_engine::directory::Directory;
 use tidewatch_engine::log::Entry;
@@ -64,6 +65,25 @@ impl Program {
         if output.status.success() { Ok(stderr) } else { Err(stderr) }
     }
 
+    /// Reads and serves until it is stopped.
+    pub fn serve(&self) -> Running {
+        std::fs::write(self.config(), self.sources.replace("'warn'", "'info'\nformat = 'json'")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tidewatch"))
+            .args(["serve", "--config", self.config().to_str().unwrap(), "--data"])
+            .arg(self.shard.path())
+            .env_remove("TIDEWATCH_DATA")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let line = log.find(|line| line.contains("serving gRPC")).expect("it serves");
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let address = line["address"].as_str().unwrap().to_owned();
+        // Read to the end, so that it never waits for its log.
+        std::thread::spawn(move || log.for_each(drop));
+        Running { child, address }
+    }
+
     /// Another command, which must succeed.
     pub fn command(&self, arguments: &[&str]) {
         let output = self.run(arguments);
@@ -88,5 +108,39 @@ impl Program {
             })
             .unwrap();
         found
+    }
+}
+
+/// The program while it serves; ended with the test.
+pub struct Running {
+    child: Child,
+    address: String,
+}
+
+impl Running {
+    /// A command that asks it and must succeed; answers what it wrote.
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_tidewatch"))
+            .args(arguments)
+            .args(["--server", &self.address])
+            .env_remove("TIDEWATCH_DATA")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn stop(mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success() && self.child.wait().unwrap().success(), "a stop is clean");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that was stopped is gone already.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
     }
 }

@@ -1,0 +1,134 @@
+//! Imports that break off: the client killed, the engine killed. Run again, they end where a whole one ends.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::places::{Directory, Files, Place, Server, fleet, program};
+
+/// How long a part of the test may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Broken {
+    files: Files,
+    server: Server,
+    file: String,
+    /// Lines of the file.
+    lines: u64,
+    /// The digest of a whole import.
+    whole: String,
+}
+
+impl Broken {
+    fn new() -> Self {
+        let files = Files::new();
+        let lines = fleet(30, 120);
+        let file = files.write("events.ndjson", lines.join("\n"));
+        let rest = Directory(files.path("rest"));
+        rest.says(&["import", "--source", "app", &file]);
+        let whole = rest.says(&["digest"]);
+        let server = Server::start(files.path("run"));
+        Self { files, server, file, lines: lines.len() as u64, whole }
+    }
+
+    fn import(&self) -> Child {
+        let place = self.server.named();
+        let import = program()
+            .args(["import", "--source", "app", &self.file])
+            .args(place)
+            .stderr(Stdio::piped())
+            .spawn();
+        import.unwrap()
+    }
+
+    /// Waits until some of the file is in the log, and not all of it.
+    fn wait_until_it_runs(&self) -> u64 {
+        let began = now();
+        while now() - began < PATIENCE {
+            let events = self.events();
+            if events > 0 {
+                return events;
+            }
+        }
+        panic!("nothing was imported");
+    }
+
+    fn events(&self) -> u64 {
+        let events = |segment: &str| -> u64 {
+            serde_json::from_str::<Value>(segment).unwrap()["events"].as_u64().unwrap()
+        };
+        self.server.says(&["log", "stat", "--json"]).lines().map(events).sum()
+    }
+
+    /// Runs the import to its end, and once more.
+    fn ends_whole(&self, before: u64) {
+        let run = || -> Value {
+            let said = self.server.says(&["import", "--source", "app", "--json", &self.file]);
+            serde_json::from_str(&said).unwrap()
+        };
+        let ended = run();
+        assert_eq!(ended["new"].as_u64(), Some(self.lines - before), "{ended}");
+        assert_eq!(ended["duplicates"], 0, "it goes on behind the last batch that was durable");
+        assert_eq!(self.server.says(&["digest"]), self.whole);
+        let again = run();
+        assert_eq!((&again["new"], &again["duplicates"]), (&0.into(), &0.into()));
+        assert_eq!(self.server.says(&["digest"]), self.whole);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "only the patience of a test is measured")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[test]
+fn an_import_whose_client_was_killed_is_run_again() {
+    let broken = Broken::new();
+    let mut client = broken.import();
+    broken.wait_until_it_runs();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    // What was on its way is still taken.
+    let began = now();
+    let is_over = || broken.server.says(&["source", "list", "--json"]).contains("\"state\":\"ended\"");
+    while !is_over() {
+        assert!(now() - began < PATIENCE, "the import did not end with its client");
+    }
+    let before = broken.events();
+    assert!(before < broken.lines, "the client was killed too late to prove anything");
+    broken.ends_whole(before);
+}
+
+#[test]
+fn an_import_whose_engine_was_killed_is_run_again() {
+    let mut broken = Broken::new();
+    let client = broken.import();
+    broken.wait_until_it_runs();
+    broken.server.kill();
+    let told = client.wait_with_output().unwrap();
+    assert_eq!(told.status.code(), Some(1), "the client says that it broke off");
+    assert!(!told.stderr.is_empty());
+    broken.server.start_again();
+    let before = broken.events();
+    assert!(before < broken.lines, "the engine was killed too late to prove anything");
+    broken.ends_whole(before);
+    broken.server.stop();
+    let left = Directory(broken.server.data.clone());
+    assert_eq!(left.says(&["digest"]), broken.whole);
+    left.says(&["import", "--source", "app", &broken.file]);
+    assert_eq!(left.says(&["digest"]), broken.whole, "{}", broken.files.path("").display());
+}
+
+#[test]
+fn an_engine_that_stops_ends_its_imports_and_says_so() {
+    let mut broken = Broken::new();
+    let client = broken.import();
+    broken.wait_until_it_runs();
+    broken.server.stop();
+    let told = client.wait_with_output().unwrap();
+    let stderr = String::from_utf8(told.stderr).unwrap();
+    assert!(told.status.code() == Some(1) && stderr.contains("shutting down"), "{stderr}");
+    broken.server.start_again();
+    broken.ends_whole(broken.events());
+}
