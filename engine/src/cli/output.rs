@@ -25,7 +25,16 @@ pub(super) fn note(sentence: &str) {
 
 /// The error and what caused it.
 pub(super) fn complain(error: &anyhow::Error) {
-    note(&format!("tidewatch: {error:#}"));
+    note(&format!("tidewatch: {}", sentence(error)));
+}
+
+/// The error and what caused it, each once: many errors tell their cause in their own sentence.
+fn sentence(error: &anyhow::Error) -> String {
+    let said = error.chain().map(ToString::to_string).reduce(|said, cause| match said.contains(&cause) {
+        true => said,
+        false => format!("{said}: {cause}"),
+    });
+    said.unwrap_or_default()
 }
 
 /// Whether an error only says that the reader of our output has gone, as `head` does.
@@ -169,5 +178,21 @@ fn json_value(value: &v1::Value) -> String {
             format!("[{}]", list.values.iter().map(json_value).collect::<Vec<_>>().join(","))
         }
         Some(Kind::Object(object)) => json_values(&object.fields),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "no such file");
+        let told = crate::config::ConfigError::Unreadable { path: "x.toml".into(), source: missing() };
+        assert_eq!(sentence(&told.into()), "cannot read the configuration x.toml: no such file");
+        let bare = Err::<(), _>(missing()).context("cannot read the mapping m.toml").unwrap_err();
+        assert_eq!(sentence(&bare), "cannot read the mapping m.toml: no such file");
     }
 }
