@@ -17,6 +17,9 @@ pub const CLOSED_DAYS_MAX: usize = 10_000;
 /// Longest scope of a closed period, in bytes.
 pub const SCOPE_BYTES_MAX: usize = 1024;
 
+/// Longest skew or delay, in microseconds: 366 days.
+pub const DURATION_US_MAX: Micros = 366 * 86_400_000_000;
+
 /// A change of what is adopted; what is `None` stays as it is.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Adoption {
@@ -57,6 +60,14 @@ pub enum AdoptionError {
     ScopeTooLong {
         /// Its length.
         bytes: usize,
+    },
+    /// A skew or a delay that is negative or absurd.
+    #[error("{what} of {us} µs; it is at least 0 and at most {DURATION_US_MAX} µs (366 days)")]
+    Duration {
+        /// Which.
+        what: &'static str,
+        /// Its length.
+        us: Micros,
     },
     /// A closed period that ends before it begins.
     #[error("closed days end on {to} before they begin on {from}")]
@@ -99,6 +110,11 @@ impl Adoption {
             }
             let compile = |model| Plan::compile(model, names, Calendar::utc(), Bounds::LIVE, &[]);
             Model::parse(text).and_then(compile).map_err(AdoptionError::Model)?;
+        }
+        for (what, us) in [("a skew", self.skew_us), ("a close delay", self.close_delay_us)] {
+            if let Some(us) = us.filter(|us| !(0..=DURATION_US_MAX).contains(us)) {
+                return Err(AdoptionError::Duration { what, us });
+            }
         }
         let closed_days = self.closed_days.as_deref().unwrap_or_default();
         if closed_days.len() > CLOSED_DAYS_MAX {
@@ -184,5 +200,11 @@ mod tests {
         );
         assert!(problem(Adoption::of_model("#".repeat(MODEL_BYTES_MAX + 1))).contains("262144"));
         assert!(problem(Adoption::of_model("[metrics]\nx = 1\n")).contains("not adopted"));
+        for us in [-1, DURATION_US_MAX + 1] {
+            let adoption = Adoption { skew_us: Some(us), ..Adoption::default() };
+            assert!(problem(adoption).contains("366 days"), "{us}");
+        }
+        let longest = Adoption { close_delay_us: Some(DURATION_US_MAX), ..Adoption::default() };
+        assert!(longest.check(&names).is_ok());
     }
 }

@@ -27,6 +27,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::app::Options;
+use crate::telemetry;
 
 /// Watches the health of customer accounts: events in, scores and reasons out.
 #[derive(Parser)]
@@ -106,6 +107,12 @@ pub fn run() -> ExitCode {
         Arguments::command().error(ErrorKind::ArgumentConflict, sentence).exit();
     }
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    // What waits, is skipped or goes wrong on the way is told whatever the command; `serve` has a log of its own settings.
+    if !matches!(arguments.task, Task::Serve(_))
+        && let Err(error) = telemetry::start(telemetry::Format::Text, "warn")
+    {
+        output::complain(&error.into());
+    }
     let done = match arguments.task {
         Task::Serve(arguments) => serve::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),

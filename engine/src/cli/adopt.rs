@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{ArgGroup, Args};
+use jiff::SignedDuration;
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::settings::ClosedDays;
 use tidewatch_proto::{prost_types, v1};
@@ -17,7 +18,7 @@ use crate::directory::TENANT_DEFAULT;
 use crate::serve::settings::wire_closed_days;
 
 #[derive(Args)]
-#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["zone", "closed_days", "model"]))]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["zone", "closed_days", "model", "skew", "close_delay"]))]
 pub(super) struct Arguments {
     #[command(flatten)]
     place: Place,
@@ -31,6 +32,12 @@ pub(super) struct Arguments {
     /// The model file.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    /// How far an event may lie ahead of the time at which it is recorded, as 24h; one further ahead is refused.
+    #[arg(long, value_name = "DURATION")]
+    skew: Option<SignedDuration>,
+    /// How long after its end a day closes, as 3h.
+    #[arg(long, value_name = "DURATION")]
+    close_delay: Option<SignedDuration>,
     /// Whose data it is.
     #[arg(long, value_name = "NAME", default_value = TENANT_DEFAULT)]
     tenant: String,
@@ -54,6 +61,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         settings.model = super::metrics::read_model_text(file)?;
         paths.push("model".to_owned());
     }
+    if let Some(skew) = arguments.skew {
+        settings.skew_us = microseconds("--skew", skew)?;
+        paths.push("skew_us".to_owned());
+    }
+    if let Some(delay) = arguments.close_delay {
+        settings.close_delay_us = microseconds("--close-delay", delay)?;
+        paths.push("close_delay_us".to_owned());
+    }
     let update_mask = Some(prost_types::FieldMask { paths });
     let asked = v1::AdoptSettingsRequest { settings: Some(settings), update_mask, ..Default::default() };
     let writes = Writes::open(&arguments.place, &arguments.author, Some(&arguments.tenant))?;
@@ -61,6 +76,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     writes.close()?;
     writeln!(output::out(), "adopted at position {position}")?;
     Ok(())
+}
+
+fn microseconds(option: &str, duration: SignedDuration) -> anyhow::Result<i64> {
+    i64::try_from(duration.as_micros()).with_context(|| format!("{option} {duration:#} is too long"))
 }
 
 /// Reads closed days from a CSV file.

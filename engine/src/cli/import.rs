@@ -41,6 +41,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    // Before a directory is made for nothing.
+    for file in arguments.files.iter().filter(|file| *file != "-") {
+        std::fs::metadata(file).with_context(|| format!("cannot read {file}"))?;
+    }
     let import = Import {
         source: arguments.source.clone(),
         mapping: read_mapping_text(arguments.mapping.as_deref())?,

@@ -103,19 +103,23 @@ pub fn adoption(asked: &v1::AdoptSettingsRequest) -> Result<Adoption, Refusal> {
         match path.as_str() {
             "zone" => adoption.zone = Some(settings.zone.as_str().into()),
             "model" => adoption.model = Some(settings.model.as_str().into()),
+            "skew_us" => adoption.skew_us = Some(settings.skew_us),
+            "close_delay_us" => adoption.close_delay_us = Some(settings.close_delay_us),
             "closed_days" => {
                 let read = settings.closed_days.iter().map(closed_days).collect::<Result<_, _>>();
                 adoption.closed_days = Some(read.map_err(refused)?);
             }
             other => {
                 return Err(refused(format!(
-                    "update_mask names {other:?}; zone, closed_days and model can be set"
+                    "update_mask names {other:?}; zone, closed_days, model, skew_us and close_delay_us can be set"
                 )));
             }
         }
     }
     match paths {
-        [] => Err(refused("update_mask is empty; name zone, closed_days or model".to_owned())),
+        [] => Err(refused(
+            "update_mask is empty; name zone, closed_days, model, skew_us or close_delay_us".to_owned(),
+        )),
         _ => Ok(adoption),
     }
 }
