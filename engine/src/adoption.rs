@@ -17,8 +17,8 @@ pub const CLOSED_DAYS_MAX: usize = 10_000;
 /// Longest scope of a closed period, in bytes.
 pub const SCOPE_BYTES_MAX: usize = 1024;
 
-/// Longest skew or delay, in microseconds: 366 days.
-pub const DURATION_US_MAX: Micros = 366 * 86_400_000_000;
+/// Longest skew or delay, in microseconds: 10,000 years, for feeds whose times are meant to lie ahead.
+pub const DURATION_US_MAX: Micros = 3_652_425 * 86_400_000_000;
 
 /// A change of what is adopted; what is `None` stays as it is.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -61,8 +61,8 @@ pub enum AdoptionError {
         /// Its length.
         bytes: usize,
     },
-    /// A skew or a delay that is negative or absurd.
-    #[error("{what} of {us} µs; it is at least 0 and at most {DURATION_US_MAX} µs (366 days)")]
+    /// A skew or a delay that is negative or past every calendar.
+    #[error("{what} of {us} µs; it is at least 0 and at most {DURATION_US_MAX} µs (10,000 years)")]
     Duration {
         /// Which.
         what: &'static str,
@@ -202,7 +202,7 @@ mod tests {
         assert!(problem(Adoption::of_model("[metrics]\nx = 1\n")).contains("not adopted"));
         for us in [-1, DURATION_US_MAX + 1] {
             let adoption = Adoption { skew_us: Some(us), ..Adoption::default() };
-            assert!(problem(adoption).contains("366 days"), "{us}");
+            assert!(problem(adoption).contains("10,000 years"), "{us}");
         }
         let longest = Adoption { close_delay_us: Some(DURATION_US_MAX), ..Adoption::default() };
         assert!(longest.check(&names).is_ok());

@@ -55,7 +55,7 @@ fn no_answer_and_no_commit_leaves_before_its_sync() {
     let mut text = String::new();
     eventually("the tracer has written its last line", || {
         text = std::fs::read_to_string(&trace).unwrap();
-        text.contains(&format!("{} +++ exited", program.id()))
+        text.contains(&format!("{:<5} +++ exited", program.id()))
     });
     let Seen { frames, syncs, answers, commits } = judge(&text, &topic, &laid(&shard)).unwrap();
     assert!(frames > 10 && syncs > 10, "{frames} frames, {syncs} syncs");
