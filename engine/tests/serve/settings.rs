@@ -85,7 +85,8 @@ async fn what_cannot_be_adopted_is_refused_whole() {
         (day("all", "soon", "2024-01-01"), both, "INVALID_SETTINGS"),
         (day("all", "2024-01-02", "2024-01-01"), both, "INVALID_SETTINGS"),
         (day("all", "2024-01-02", "2024-01-02"), &[], "INVALID_SETTINGS"),
-        (day("all", "2024-01-02", "2024-01-02"), &["zone", "skew_us"], "INVALID_SETTINGS"),
+        (day("all", "2024-01-02", "2024-01-02"), &["zone", "etag"], "INVALID_SETTINGS"),
+        (v1::Settings { skew_us: -1, ..Default::default() }, &["skew_us"], "INVALID_SETTINGS"),
         (model("[metrics]\nx = 1\n"), with_model, "INVALID_MODEL"),
         (model(&"#".repeat(256 * 1024 + 1)), with_model, "TOO_LONG"),
     ];
@@ -102,4 +103,14 @@ async fn what_cannot_be_adopted_is_refused_whole() {
     let metadata = refused(served.settings().adopt_settings(long).await, Code::InvalidArgument, "TOO_LONG");
     assert_eq!(metadata["most"], "256");
     assert_eq!(read(&served, String::new()).await, before, "nothing of them was adopted");
+}
+
+#[tokio::test]
+async fn skew_and_close_delay_are_adopted() {
+    let served = Served::new(&[]).await;
+    let settings = v1::Settings { skew_us: 7, close_delay_us: 0, ..Default::default() };
+    let asked = adopt("r1", settings, &["skew_us", "close_delay_us"]);
+    let position = served.settings().adopt_settings(asked).await.unwrap().into_inner().position.unwrap();
+    let after = read(&served, position.token).await;
+    assert_eq!((after.skew_us, after.close_delay_us, after.zone.as_str()), (7, 0, "UTC"));
 }
