@@ -58,62 +58,73 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// The event, checked against the contract.
+    /// The event, checked against the contract. A refused record leaves no name behind: names are kept as long as the shard
+    /// runs, and whoever sends rubbish is not to fill its memory.
     ///
     /// # Errors
     /// `missing_field`, `bad_field`, `no_subject`, `over_limit`, `bad_amount`.
     pub fn finish(self, with: &Decoding<'_>, origin: &Origin) -> Result<Event, Rejection> {
         let names = with.names;
-        let intern = |field: &str, text: Option<Cow<'_, str>>| intern_id(with, field, text);
-        let type_name = self.kind.filter(|name| !name.is_empty()).ok_or_else(|| missing("type"))?;
-        within_id(with.limits, "type", &type_name)?;
-        let kind = EventType::known(&type_name).unwrap_or_else(|| EventType::Other(names.intern(&type_name)));
+        let limits = with.limits;
+        let type_name = within_id(limits, "type", self.kind)?.ok_or_else(|| missing("type"))?;
+        let kind = EventType::known(&type_name);
         let occurred_at = self.occurred_at.ok_or_else(|| missing("occurred_at"))?;
-        let user = intern("user", self.user)?;
-        let subject = match (intern("account", self.account)?, self.reference) {
-            (Some(account), None) => Subject::Account(account),
-            (None, Some((system, id))) => Subject::Ref {
-                system: intern("ref.system", Some(system))?.ok_or_else(|| missing("ref.system"))?,
-                id: intern("ref.id", Some(id))?.ok_or_else(|| missing("ref.id"))?,
-            },
-            (None, None) if user.is_some() => Subject::User,
-            (None, None) => return Err(no_subject("none of account, ref and user is given")),
+        let user = within_id(limits, "user", self.user)?;
+        let account = within_id(limits, "account", self.account)?;
+        let reference = match self.reference {
+            None => None,
+            Some((system, id)) => Some((
+                within_id(limits, "ref.system", Some(system))?.ok_or_else(|| missing("ref.system"))?,
+                within_id(limits, "ref.id", Some(id))?.ok_or_else(|| missing("ref.id"))?,
+            )),
+        };
+        match (&account, &reference) {
             (Some(_), Some(_)) => return Err(no_subject("both account and ref are given; give one of them")),
-        };
-        let id: Box<str> = match self.id.filter(|id| !id.is_empty()) {
-            Some(id) => {
-                within_id(with.limits, "id", &id)?;
-                id.as_ref().into()
+            (None, None) if user.is_none() => {
+                return Err(no_subject("none of account, ref and user is given"));
             }
-            None => origin.id(names).into(),
-        };
+            _ => {}
+        }
+        let id = within_id(limits, "id", self.id)?;
         let mut properties = Properties { type_name: &type_name, fields: self.properties };
         properties.check(kind)?;
         properties.add_points(kind);
-        let feature = properties.take_name(with, "feature")?;
-        let metric = properties.take_name(with, "metric")?;
+        let feature = properties.take_name(limits, "feature")?;
+        let metric = properties.take_name(limits, "metric")?;
+        let source = within_id(limits, "source", self.source)?;
+        let product = within_id(limits, "product", self.product)?;
+        // Nothing is refused from here on.
+        let intern = |text: Cow<'_, str>| names.intern(&text);
         Ok(Event {
-            source: intern("source", self.source)?.unwrap_or(with.source),
+            source: source.map_or(with.source, intern),
             generation: 0,
-            id,
-            subject,
-            user,
+            id: id.map_or_else(|| origin.id(names).into(), |id| id.as_ref().into()),
+            subject: match (account, reference) {
+                (Some(account), _) => Subject::Account(intern(account)),
+                (None, Some((system, id))) => Subject::Ref { system: intern(system), id: intern(id) },
+                (None, None) => Subject::User,
+            },
+            user: user.map(intern),
             actor: self.actor,
-            product: intern("product", self.product)?,
-            kind,
+            product: product.map(intern),
             occurred_at,
             quantity: self.quantity,
             amount: self.amount.map(|amount| towards_customer(kind, amount)),
-            feature,
-            metric,
+            feature: feature.map(|text| names.intern(&text)),
+            metric: metric.map(|text| names.intern(&text)),
             properties: properties.sorted(names),
             unknown: self.unknown,
+            kind: kind.unwrap_or_else(|| EventType::Other(names.intern(&type_name))),
         })
     }
 }
 
-fn towards_customer(kind: EventType, amount: Money) -> Money {
-    let minor = if contract::pays_customer(kind) && amount.minor > 0 { -amount.minor } else { amount.minor };
+fn towards_customer(kind: Option<EventType>, amount: Money) -> Money {
+    let minor = if kind.is_some_and(contract::pays_customer) && amount.minor > 0 {
+        -amount.minor
+    } else {
+        amount.minor
+    };
     Money { minor, ..amount }
 }
 
@@ -125,26 +136,23 @@ fn no_subject(detail: &str) -> Rejection {
     Rejection::new(Reason::NoSubject, detail)
 }
 
-fn within_id(limits: &Limits, field: &str, text: &str) -> Result<(), Rejection> {
+/// A text that is not empty and no longer than an id may be.
+fn within_id<'a>(
+    limits: &Limits,
+    field: &str,
+    text: Option<Cow<'a, str>>,
+) -> Result<Option<Cow<'a, str>>, Rejection> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    check_id(limits, field, &text)?;
+    Ok(Some(text))
+}
+
+fn check_id(limits: &Limits, field: &str, text: &str) -> Result<(), Rejection> {
     let (length, most) = (text.len(), limits.id_bytes_max);
     if length <= most {
         return Ok(());
     }
     Err(Rejection::new(Reason::OverLimit, format!("{field} of {length} bytes is past id_bytes_max = {most}")))
-}
-
-fn intern_id(
-    with: &Decoding<'_>,
-    field: &str,
-    text: Option<Cow<'_, str>>,
-) -> Result<Option<Symbol>, Rejection> {
-    match text.filter(|text| !text.is_empty()) {
-        Some(text) => {
-            within_id(with.limits, field, &text)?;
-            Ok(Some(with.names.intern(&text)))
-        }
-        None => Ok(None),
-    }
 }
 
 struct Properties<'n, 'a> {
@@ -161,13 +169,14 @@ impl Properties<'_, '_> {
         self.position(key).map(|at| &self.fields[at].1)
     }
 
-    fn check(&self, kind: EventType) -> Result<(), Rejection> {
-        contract::rules(kind).iter().try_for_each(|rule| rule.check(self.type_name, self.get(rule.key)))
+    fn check(&self, kind: Option<EventType>) -> Result<(), Rejection> {
+        let rules = kind.map_or(&[] as &[_], contract::rules);
+        rules.iter().try_for_each(|rule| rule.check(self.type_name, self.get(rule.key)))
     }
 
     /// A pulse is stored with the points of its colour, whatever points it brings, so that metrics read a number.
-    fn add_points(&mut self, kind: EventType) {
-        if kind != EventType::PulseRecorded {
+    fn add_points(&mut self, kind: Option<EventType>) {
+        if kind != Some(EventType::PulseRecorded) {
             return;
         }
         let colour = self.get("colour").and_then(Value::as_text);
@@ -177,14 +186,17 @@ impl Properties<'_, '_> {
         }
     }
 
-    /// Moves a textual, non-empty property out of the list into its own field of the event.
-    fn take_name(&mut self, with: &Decoding<'_>, key: &str) -> Result<Option<Symbol>, Rejection> {
+    /// Moves a textual, non-empty property out of the list, for a field of the event's own.
+    fn take_name(&mut self, limits: &Limits, key: &str) -> Result<Option<Box<str>>, Rejection> {
         let Some(at) = self.position(key) else { return Ok(None) };
-        let Some(text) = self.fields[at].1.as_text().filter(|text| !text.is_empty()) else { return Ok(None) };
-        within_id(with.limits, key, text)?;
-        let symbol = with.names.intern(text);
-        self.fields.swap_remove(at);
-        Ok(Some(symbol))
+        match &self.fields[at].1 {
+            Value::Text(text) if !text.is_empty() => check_id(limits, key, text)?,
+            _ => return Ok(None),
+        }
+        Ok(match self.fields.swap_remove(at).1 {
+            Value::Text(text) => Some(text),
+            _ => unreachable!("it was looked at above"),
+        })
     }
 
     fn sorted(mut self, names: &Names) -> Vec<(Symbol, Value)> {

@@ -37,6 +37,24 @@ fn with(fields: &str) -> String {
     format!(r#"{{"id":"1","account":"acme","occurred_at":"2024-05-01T08:00:00Z",{fields}}}"#)
 }
 
+#[test]
+fn a_refused_record_leaves_no_name_behind() {
+    let names = Names::new();
+    let envelope = r#""id":"1","account":"a stranger","user":"another","product":"x","occurred_at":0"#;
+    let known = decode(&names, br#"{"account":"acme","type":"note","occurred_at":0}"#).map(|_| names.count());
+    for rest in [
+        r#""type":"usage","properties":{"metric":"m","unheard":1}"#.to_owned(),
+        r#""type":"unheard","ref":{"system":"s","id":"i"}"#.to_owned(),
+        r#""occurred_at":"yesterday","type":"unheard""#.to_owned(),
+        format!(r#""type":"unheard","properties":{{"feature":"{}"}}"#, "f".repeat(513)),
+        format!(r#""type":"unheard","source":"{}""#, "s".repeat(513)),
+    ] {
+        let line = format!("{{{envelope},{rest}}}");
+        assert!(decode(&names, line.as_bytes()).is_err(), "{line}");
+        assert_eq!(Ok(names.count()), known, "{line}");
+    }
+}
+
 const HEAD: &str = r#"{"source":"shop","id":"1","account":"acme","#;
 const AT: &str = r#""occurred_at":"2024-05-01T08:00:00Z""#;
 
