@@ -288,18 +288,19 @@ impl Engine {
     }
 
     /// Decodes dead letters of one source again, as after a fix of its mapping or of a setting, and settles those of which
-    /// nothing is refused any more. Who asked for it is logged with it.
+    /// nothing is refused any more. They are read one by one as they are wanted. Who asked for it is logged with it.
     ///
     /// # Errors
-    /// When the source was read by another mapping and that is not welcome; when the engine stops first.
-    pub fn replay(
+    /// When the source was read by another mapping and that is not welcome; when the engine stops first; the first of
+    /// `letters`.
+    pub fn replay<E: From<EngineError>>(
         &self,
         source: &str,
-        letters: Vec<(u64, DeadLetter)>,
+        letters: impl IntoIterator<Item = Result<(u64, DeadLetter), E>>,
         decoder: &Decoder,
         mapping: ReplayMapping,
         request: Option<&Request>,
-    ) -> Result<Replayed, EngineError> {
+    ) -> Result<Replayed, E> {
         replay::replay(&self.shared, source, letters, decoder, mapping, request)
     }
 

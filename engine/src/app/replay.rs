@@ -11,7 +11,7 @@ use super::{EngineError, Shared};
 use crate::lanes::Lane;
 use crate::log::DeadLetter;
 use crate::request::Request;
-use crate::sequencer::{Command, Input, Reply};
+use crate::sequencer::{Command, Input, Refused, Reply};
 
 /// Dead letters settled by one entry of the log.
 const RESOLVED_MAX: usize = 1000;
@@ -40,15 +40,17 @@ pub struct Replayed {
     pub accepted: u64,
 }
 
-/// Replays dead letters of one source; each is its own batch, so that it is known what became of it.
-pub(super) fn replay(
+/// Replays dead letters of one source; each is its own batch, so that it is known what became of it. No more of them are
+/// in memory than wait to be sequenced.
+pub(super) fn replay<E: From<EngineError>>(
     shared: &Shared,
     source: &str,
-    letters: Vec<(u64, DeadLetter)>,
+    letters: impl IntoIterator<Item = Result<(u64, DeadLetter), E>>,
     decoder: &Decoder,
     mapping: ReplayMapping,
     request: Option<&Request>,
-) -> Result<Replayed, EngineError> {
+) -> Result<Replayed, E> {
+    let refused = |refused: Refused| E::from(refused.into());
     let open = Command::OpenSource {
         source: source.into(),
         mapping_digest: mapping.digest,
@@ -57,7 +59,7 @@ pub(super) fn replay(
     };
     let opened = match shared.ask(open.asked_by(request))? {
         Reply::Opened(opened) => *opened,
-        Reply::Refused(refused) => return Err(refused.into()),
+        Reply::Refused(cause) => return Err(refused(cause)),
         Reply::Done { .. } | Reply::Taken(_) => {
             unreachable!("opening a source is answered by its checkpoints")
         }
@@ -65,15 +67,16 @@ pub(super) fn replay(
     let (to, answers) = channel();
     let mut waiting = HashMap::new();
     let mut replayed = Replayed::default();
-    for (seq, letter) in letters {
+    for letter in letters {
+        let (seq, letter) = letter?;
         if letter.is_cut() {
             // Half a record means something else, or nothing.
             replayed.cut += 1;
             continue;
         }
-        let batch = decode(decoder, &letter);
-        let generation = opened.generation;
         let bytes = letter.original.len();
+        let batch = decode(decoder, letter);
+        let generation = opened.generation;
         let ticket =
             shared.push(Lane::Bulk, bytes, &to, |ticket| Input::Batch { ticket, generation, batch })?;
         waiting.insert(ticket, seq);
@@ -84,7 +87,7 @@ pub(super) fn replay(
         let (ticket, reply) = match answers.recv_timeout(ANSWER_WAIT) {
             Ok(answer) => answer,
             Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => return Err(shared.closed()),
+            Err(RecvTimeoutError::Disconnected) => return Err(shared.closed().into()),
         };
         let seq = waiting.remove(&ticket);
         match reply {
@@ -95,7 +98,7 @@ pub(super) fn replay(
                     _ => replayed.refused += 1,
                 }
             }
-            Reply::Refused(refused) => return Err(refused.into()),
+            Reply::Refused(cause) => return Err(refused(cause)),
             Reply::Done { .. } | Reply::Opened(_) => unreachable!("a batch is taken or refused"),
         }
     }
@@ -103,17 +106,17 @@ pub(super) fn replay(
     replayed.resolved = resolved.len() as u64;
     for seqs in resolved.chunks(RESOLVED_MAX) {
         let resolve = Command::ResolveDeadLetters { seqs: seqs.to_vec() };
-        if let Reply::Refused(refused) = shared.ask(resolve.asked_by(request))? {
-            return Err(refused.into());
+        if let Reply::Refused(cause) = shared.ask(resolve.asked_by(request))? {
+            return Err(refused(cause));
         }
     }
     Ok(replayed)
 }
 
-fn decode(decoder: &Decoder, letter: &DeadLetter) -> Batch {
-    let record = RawRecord::whole(0..letter.original.len(), letter.origin.clone());
+fn decode(decoder: &Decoder, letter: DeadLetter) -> Batch {
+    let record = RawRecord::whole(0..letter.original.len(), letter.origin);
     decoder.decode(RawBatch {
-        payload: letter.original.to_vec(),
+        payload: letter.original.into_vec(),
         records: vec![record],
         progress: Vec::new(),
     })

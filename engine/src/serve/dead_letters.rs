@@ -282,20 +282,21 @@ pub fn replay(
 ) -> Result<v1::ReplayDeadLettersResponse, Refusal> {
     let filter = Filter::parse(&asked.filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
     let mapping = new_mapping(formats, asked)?;
-    let mut by_source: BTreeMap<String, Vec<(u64, DeadLetter)>> = BTreeMap::new();
+    let mut by_source: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for note in notes(shelf.books, 0, shelf.at.seq, usize::MAX)? {
         let is_asked = asked.source.is_empty() || asked.source == note.source;
         if is_asked && !note.is_resolved && passes(&filter, &note) {
-            by_source.entry(note.source).or_default().push((note.seq, letter(shelf.history, note.seq)?));
+            by_source.entry(note.source).or_default().push(note.seq);
         }
     }
     let mut answer = v1::ReplayDeadLettersResponse::default();
-    for (source, letters) in by_source {
-        answer.selected += letters.len() as u64;
+    for (source, seqs) in by_source {
+        answer.selected += seqs.len() as u64;
         let configured = || formats.configured(&source).cloned().unwrap_or_else(SourceFormat::native);
         let format = mapping.clone().unwrap_or_else(configured);
         let decoder = formats.decoder(&source, &format);
         let mapping = ReplayMapping { digest: format.mapping_digest, is_new_welcome: mapping.is_some() };
+        let letters = seqs.into_iter().map(|seq| Ok::<_, Refusal>((seq, letter(shelf.history, seq)?)));
         let Replayed { resolved, refused, accepted, cut } =
             engine.replay(&source, letters, &decoder, mapping, Some(request))?;
         answer.resolved += resolved;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tidewatch_engine::app::ReplayMapping;
+use tidewatch_engine::app::{EngineError, ReplayMapping};
 use tidewatch_engine::books::{BOOKS_DIR, Books, DeadLetterFilter, DeadLetterNote};
 use tidewatch_engine::directory::Directory;
 use tidewatch_engine::history::History;
@@ -71,13 +71,10 @@ fn a_fix_and_a_replay_settle_what_is_not_refused_any_more() {
     let open = notes(&shard, &DeadLetterFilter::default()).0;
 
     let engine = shard.open(1);
-    let letters = open
-        .iter()
-        .map(|note| match engine.history().entry(note.seq).unwrap() {
-            Some(Entry::DeadLetter(letter)) => (note.seq, letter),
-            other => panic!("{} is a dead letter, not {other:?}", note.seq),
-        })
-        .collect();
+    let letters = open.iter().map(|note| match engine.history().entry(note.seq)? {
+        Some(Entry::DeadLetter(letter)) => Ok::<_, EngineError>((note.seq, letter)),
+        other => panic!("{} is a dead letter, not {other:?}", note.seq),
+    });
     let decoder = Decoder::new(Arc::clone(engine.names()), "main", "app", Limits::default(), Format::Native);
     let mapping = ReplayMapping { digest: "".into(), is_new_welcome: false };
     let replayed = engine.replay("app", letters, &decoder, mapping, None).unwrap();
@@ -111,7 +108,8 @@ fn a_dead_letter_that_is_cut_is_never_replayed() {
     let limits = Limits { record_bytes_max: 8 << 20, ..Limits::default() };
     let decoder = Decoder::new(Arc::clone(engine.names()), "main", "app", limits, Format::Native);
     let mapping = ReplayMapping { digest: "".into(), is_new_welcome: false };
-    let replayed = engine.replay("app", vec![(note.seq, letter)], &decoder, mapping, None).unwrap();
+    let letters = [Ok::<_, EngineError>((note.seq, letter))];
+    let replayed = engine.replay("app", letters, &decoder, mapping, None).unwrap();
     assert_eq!((replayed.resolved, replayed.refused, replayed.accepted, replayed.cut), (0, 0, 0, 1));
     engine.shutdown().unwrap();
     assert_eq!(notes(&shard, &DeadLetterFilter::default()).0, [note], "it stays");
