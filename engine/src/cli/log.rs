@@ -118,7 +118,10 @@ fn verified(place: &Place) -> anyhow::Result<(v1::LogVerified, Vec<v1::LogDamage
     let bar = output::bar(Unit::Bytes, "checking");
     let found = match place.access()? {
         Access::Data(root) => {
-            let verified = verify(disk(root)?.as_ref(), LOG_DIR, |bytes| bar.inc(bytes))?;
+            let verified = verify(disk(root)?.as_ref(), LOG_DIR, |bytes| {
+                bar.inc(bytes);
+                true
+            })?;
             (logs::wire_verified(&verified), verified.damage.iter().map(logs::wire_damage).collect())
         }
         Access::Server(remote) => {
@@ -181,7 +184,10 @@ fn segments(place: &Place) -> anyhow::Result<Vec<v1::StatLogResponse>> {
     let bar = output::bar(Unit::Bytes, "counting");
     let segments = match place.access()? {
         Access::Data(root) => {
-            let segments = stat(disk(root)?.as_ref(), LOG_DIR, |bytes| bar.inc(bytes))?;
+            let segments = stat(disk(root)?.as_ref(), LOG_DIR, |bytes| {
+                bar.inc(bytes);
+                true
+            })?;
             segments.iter().map(logs::wire_stat).collect()
         }
         Access::Server(remote) => {

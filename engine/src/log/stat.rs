@@ -48,11 +48,16 @@ impl SegmentStat {
     }
 }
 
-/// The figures of every segment of the log in a directory, up to its end; `progress` is told the bytes of each frame.
+/// The figures of every segment of the log in a directory, up to its end; `progress` is told the bytes of each frame, and
+/// ends the counting by `false`: then only the segments before are there.
 ///
 /// # Errors
 /// Damage within the frames that are read, whatever the disk says.
-pub fn stat(disk: &dyn Disk, dir: &str, mut progress: impl FnMut(u64)) -> Result<Vec<SegmentStat>, LogError> {
+pub fn stat(
+    disk: &dyn Disk,
+    dir: &str,
+    mut progress: impl FnMut(u64) -> bool,
+) -> Result<Vec<SegmentStat>, LogError> {
     let segments = SegmentName::list(disk, dir)?;
     let mut stats = Vec::with_capacity(segments.len());
     let mut expected = Expected::start();
@@ -77,7 +82,9 @@ pub fn stat(disk: &dyn Disk, dir: &str, mut progress: impl FnMut(u64)) -> Result
                         offset: frame.header.offset.into(),
                         source,
                     })?;
-                    progress(frame.header.frame_bytes());
+                    if !progress(frame.header.frame_bytes()) {
+                        return Ok(stats);
+                    }
                     continue;
                 }
                 Step::Zeros => "there are zeros instead of a frame".into(),

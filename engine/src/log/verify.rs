@@ -36,11 +36,16 @@ impl Verified {
     }
 }
 
-/// Checks every frame of the log in a directory; `progress` is told the bytes of each sound frame.
+/// Checks every frame of the log in a directory; `progress` is told the bytes of each sound frame, and ends the check by
+/// `false`: then what was found up to there is all.
 ///
 /// # Errors
 /// Whatever the disk says, or a later format. Damage is no error but a finding.
-pub fn verify(disk: &dyn Disk, dir: &str, mut progress: impl FnMut(u64)) -> Result<Verified, LogError> {
+pub fn verify(
+    disk: &dyn Disk,
+    dir: &str,
+    mut progress: impl FnMut(u64) -> bool,
+) -> Result<Verified, LogError> {
     let segments = SegmentName::list(disk, dir)?;
     let mut verified = Verified::default();
     let mut expected = Expected::start();
@@ -52,7 +57,9 @@ pub fn verify(disk: &dyn Disk, dir: &str, mut progress: impl FnMut(u64)) -> Resu
             walk.expected = Expected::at(segment);
         }
         verified.segments += 1;
-        verify_segment(&mut walk, is_last, &mut verified, &mut progress)?;
+        if !verify_segment(&mut walk, is_last, &mut verified, &mut progress)? {
+            return Ok(verified);
+        }
         expected = walk.expected;
         if let Some(next) = segments.get(place + 1)
             && verified.damage.last().is_some_and(|damage| damage.file == walk.path)
@@ -64,12 +71,13 @@ pub fn verify(disk: &dyn Disk, dir: &str, mut progress: impl FnMut(u64)) -> Resu
     Ok(verified)
 }
 
+/// Checks a segment; answers whether to go on.
 fn verify_segment(
     walk: &mut Walk,
     is_last: bool,
     verified: &mut Verified,
-    progress: &mut impl FnMut(u64),
-) -> Result<(), LogError> {
+    progress: &mut impl FnMut(u64) -> bool,
+) -> Result<bool, LogError> {
     loop {
         let (step, beyond) = walk.step_beside()?;
         let what = match step {
@@ -82,7 +90,9 @@ fn verify_segment(
                         (frame.header.first_seq, Some(frame.header.next_seq()));
                     verified.damage.push(damage);
                 }
-                progress(frame.header.frame_bytes());
+                if !progress(frame.header.frame_bytes()) {
+                    return Ok(false);
+                }
                 if !is_seal {
                     continue;
                 }
@@ -90,7 +100,7 @@ fn verify_segment(
                 if beyond.end > walk.offset {
                     verified.damage.push(walk.damage("bytes lie behind the seal".into(), &beyond));
                 }
-                return Ok(());
+                return Ok(true);
             }
             Step::Zeros => "there are zeros instead of a frame".into(),
             Step::Invalid(what) => what,
@@ -100,10 +110,10 @@ fn verify_segment(
                 let (file, offset) = (walk.path.clone(), walk.offset);
                 verified.tail = Some(Cut { file, offset, bytes: beyond.end - offset, what });
             }
-            return Ok(());
+            return Ok(true);
         }
         verified.damage.push(walk.damage(what, &beyond));
-        let Some((offset, header)) = beyond.next else { return Ok(()) };
+        let Some((offset, header)) = beyond.next else { return Ok(true) };
         walk.offset = offset;
         walk.expected = Expected {
             frame_no: header.frame_no,

@@ -80,6 +80,11 @@ struct Outlet<T> {
 }
 
 impl<T> Outlet<T> {
+    /// Whether the client is still there: nobody waits for the rest of a log once it has gone.
+    fn is_heard(&self) -> bool {
+        !self.to.is_closed()
+    }
+
     /// Gives an answer out, and waits while the client takes none.
     fn put(&mut self, answer: T) -> Result<(), Refusal> {
         let sent = self.runtime.block_on(async { self.to.send_timeout(Ok(answer), SLOWNESS_MAX).await });
@@ -98,16 +103,17 @@ impl LogService for Logs {
         self.answer(|reader, outlet| {
             let disk = reader.engine().directory().disk();
             let (mut checked, mut told) = (0, 0);
-            let mut is_heard = Ok(());
+            let mut heard = Ok(());
             let verified = verify(disk.as_ref(), LOG_DIR, |bytes| {
                 checked += bytes;
-                if checked - told >= TELL_EVERY_BYTES && is_heard.is_ok() {
+                if checked - told >= TELL_EVERY_BYTES {
                     told = checked;
-                    is_heard = outlet.put(part(Part::CheckedBytes(checked)));
+                    heard = outlet.put(part(Part::CheckedBytes(checked)));
                 }
+                heard.is_ok() && outlet.is_heard()
             });
             let verified = verified.map_err(|error| refusal(&error))?;
-            is_heard?;
+            heard?;
             for damage in &verified.damage {
                 outlet.put(part(Part::Damage(wire_damage(damage))))?;
             }
@@ -122,7 +128,8 @@ impl LogService for Logs {
         _request: Request<v1::StatLogRequest>,
     ) -> Result<Response<Self::StatLogStream>, Status> {
         self.answer(|reader, outlet| {
-            let segments = stat(reader.engine().directory().disk().as_ref(), LOG_DIR, |_| ());
+            let disk = reader.engine().directory().disk();
+            let segments = stat(disk.as_ref(), LOG_DIR, |_| outlet.is_heard());
             let segments = segments.map_err(|error| refusal(&error))?;
             segments.iter().try_for_each(|segment| outlet.put(wire_stat(segment)))
         })

@@ -69,7 +69,7 @@ pub fn check(bytes: &[u8]) {
     };
     let written = write(&disk, &options, &names, &mut choices);
     assert_eq!(read(&disk, &names).expect("it was just written"), written, "what is written is what is read");
-    let sound = verify(&disk, DIR, |_| {}).expect("it was just written");
+    let sound = verify(&disk, DIR, |_| true).expect("it was just written");
     assert!(sound.is_sound() && sound.tail.is_none(), "{sound:?}");
 
     let files: Vec<String> =
@@ -107,7 +107,7 @@ pub fn check(bytes: &[u8]) {
         Some(0) => 0,
         Some(at) => places[at - 1].entries,
     };
-    let verified = verify(&disk, DIR, |_| {});
+    let verified = verify(&disk, DIR, |_| true);
     let opened = LogWriter::open(Arc::new(disk.clone()), options.clone());
     let again = Arc::clone(&names);
     let result = opened.and_then(|(writer, opened)| Ok((writer, opened, read(&disk, &again)?)));
@@ -335,7 +335,7 @@ pub fn check_any(bytes: &[u8]) {
     let disk = SimulatedDisk::new(1, Faults::default());
     disk.put(&format!("{DIR}/00000000000000000001-000000000001.seg"), bytes);
     let names = Arc::new(Names::new());
-    let verified = verify(&disk, DIR, |_| {});
+    let verified = verify(&disk, DIR, |_| true);
     let opened = LogWriter::open(Arc::new(disk.clone()), LogOptions::new(3, 0x7157));
     match opened.and_then(|(writer, opened)| Ok((writer, opened, read(&disk, &names)?))) {
         Ok((writer, opened, entries)) => {

@@ -262,6 +262,7 @@ fn what_a_writer_adds_behind_a_readers_window_is_beyond_its_bound_and_no_damage(
         if frames <= 2 {
             write(&mut writer, &names, 3, 10);
         }
+        true
     };
     let verified = verify(&disk, "log", &mut busy).unwrap();
     assert!(verified.is_sound() && verified.last_seq == 110, "{verified:?}");
@@ -271,8 +272,23 @@ fn what_a_writer_adds_behind_a_readers_window_is_beyond_its_bound_and_no_damage(
         if frames <= 2 {
             write(&mut writer, &names, 3, 10);
         }
+        true
     };
     assert_eq!(stat(&disk, "log", &mut busy).unwrap()[0].events, 170);
+}
+
+#[test]
+fn a_check_that_nobody_waits_for_ends_early() {
+    let disk = closed_and_torn();
+    let whole = verify(&disk, "log", |_| true).unwrap();
+    assert!(whole.frames > 2, "{whole:?}");
+    let mut left = 2;
+    let wanted = |_| {
+        left -= 1;
+        left > 0
+    };
+    assert_eq!(verify(&disk, "log", wanted).unwrap().frames, 2);
+    assert_eq!(stat(&disk, "log", |_| false).unwrap(), []);
 }
 
 #[test]
