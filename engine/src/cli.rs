@@ -7,6 +7,7 @@ mod deadletters;
 mod demo;
 mod digest;
 mod import;
+mod limits;
 mod log;
 mod mapping;
 mod metrics;

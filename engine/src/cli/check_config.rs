@@ -4,8 +4,10 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use tidewatch_ingest::decode::Format;
 
 use super::output;
+use super::serve::format_of;
 use crate::config::{self, SourceConfig};
 
 #[derive(Args)]
@@ -28,9 +30,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         match source {
             SourceConfig::Kafka(source) => {
                 source.check()?;
+                let format = match format_of(source, arguments.config.as_deref())?.format {
+                    Format::Native => "native JSON".to_owned(),
+                    Format::Mapped(mapping) => format!("JSON mapped by {} rules", mapping.rules().len()),
+                };
                 writeln!(
                     out,
-                    "source {:?}: kafka, {} at {}",
+                    "source {:?}: kafka, {} at {}, {format}",
                     source.name,
                     source.topics.join(", "),
                     source.brokers

@@ -10,6 +10,7 @@ use tidewatch_ingest::reject::Reason;
 use tidewatch_projections::names::Names;
 use tidewatch_proto::v1;
 
+use super::limits::LimitsFrom;
 use super::output::{self, Unit};
 use super::place::{Access, Place};
 use super::reads::{Listed, pages};
@@ -102,6 +103,8 @@ pub(super) struct ReplayArguments {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    limits: LimitsFrom,
     #[command(flatten)]
     author: Author,
 }
@@ -321,9 +324,10 @@ fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
         mapping: super::import::read_mapping_text(arguments.mapping.as_deref())?,
         ..Default::default()
     };
+    let limits = arguments.limits.read_at(&arguments.place)?;
     let writes = Writes::open(&arguments.place, &arguments.author, None)?;
     let bar = output::bar(Unit::Entries, "decoding again");
-    let answer = writes.replay(asked)?;
+    let answer = writes.replay(asked, limits)?;
     bar.finish_and_clear();
     writes.close()?;
     let v1::ReplayDeadLettersResponse { resolved, refused, accepted, cut, .. } = answer;
@@ -339,7 +343,7 @@ fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
     if cut > 0 {
         bail!(
             "{cut} cannot be replayed because only the beginning of each record is kept (`list` shows how much); \
-             import those records again from where they came from, smaller or with a larger record_bytes_max"
+             import those records again from where they came from, smaller or with a larger limits.record_bytes_max"
         );
     }
     Ok(())

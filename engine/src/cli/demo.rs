@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use jiff::ToSpan as _;
 use tidewatch_ingest::decode::{Decoder, Format};
@@ -16,7 +16,10 @@ use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::mapping::Mapping;
 use tidewatch_ingest::source::Source;
 use tidewatch_projections::calendar::{Calendar, Day};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
+use super::limits::LimitsFrom;
 use super::output::{self, Unit};
 use super::{accounts, import};
 use crate::app::{Engine, Options, Reading};
@@ -38,6 +41,8 @@ pub(super) struct Arguments {
     /// How to read them; native JSON when not given.
     #[arg(long, value_name = "FILE", requires = "input")]
     mapping: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitsFrom,
     /// Where the log goes; a temporary directory when not given.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -60,13 +65,33 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(root) => (root.clone(), false),
         None => (std::env::temp_dir().join(format!("tidewatch-demo-{}", std::process::id())), true),
     };
-    let done = show(arguments, &root);
+    let stop = Arc::default();
+    let _signals = stop_when_interrupted(&stop)?;
+    let done = show(arguments, &root, &stop);
     if is_temporary {
         remove(&root)?;
     } else {
         output::note(&format!("the log is kept in {}", root.display()));
     }
     done
+}
+
+/// Whoever interrupts a demo is not to find its temporary directory later. Signals are watched as long as the runtime lives.
+fn stop_when_interrupted(stop: &Arc<AtomicBool>) -> anyhow::Result<Runtime> {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_io().build()?;
+    let (mut interrupted, mut terminated) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let stop = Arc::clone(stop);
+    runtime.spawn(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        stop.store(true, Ordering::Release);
+    });
+    Ok(runtime)
 }
 
 #[expect(
@@ -82,12 +107,17 @@ fn remove(root: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn show(arguments: &Arguments, root: &Path) -> anyhow::Result<()> {
+fn show(arguments: &Arguments, root: &Path, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let limits = arguments.limits.read()?;
     let streams = if arguments.input.is_none() { vec![FLEET.into()] } else { Vec::new() };
     let engine = Engine::open(root, Options { streams, ..Options::new(Some(2)) }, &|_, _| ())?;
     match &arguments.input {
-        Some(file) => read_file(arguments, &engine, file)?,
-        None => live(arguments, &engine)?,
+        Some(file) => read_file(arguments, &engine, file, limits, stop)?,
+        None => live(arguments, &engine, limits, stop)?,
+    }
+    if stop.load(Ordering::Acquire) {
+        engine.shutdown()?;
+        bail!("interrupted");
     }
     if let Some(view) = engine.view() {
         accounts::print_table(&view, ROWS)?;
@@ -99,25 +129,31 @@ fn reading(
     engine: &Engine,
     source: Box<dyn Source>,
     mapping: Option<Mapping>,
+    limits: Limits,
     stop: &Arc<AtomicBool>,
 ) -> Reading {
     let mapping_digest = mapping.as_ref().map_or("".into(), |mapping| mapping.digest().into());
     let format = mapping.map_or(Format::Native, |mapping| Format::Mapped(Arc::new(mapping)));
     let name = source.name().to_owned();
-    let decoder = Decoder::new(Arc::clone(engine.names()), TENANT_DEFAULT, &name, Limits::default(), format);
+    let decoder = Decoder::new(Arc::clone(engine.names()), TENANT_DEFAULT, &name, limits, format);
     Reading { source, decoder, mapping_digest, stop: Arc::clone(stop), until_caught_up: false }
 }
 
-fn read_file(arguments: &Arguments, engine: &Engine, file: &Path) -> anyhow::Result<()> {
+fn read_file(
+    arguments: &Arguments,
+    engine: &Engine,
+    file: &Path,
+    limits: Limits,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<()> {
     let mapping = arguments.mapping.as_deref().map(import::read_mapping).transpose()?;
     let input = Input::of_argument(&file.display().to_string());
-    let limits = Limits::default();
     let source = FileSource::new("demo", Arc::clone(engine.names()), vec![input], limits.record_bytes_max);
     let progress = source.progress();
     let bar = output::bar(Unit::Bytes, "reading");
     let ingested = std::thread::scope(|scope| {
-        let stop = Arc::new(AtomicBool::new(false));
-        let ingest = scope.spawn(move || engine.ingest(reading(engine, Box::new(source), mapping, &stop)));
+        let reading = reading(engine, Box::new(source), mapping, limits, stop);
+        let ingest = scope.spawn(move || engine.ingest(reading));
         while !ingest.is_finished() {
             bar.set_length(progress.bytes_total());
             bar.set_position(progress.bytes_done());
@@ -138,7 +174,12 @@ fn read_file(arguments: &Arguments, engine: &Engine, file: &Path) -> anyhow::Res
 }
 
 /// Fourteen months of history up to a few days ago, then those days one by one.
-fn live(arguments: &Arguments, engine: &Engine) -> anyhow::Result<()> {
+fn live(
+    arguments: &Arguments,
+    engine: &Engine,
+    limits: Limits,
+    interrupted: &Arc<AtomicBool>,
+) -> anyhow::Result<()> {
     let utc = Calendar::utc();
     let today = utc.day(engine.now());
     let first_live = today.plus(-i64::from(arguments.live_days));
@@ -148,11 +189,11 @@ fn live(arguments: &Arguments, engine: &Engine) -> anyhow::Result<()> {
     let source = FleetSource::new(FLEET, engine.names(), fleet, Arc::clone(&horizon));
     let stop = Arc::new(AtomicBool::new(false));
     std::thread::scope(|scope| -> anyhow::Result<()> {
-        let reading = reading(engine, Box::new(source), None, &stop);
+        let reading = reading(engine, Box::new(source), None, limits, &stop);
         let ingest = scope.spawn(|| engine.ingest(reading));
         let followed =
             follow(arguments, engine, &utc, &horizon, (Day::from_date(begin), first_live), &|| {
-                ingest.is_finished()
+                ingest.is_finished() || interrupted.load(Ordering::Acquire)
             });
         stop.store(true, Ordering::Release);
         let ingested = ingest.join().expect("a panic in the simulation was shown already")?;
@@ -192,7 +233,7 @@ fn follow(
         ));
     }
     let mut out = output::out();
-    for ahead in 0..i64::from(arguments.live_days) {
+    for ahead in (0..i64::from(arguments.live_days)).take_while(|_| !is_over()) {
         let day = first_live.plus(ahead);
         horizon.advance(utc.end(day));
         std::thread::sleep(Duration::from_millis(arguments.day_ms));

@@ -10,6 +10,7 @@ use clap::Args;
 use tidewatch_ingest::files::Input;
 use tidewatch_ingest::mapping::Mapping;
 
+use super::limits::LimitsFrom;
 use super::output::{self, Unit};
 use super::place::Place;
 use super::push::Import;
@@ -37,6 +38,8 @@ pub(super) struct Arguments {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     #[command(flatten)]
+    limits: LimitsFrom,
+    #[command(flatten)]
     author: Author,
 }
 
@@ -50,12 +53,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         mapping: read_mapping_text(arguments.mapping.as_deref())?,
         inputs: arguments.files.iter().map(|file| Input::of_argument(file)).collect(),
     };
+    let limits = arguments.limits.read_at(&arguments.place)?;
     let writes = Writes::open(&arguments.place, &arguments.author, Some(&arguments.tenant))?;
     let started = monotonic();
     let bar = output::bar(Unit::Bytes, "importing");
     let progress = OnceLock::new();
     let ingested = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| writes.import(&import, &progress));
+        let reading = scope.spawn(|| writes.import(&import, limits, &progress));
         while !reading.is_finished() {
             if let Some(progress) = progress.get() {
                 bar.set_length(progress.bytes_total());

@@ -10,13 +10,13 @@ use tidewatch_ingest::batch::{Origin, Outcome, RawBatch};
 use tidewatch_ingest::contract::{self, Unread};
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::files::{FileSource, Input};
-use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::mapping::guess::samples::Samples;
 use tidewatch_ingest::mapping::guess::{Guess, guess};
 use tidewatch_ingest::native;
 use tidewatch_ingest::source::{Polled, Source as _};
 use tidewatch_projections::names::Names;
 
+use super::limits::LimitsFrom;
 use super::output::{self, Unit};
 use crate::directory::TENANT_DEFAULT;
 
@@ -42,6 +42,8 @@ pub(super) struct CheckArguments {
     /// At most so many lines.
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
+    #[command(flatten)]
+    limits: LimitsFrom,
     /// NDJSON, plain, gzip or zstd; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: String,
@@ -52,6 +54,8 @@ pub(super) struct GuessArguments {
     /// The source the records would be imported under, for the commands that are proposed next.
     #[arg(long, value_name = "NAME", default_value = "sample", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     source: String,
+    #[command(flatten)]
+    limits: LimitsFrom,
     /// NDJSON, plain, gzip or zstd; `-` is standard input. Records from all over it are looked at.
     #[arg(value_name = "FILE")]
     file: String,
@@ -70,7 +74,7 @@ fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
         Some(file) => Format::Mapped(Arc::new(super::import::read_mapping(file)?)),
     };
     let names = Arc::new(Names::new());
-    let limits = Limits::default();
+    let limits = arguments.limits.read()?;
     let input = Input::of_argument(&arguments.file);
     let mut source =
         FileSource::new(&arguments.source, Arc::clone(&names), vec![input], limits.record_bytes_max)
@@ -111,7 +115,7 @@ fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
 }
 
 fn propose(arguments: &GuessArguments) -> anyhow::Result<()> {
-    let limits = Limits::default();
+    let limits = arguments.limits.read()?;
     let input = Input::of_argument(&arguments.file);
     let names = Arc::new(Names::new());
     let mut source = FileSource::new(&arguments.source, names, vec![input], limits.record_bytes_max);

@@ -36,6 +36,11 @@ pub(super) enum Access<'a> {
 }
 
 impl Place {
+    /// Whether it is a running engine.
+    pub(super) fn is_server(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// The place; a server goes before a directory that only the environment names.
     pub(super) fn access(&self) -> anyhow::Result<Access<'_>> {
         match (&self.server, &self.data) {

@@ -71,11 +71,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     bar.finish_and_clear();
     stage.started(&engine);
 
-    let base = arguments.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let configured: HashMap<String, SourceFormat> = config
         .sources
         .iter()
-        .map(|SourceConfig::Kafka(source)| Ok((source.name.clone(), format_of(source, base)?)))
+        .map(|SourceConfig::Kafka(source)| {
+            Ok((source.name.clone(), format_of(source, arguments.config.as_deref())?))
+        })
         .collect::<anyhow::Result<_>>()?;
     let formats = Arc::new(Formats::new(&engine, config.limits.clone(), configured));
     let books = Arc::new(Books::open(engine.directory().root())?);
@@ -137,7 +138,9 @@ fn operator_pages(stage: &Arc<Stage>, meters: &Arc<Meters>) -> axum::Router {
     http::routes(move || readiness.readiness(), meters.page(), move || gauges.read_gauges(&counted))
 }
 
-fn format_of(source: &KafkaConfig, base: &Path) -> anyhow::Result<SourceFormat> {
+/// How a source's records are read, by the configuration file that names it.
+pub(super) fn format_of(source: &KafkaConfig, config: Option<&Path>) -> anyhow::Result<SourceFormat> {
+    let base = config.and_then(Path::parent).unwrap_or(Path::new(""));
     match (source.format, &source.mapping) {
         (kafka::Format::Native, _) => Ok(SourceFormat::native()),
         (kafka::Format::Mapped, Some(file)) => {

@@ -106,10 +106,11 @@ impl<'a> Writes<'a> {
         }
     }
 
-    /// Decodes dead letters again.
+    /// Decodes dead letters again; a running engine does so under limits of its own.
     pub(super) fn replay(
         &self,
         asked: v1::ReplayDeadLettersRequest,
+        limits: Limits,
     ) -> anyhow::Result<v1::ReplayDeadLettersResponse> {
         match &self.place {
             Open::Resting(engine) => {
@@ -117,7 +118,7 @@ impl<'a> Writes<'a> {
                 let at = engine.position(*engine.durable().borrow());
                 books.catch_up(&history, at.lineage, at.seq)?;
                 let shelf = Shelf { books: &books, history: &history, at };
-                let formats = Formats::new(engine, Limits::default(), Default::default());
+                let formats = Formats::new(engine, limits, Default::default());
                 Ok(dead_letters::replay(engine, &shelf, &formats, &asked, &self.request(engine))?)
             }
             Open::Remote(remote) => {
@@ -130,15 +131,16 @@ impl<'a> Writes<'a> {
         }
     }
 
-    /// Reads files. `progress` is set once they are being read.
+    /// Reads files; a running engine takes them under limits of its own. `progress` is set once they are being read.
     pub(super) fn import(
         &self,
         import: &Import,
+        limits: Limits,
         progress: &OnceLock<Arc<Progress>>,
     ) -> anyhow::Result<Ingested> {
         match &self.place {
             Open::Resting(engine) => {
-                let formats = Formats::new(engine, Limits::default(), Default::default());
+                let formats = Formats::new(engine, limits, Default::default());
                 let reading = import.reading(engine, &formats, progress)?;
                 Ok(engine.ingest_for(&self.request(engine), reading)?)
             }

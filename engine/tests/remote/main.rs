@@ -1,6 +1,7 @@
-//! The program twice: on a directory by `--data`, and on a running engine by `--server`. Both must say the same.
+//! The program as it is called: on a directory by `--data`, and on a running engine by `--server`, which must say the same.
 
 mod broken;
+mod configured;
 mod parity;
 mod places;
 mod requests;
