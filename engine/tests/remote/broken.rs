@@ -4,6 +4,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tidewatch_engine::serve::imports::BATCH_BYTES_MAX;
 
 use crate::places::{Directory, Files, Place, Server, fleet, program};
 
@@ -18,6 +19,8 @@ struct Broken {
     lines: u64,
     /// The digest of a whole import.
     whole: String,
+    /// Most records that one batch of the import holds.
+    batch_records_max: u64,
 }
 
 impl Broken {
@@ -29,7 +32,9 @@ impl Broken {
         rest.says(&["import", "--source", "app", &file]);
         let whole = rest.says(&["digest"]);
         let server = Server::start(files.path("run"));
-        Self { files, server, file, lines: lines.len() as u64, whole }
+        let shortest = lines.iter().map(String::len).min().expect("there are lines");
+        let batch_records_max = (BATCH_BYTES_MAX / shortest) as u64;
+        Self { files, server, file, lines: lines.len() as u64, whole, batch_records_max }
     }
 
     fn import(&self) -> Child {
@@ -61,7 +66,8 @@ impl Broken {
         self.server.says(&["log", "stat", "--json"]).lines().map(events).sum()
     }
 
-    /// Runs the import to its end, and once more.
+    /// Runs the import to its end, and once more. What broke off may have left the beginning of a batch without its
+    /// progress, where the batch did not fit one frame; no more is read twice.
     fn ends_whole(&self, before: u64) {
         let run = || -> Value {
             let said = self.server.says(&["import", "--source", "app", "--json", &self.file]);
@@ -69,7 +75,8 @@ impl Broken {
         };
         let ended = run();
         assert_eq!(ended["new"].as_u64(), Some(self.lines - before), "{ended}");
-        assert_eq!(ended["duplicates"], 0, "it goes on behind the last batch that was durable");
+        let duplicates = ended["duplicates"].as_u64().unwrap();
+        assert!(duplicates < self.batch_records_max, "it goes on behind the last durable batch: {ended}");
         assert_eq!(self.server.says(&["digest"]), self.whole);
         let again = run();
         assert_eq!((&again["new"], &again["duplicates"]), (&0.into(), &0.into()));
