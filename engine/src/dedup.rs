@@ -234,7 +234,8 @@ impl Dedup {
         }
         let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.table.get(key));
         let mut found = self.table.get(key).or_else(frozen);
-        for run in self.runs.iter().rev() {
+        // The oldest first: it is by far the largest, and an id lies in one of them only.
+        for run in &self.runs {
             if found.is_some() {
                 break;
             }

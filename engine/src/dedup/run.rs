@@ -119,11 +119,8 @@ fn is_sound(page: &[u8]) -> bool {
     page[CRC_AT..] == crc32c::crc32c(&page[..CRC_AT]).to_le_bytes()
 }
 
-/// The records of a page, or what is wrong with it.
-pub(crate) fn records(
-    page: &[u8],
-    number: u64,
-) -> Result<impl ExactSizeIterator<Item = Record>, &'static str> {
+/// The stored records of a page, or what is wrong with it.
+fn stored(page: &[u8], number: u64) -> Result<&[[u8; RECORD_BYTES]], &'static str> {
     if !is_sound(page) {
         return Err("the page fails its checksum");
     }
@@ -131,8 +128,20 @@ pub(crate) fn records(
     if u64_at(page, NUMBER_AT) != number || count > PAGE_RECORDS {
         return Err("the page is another one");
     }
-    Ok(page[..count * RECORD_BYTES].chunks_exact(RECORD_BYTES).map(|record| Record {
-        key: u128::from_le_bytes(record[..16].try_into().expect("sixteen bytes")),
+    Ok(page[..count * RECORD_BYTES].as_chunks().0)
+}
+
+fn key_of(record: &[u8; RECORD_BYTES]) -> u128 {
+    u128::from_le_bytes(record[..16].try_into().expect("sixteen bytes"))
+}
+
+/// The records of a page, or what is wrong with it.
+pub(crate) fn records(
+    page: &[u8],
+    number: u64,
+) -> Result<impl ExactSizeIterator<Item = Record>, &'static str> {
+    Ok(stored(page, number)?.iter().map(|record| Record {
+        key: key_of(record),
         seq: u64_at(record, 16),
         fingerprint: u64_at(record, 24),
     }))
@@ -253,9 +262,9 @@ impl Run {
             self.file
                 .read_exact_at(&mut bytes, number * PAGE_BYTES as u64)
                 .map_err(DedupError::io("read", &self.path))?;
-            let mut found = records(&bytes, number).map_err(|what| self.corrupt(number, what))?;
-            if let Some(record) = found.find(|record| record.key == key) {
-                return Ok(Some((record.seq, record.fingerprint)));
+            let records = stored(&bytes, number).map_err(|what| self.corrupt(number, what))?;
+            if let Ok(at) = records.binary_search_by_key(&key, key_of) {
+                return Ok(Some((u64_at(&records[at], 16), u64_at(&records[at], 24))));
             }
             if self.fences[page - 1] < half {
                 break;
