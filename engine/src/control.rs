@@ -3,6 +3,8 @@
 //! Each closes its frame and is a barrier. Kinds are numbered in `tidewatch/log/v1/log.proto`; numbers outlive every
 //! version of this enum.
 
+mod shown;
+
 use prost::Message as _;
 use tidewatch_projections::event::Micros;
 use tidewatch_proto::log::v1 as wire;

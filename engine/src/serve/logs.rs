@@ -211,7 +211,7 @@ pub fn wire_stat(segment: &SegmentStat) -> v1::StatLogResponse {
 /// What a control entry means, for people, and who asked for it.
 pub fn control(record: &ControlRecord) -> Option<serde_json::Value> {
     let control = Control::of_record(record).ok()?;
-    let mut shown = serde_json::json!({ "kind": control.name(), "content": format!("{control:?}") });
+    let mut shown = serde_json::json!({ "kind": control.name(), "content": control.to_json() });
     if let Some(request) = request::Request::of_record(record) {
         shown["asked_by"] = serde_json::json!({
             "actor": request.actor,
