@@ -1,6 +1,6 @@
-//! The wall clock, as a value that is asked for: the one place that reads the machine's.
+//! The wall clock, as a value that is asked for: the one place that reads the machine's clocks.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tidewatch_projections::event::Micros;
 
@@ -8,6 +8,12 @@ use tidewatch_projections::event::Micros;
 pub trait Clock: Send + Sync {
     /// Microseconds since 1970-01-01T00:00:00Z. May jump in either direction; whoever needs order keeps the greatest.
     fn now(&self) -> Micros;
+}
+
+/// The machine's monotonic clock, for waits and how long work took: no state and no answer depends on it.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the monotonic clock")]
+pub fn monotonic() -> Instant {
+    Instant::now()
 }
 
 /// The machine's clock.

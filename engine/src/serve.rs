@@ -30,13 +30,4 @@ pub mod subject;
 pub mod timeline;
 pub mod token;
 
-use std::time::Instant;
-
-/// A reading of the machine's monotonic clock.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "only waits are measured: of calls, kept positions and answers"
-)]
-fn monotonic() -> Instant {
-    Instant::now()
-}
+use crate::clock::monotonic;

@@ -116,7 +116,7 @@ fn one_file_reads_the_wall_clock() {
                 .iter()
                 .any(|call| without_tests(text).contains(call))
     });
-    assert!(found.is_empty(), "{CLOCK_FILE} alone may read the wall clock, not {found:?}");
+    assert!(found.is_empty(), "{CLOCK_FILE} alone may read the machine's clocks, not {found:?}");
 }
 
 #[test]

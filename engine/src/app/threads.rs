@@ -4,13 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use metrics::Gauge;
 use tidewatch_projections::event::Micros;
 
 use super::Shared;
 use crate::basis::{Basis, Effect};
+use crate::clock::monotonic;
 use crate::control::Control;
 use crate::directory::SHARD;
 use crate::fold::{Entries, Fold};
@@ -276,12 +277,4 @@ impl FoldThread {
             self.fold.publish(Position { shard: SHARD, lineage: shared.lineage, seq }, published);
         }
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "only the time a step takes, or lies back, is measured; nothing depends on it"
-)]
-fn monotonic() -> Instant {
-    Instant::now()
 }

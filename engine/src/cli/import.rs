@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -16,6 +16,7 @@ use super::place::Place;
 use super::push::Import;
 use super::writes::{Author, Writes};
 use crate::app::Ingested;
+use crate::clock::monotonic;
 use crate::directory::TENANT_DEFAULT;
 
 #[derive(Args)]
@@ -83,11 +84,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// How often the bar is moved.
 const BAR_EVERY: Duration = Duration::from_millis(20);
-
-#[expect(clippy::disallowed_methods, reason = "only the duration of the import is measured, for the summary")]
-fn monotonic() -> Instant {
-    Instant::now()
-}
 
 /// Reads a mapping file.
 pub(super) fn read_mapping(file: &Path) -> anyhow::Result<Mapping> {

@@ -1,12 +1,12 @@
 //! `tidewatch rebuild`.
 
 use std::io::Write as _;
-use std::time::Instant;
 
 use clap::Args;
 
 use super::output::{self, Unit};
 use crate::app::{Engine, Options};
+use crate::clock::monotonic;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -33,12 +33,4 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         elapsed.as_secs_f64()
     )?;
     Ok(())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "only the duration of the rebuild is measured, for the summary"
-)]
-fn monotonic() -> Instant {
-    Instant::now()
 }
