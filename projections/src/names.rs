@@ -1,6 +1,7 @@
 //! Interned strings: a fold compares four bytes and never hashes text.
 
 use std::hash::BuildHasher;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -44,6 +45,8 @@ type Slots = Box<[AtomicU32]>;
 
 const LEVELS: usize = 33;
 const LEVEL_FIRST: u32 = 8;
+/// Texts that [`Names::intern_all`] looks up together: as many as a processor core can wait for at once.
+const TOGETHER: usize = 16;
 
 impl Default for Names {
     fn default() -> Self {
@@ -70,6 +73,26 @@ impl Names {
     pub fn intern(&self, text: &str) -> Symbol {
         let hash = self.hash(text);
         self.look_up(hash, text).unwrap_or_else(|| self.add(hash, text))
+    }
+
+    /// Appends the symbols of many texts. Each look-up waits for a slot and then for a text, neither of which is at hand in a
+    /// large table; those of several are waited for together.
+    pub fn intern_all(&self, texts: &[&str], symbols: &mut Vec<Symbol>) {
+        symbols.reserve(texts.len());
+        for texts in texts.chunks(TOGETHER) {
+            let level = self.level.load(Ordering::Acquire);
+            let (slots, low) = (self.slots(level), low_bits(level));
+            let (mut hashes, mut found) = ([0; TOGETHER], [0; TOGETHER]);
+            hashes.iter_mut().zip(texts).for_each(|(hash, text)| *hash = self.hash(text));
+            for (found, hash) in found.iter_mut().zip(&hashes[..texts.len()]) {
+                *found = slots[(hash & low) as usize].load(Ordering::Acquire) & low;
+            }
+            let known = found.iter().filter_map(|symbol| self.texts.get(symbol.checked_sub(1)? as usize));
+            black_box(known.fold(0, |all, text| all ^ text.len()));
+            for (text, hash) in texts.iter().zip(hashes) {
+                symbols.push(self.look_up(hash, text).unwrap_or_else(|| self.add(hash, text)));
+            }
+        }
     }
 
     /// The symbol of `text` if it was ever interned.
@@ -160,6 +183,19 @@ mod tests {
         assert_ne!(names.intern("globex"), acme);
         assert_eq!(names.text(acme), "acme");
         assert_eq!(names.find("initech"), None);
+    }
+
+    #[test]
+    fn many_texts_get_the_symbols_they_get_one_by_one() {
+        let names = Names::new();
+        let texts: Vec<String> = (0..1_000).map(|number| (number % 700).to_string()).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        names.intern("699");
+        let mut symbols = Vec::new();
+        names.intern_all(&texts, &mut symbols);
+        assert_eq!(names.count(), 700);
+        assert_eq!(symbols, texts.iter().map(|text| names.find(text).unwrap()).collect::<Vec<_>>());
+        assert!(symbols.iter().zip(&texts).all(|(symbol, text)| names.text(*symbol) == *text));
     }
 
     #[test]
