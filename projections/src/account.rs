@@ -7,10 +7,10 @@ use crate::entities::{Entities, text_hash};
 use crate::event::{Event, Micros};
 use crate::invoice::{self, Invoice};
 use crate::names::{Names, Symbol};
-use crate::plan::Plan;
+use crate::plan::{Feeds, Plan};
 use crate::roster::{Numbered, Roster};
 use crate::seen::Seen;
-use crate::series::{Days, Need, Numbers, Series, Sum};
+use crate::series::{Days, Need, Numbers, Series, Sum, Wanted};
 use crate::subscription::{AmountPer, Change, Recorded, Terms};
 use crate::ticket::{self, Rating, Ticket};
 use crate::timeline::{Order, Timeline};
@@ -129,8 +129,9 @@ impl Account {
         if event.counts_nowhere() {
             return;
         }
-        let numbers = self.meet(plan, names, event);
-        self.count(plan, names, event, numbers);
+        let feeds = plan.feeds(names, event.kind);
+        let numbers = self.meet(plan, feeds.wanted, names, event);
+        self.count(plan, &feeds, names, event, numbers);
         match event.kind.family() {
             Some(Family::Account) | None => {}
             Some(_) => {
@@ -149,10 +150,9 @@ impl Account {
     }
 
     /// The numbers of the event's user and feature, where a figure or a profile needs them.
-    fn meet(&mut self, plan: &Plan, names: &Names, event: &Event) -> Numbers {
+    fn meet(&mut self, plan: &Plan, wanted: Wanted, names: &Names, event: &Event) -> Numbers {
         let profiles =
             plan.bounds.profiles && matches!(event.kind.family(), Some(Family::Usage | Family::Value));
-        let wanted = plan.wanted(names, event);
         let most = plan.bounds.entities_max;
         let series = &mut self.series;
         let mut meet = |roster: &mut Roster, name: Option<Symbol>, forget: fn(&mut Series, u32)| {
@@ -183,7 +183,7 @@ impl Account {
         }
     }
 
-    fn count(&mut self, plan: &Plan, names: &Names, event: &Event, numbers: Numbers) {
+    fn count(&mut self, plan: &Plan, feeds: &Feeds, names: &Names, event: &Event, numbers: Numbers) {
         let slot = plan.slot(event.occurred_at);
         let first_kept =
             |newest: Day| plan.bounds.days_max.map_or(Day::MIN, |days| newest.plus(1 - i64::from(days)));
@@ -193,7 +193,7 @@ impl Account {
             self.series.iter_mut().for_each(|(_, series)| series.trim(names, first));
         }
         let slot = Some(slot).filter(|slot| slot.day >= first_kept(self.newest_day));
-        plan.for_each_fed(names, event, |index, need| {
+        plan.for_each_fed(feeds, names, event, |index, need| {
             self.series_mut(index, need).add(need, names, event, slot, numbers);
         });
     }

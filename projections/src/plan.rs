@@ -89,11 +89,11 @@ pub struct Plan {
 
 /// What events of one type can feed.
 #[derive(Clone, Debug, Default)]
-struct Feeds {
+pub struct Feeds {
     /// Series in ascending order.
     series: Vec<usize>,
     /// The sets that any of them keeps.
-    wanted: Wanted,
+    pub wanted: Wanted,
 }
 
 /// Activity without sets.
@@ -233,15 +233,16 @@ impl Plan {
         self.inputs[index]
     }
 
-    /// The sets that any series an event can feed keeps.
-    pub fn wanted(&self, names: &Names, event: &Event) -> Wanted {
-        self.feeds(names, event.kind).wanted
-    }
-
-    /// Calls `feed` with every series that an event feeds.
-    pub fn for_each_fed(&self, names: &Names, event: &Event, mut feed: impl FnMut(usize, &Need)) {
+    /// Calls `feed` with every series that an event feeds, of those its type can.
+    pub fn for_each_fed(
+        &self,
+        feeds: &Feeds,
+        names: &Names,
+        event: &Event,
+        mut feed: impl FnMut(usize, &Need),
+    ) {
         let mut tested = None;
-        for index in &self.feeds(names, event.kind).series {
+        for index in &feeds.series {
             let SeriesSpec { filter, need } = &self.series[*index];
             let passes = match tested {
                 Some((other, passed)) if other == *filter => passed,
@@ -254,7 +255,8 @@ impl Plan {
         }
     }
 
-    fn feeds(&self, names: &Names, kind: EventType) -> Cow<'_, Feeds> {
+    /// What events of a type can feed; of one outside the contract it is found out anew, at some cost.
+    pub fn feeds(&self, names: &Names, kind: EventType) -> Cow<'_, Feeds> {
         match kind.index() {
             Some(known) => Cow::Borrowed(&self.feeds[known]),
             None => Cow::Owned(self.feeds_of(names, kind)),
