@@ -15,11 +15,51 @@ use tokio::sync::watch;
 use crate::basis::Basis;
 use crate::position::Position;
 
-/// Accounts of one chunk: what is copied when one of them changes after a publication.
+/// Accounts of one chunk.
 pub const CHUNK_ACCOUNTS: usize = 256;
+/// Accounts of one group. When an account changes after a publication, its group is copied and the groups of its chunk are
+/// counted anew, each copy or count at the cost of a look at memory: the square root of a chunk makes both together fewest.
+pub const GROUP_ACCOUNTS: usize = 16;
 
-/// Up to [`CHUNK_ACCOUNTS`] accounts in the order in which a worker met them.
-pub type Chunk = Vec<Arc<Account>>;
+/// Up to [`GROUP_ACCOUNTS`] accounts in the order in which a worker met them.
+type Group = [Option<Arc<Account>>; GROUP_ACCOUNTS];
+
+/// Up to [`CHUNK_ACCOUNTS`] accounts by group; a later group has none until the one before is full.
+#[derive(Clone, Default)]
+pub struct Chunk {
+    groups: [Option<Arc<Group>>; CHUNK_ACCOUNTS / GROUP_ACCOUNTS],
+}
+
+impl Chunk {
+    /// The account at a place below [`CHUNK_ACCOUNTS`], if one was put there.
+    pub fn get(&self, place: usize) -> Option<&Arc<Account>> {
+        self.groups[place / GROUP_ACCOUNTS].as_ref()?[place % GROUP_ACCOUNTS].as_ref()
+    }
+
+    /// The account at a place, to be changed; what a view shows is copied first.
+    pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut Account> {
+        let group = Arc::make_mut(self.groups[place / GROUP_ACCOUNTS].as_mut()?);
+        group[place % GROUP_ACCOUNTS].as_mut().map(Arc::make_mut)
+    }
+
+    /// Puts an account at a place.
+    pub(crate) fn put(&mut self, place: usize, account: Account) {
+        let group = Arc::make_mut(self.groups[place / GROUP_ACCOUNTS].get_or_insert_default());
+        group[place % GROUP_ACCOUNTS] = Some(Arc::new(account));
+    }
+
+    /// The accounts in order.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.groups.iter().flatten().flat_map(|group| group.iter().flatten())
+    }
+
+    /// How many accounts there are.
+    pub fn accounts_count(&self) -> usize {
+        let groups = self.groups.iter().flatten().count();
+        let last = self.groups[..groups].last().and_then(Option::as_ref);
+        last.map_or(0, |group| (groups - 1) * GROUP_ACCOUNTS + group.iter().flatten().count())
+    }
+}
 
 /// Where each account of one worker stands. Only ever grows, and may run ahead of a view: what a view does not hold yet
 /// is not found in it.
@@ -81,12 +121,12 @@ impl View {
 
     /// All accounts that have an event of their own, in no order.
     pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
-        self.parts.iter().flat_map(|part| part.chunks.iter().flat_map(|chunk| chunk.iter()))
+        self.parts.iter().flat_map(|part| part.chunks.iter().flat_map(|chunk| chunk.accounts()))
     }
 
     /// How many accounts there are.
     pub fn accounts_count(&self) -> usize {
-        self.parts.iter().flat_map(|part| part.chunks.iter()).map(|chunk| chunk.len()).sum()
+        self.parts.iter().flat_map(|part| part.chunks.iter()).map(|chunk| chunk.accounts_count()).sum()
     }
 
     /// What an evaluation at this view depends on besides the account.
@@ -149,5 +189,29 @@ impl Published {
     /// Tells of every published sequence.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.seq.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_leaves_what_was_shown_and_shares_every_other_account() {
+        const COUNT: usize = GROUP_ACCOUNTS + 4;
+        let names = Names::new();
+        let mut chunk = Arc::new(Chunk::default());
+        for place in 0..COUNT {
+            Arc::make_mut(&mut chunk).put(place, Account::new(names.intern(&place.to_string())));
+        }
+        let shown = Arc::clone(&chunk);
+        let changed = GROUP_ACCOUNTS + 1;
+        Arc::make_mut(&mut chunk).get_mut(changed).unwrap().events = 1;
+        assert_eq!((shown.accounts_count(), shown.accounts().count()), (COUNT, COUNT));
+        assert_eq!((shown.get(changed).unwrap().events, chunk.get(changed).unwrap().events), (0, 1));
+        for place in (0..COUNT).filter(|place| *place != changed) {
+            assert!(Arc::ptr_eq(shown.get(place).unwrap(), chunk.get(place).unwrap()));
+        }
+        assert!(chunk.get(COUNT).is_none() && chunk.get(CHUNK_ACCOUNTS - 1).is_none());
     }
 }

@@ -80,12 +80,13 @@ impl Worker {
 
     fn apply_events(&mut self, ahead: &mut Vec<(usize, &Event)>) {
         for stage in 0..Account::TOUCH_STAGES {
-            let state = |slot: &usize| &self.chunks[slot / CHUNK_ACCOUNTS][slot % CHUNK_ACCOUNTS];
-            black_box(ahead.iter().map(|(slot, _)| state(slot).touch(stage)).fold(0, |all, one| all ^ one));
+            let state = |slot: &usize| self.chunks[slot / CHUNK_ACCOUNTS].get(slot % CHUNK_ACCOUNTS);
+            let touched = ahead.iter().filter_map(|(slot, _)| Some(state(slot)?.touch(stage)));
+            black_box(touched.fold(0, |all, one| all ^ one));
         }
         for (slot, event) in ahead.drain(..) {
             let chunk = Arc::make_mut(&mut self.chunks[slot / CHUNK_ACCOUNTS]);
-            let state = Arc::make_mut(&mut chunk[slot % CHUNK_ACCOUNTS]);
+            let state = chunk.get_mut(slot % CHUNK_ACCOUNTS).expect("a slot is given with an account in it");
             state.apply(&self.ground.plan, &self.ground.names, event);
         }
     }
@@ -107,10 +108,10 @@ impl Worker {
         self.accounts_count += 1;
         self.slots[index] = self.accounts_count;
         if slot.is_multiple_of(CHUNK_ACCOUNTS) {
-            self.chunks.push(Arc::new(Vec::with_capacity(CHUNK_ACCOUNTS)));
+            self.chunks.push(Arc::default());
         }
         let chunk = Arc::make_mut(self.chunks.last_mut().expect("a chunk was just made or has room"));
-        chunk.push(Arc::new(Account::new(account)));
+        chunk.put(slot % CHUNK_ACCOUNTS, Account::new(account));
         self.directory.insert(account, u32::try_from(slot).expect("fewer than 2^32 accounts"));
         slot
     }
