@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Unit};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::event::Micros;
 use crate::value::Value;
@@ -26,13 +26,30 @@ impl Day {
 
     /// The day of a civil date.
     pub fn from_date(date: Date) -> Self {
-        let span = EPOCH.until((Unit::Day, date)).expect("dates of the calendar are days apart");
-        Self(span.get_days())
+        let days = date.duration_since(EPOCH).as_hours() / 24;
+        Self(i32::try_from(days).expect("dates of the calendar are less than 2^31 days apart"))
     }
 
     /// The civil date, within the years -9999 to 9999.
     pub fn date(self) -> Date {
-        EPOCH.saturating_add(self.0.days())
+        EPOCH.saturating_add(SignedDuration::from_hours(24 * i64::from(self.0)))
+    }
+
+    /// The date as `YYYY-MM-DD`.
+    pub fn to_text(self) -> String {
+        let date = self.date();
+        let Ok(year) = u16::try_from(date.year()) else { return date.to_string() };
+        let (month, day) = (date.month().unsigned_abs(), date.day().unsigned_abs());
+        let two = |number: u8| [b'0' + number / 10, b'0' + number % 10].map(char::from);
+        let year = [year / 100, year % 100].map(|part| two(part as u8));
+        let (month, day) = (two(month), two(day));
+        let mut text = String::with_capacity("YYYY-MM-DD".len());
+        text.extend(year.into_iter().flatten());
+        text.push('-');
+        text.extend(month);
+        text.push('-');
+        text.extend(day);
+        text
     }
 
     /// Reads `YYYY-MM-DD`.
@@ -243,6 +260,19 @@ mod tests {
                 instant += 17 * 60_000_000;
             }
         }
+    }
+
+    #[test]
+    fn days_and_dates_and_texts_are_one_another() {
+        let (first, last) = (Day::from_date(Date::MIN), Day::from_date(Date::MAX));
+        for number in (first.0..=last.0).step_by(97).chain([-1, 0, 1, -719_529, -719_528, last.0]) {
+            let date = Day(number).date();
+            assert_eq!(Day::from_date(date), Day(number));
+            assert_eq!(date, EPOCH.saturating_add(i64::from(number).days()));
+            assert_eq!(Day(number).to_text(), date.to_string());
+        }
+        assert_eq!((Day::MIN.date(), Day::MAX.date()), (Date::MIN, Date::MAX));
+        assert_eq!(Day::parse("2024-02-29").map(Day::to_text).as_deref(), Some("2024-02-29"));
     }
 
     #[test]

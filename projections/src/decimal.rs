@@ -113,6 +113,9 @@ impl Decimal {
 
     /// The nearest double.
     pub fn to_f64(self) -> f64 {
+        if let Some(nearest) = nearest_double(self.mantissa, self.exponent) {
+            return nearest;
+        }
         // The standard library's parser rounds correctly; a product of two doubles would not.
         format!("{}e{}", self.mantissa, self.exponent).parse().expect("digits, an e and an exponent")
     }
@@ -128,12 +131,48 @@ fn parse_exponent(text: &str) -> Option<i32> {
 
 /// The nearest double to `exact · 10^-digits`.
 pub fn exact_to_f64(exact: i128, digits: u32) -> f64 {
-    const EXACT_INTEGERS: i128 = 1 << 53;
+    if let Some(nearest) = i32::try_from(digits).ok().and_then(|digits| nearest_double(exact, -digits)) {
+        return nearest;
+    }
     let unit = 10i128.pow(digits);
-    if exact % unit == 0 && (exact / unit).abs() <= EXACT_INTEGERS {
+    if exact % unit == 0 && (exact / unit).abs() <= DOUBLE_INTEGER_MAX.into() {
         return (exact / unit) as f64;
     }
     format!("{exact}e-{digits}").parse().expect("digits, an e and an exponent")
+}
+
+/// Up to here every integer is a double.
+const DOUBLE_INTEGER_MAX: i64 = 1 << 53;
+/// Powers of ten that are doubles.
+const DOUBLE_TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
+/// The nearest double to `mantissa · 10^exponent` where one rounding finds it: mantissa and power of ten are doubles. `None`
+/// elsewhere.
+fn nearest_double(mantissa: i128, exponent: i32) -> Option<f64> {
+    let mantissa = i64::try_from(mantissa).ok().filter(|m| m.unsigned_abs() <= DOUBLE_INTEGER_MAX as u64)?;
+    let tens = DOUBLE_TENS.get(exponent.unsigned_abs() as usize)?;
+    Some(if exponent < 0 { mantissa as f64 / tens } else { mantissa as f64 * tens })
+}
+
+impl Decimal {
+    /// The order of two numbers whose mantissas are short and exponents near, as nearly all are; `None` elsewhere.
+    fn cmp_short(&self, other: &Self) -> Option<Ordering> {
+        const DIGITS: u32 = i64::MAX.ilog10();
+        let (Ok(_), Ok(_)) = (i64::try_from(self.mantissa), i64::try_from(other.mantissa)) else {
+            return None;
+        };
+        let apart =
+            self.exponent.checked_sub(other.exponent).filter(|apart| apart.unsigned_abs() <= DIGITS)?;
+        let tens = i128::from(10i64.pow(apart.unsigned_abs()));
+        Some(if apart < 0 {
+            self.mantissa.cmp(&(other.mantissa * tens))
+        } else {
+            (self.mantissa * tens).cmp(&other.mantissa)
+        })
+    }
 }
 
 impl PartialOrd for Decimal {
@@ -147,6 +186,9 @@ impl Ord for Decimal {
         let sign = self.mantissa.signum().cmp(&other.mantissa.signum());
         if sign != Ordering::Equal || self.mantissa == 0 {
             return sign;
+        }
+        if let Some(order) = self.cmp_short(other) {
+            return order;
         }
         let magnitude = |d: &Self| i64::from(d.mantissa.unsigned_abs().ilog10()) + i64::from(d.exponent);
         let order = magnitude(self).cmp(&magnitude(other)).then_with(|| {
@@ -216,6 +258,33 @@ mod tests {
         fn printing_and_reading_is_the_identity(mantissa in -10i128.pow(35)..10i128.pow(35), exponent in -60i32..60) {
             let number = Decimal::new(mantissa, exponent);
             prop_assert_eq!(Decimal::parse(&number.to_string()), Some(number));
+        }
+
+        #[test]
+        fn the_nearest_double_is_what_the_parser_of_the_standard_library_finds(
+            mantissa in prop_oneof![any::<i64>(), -DOUBLE_INTEGER_MAX..=DOUBLE_INTEGER_MAX, -10_000i64..10_000],
+            exponent in -40i32..40,
+        ) {
+            let parsed = |text: String| text.parse::<f64>().map(f64::to_bits).unwrap();
+            let number = Decimal::new(mantissa.into(), exponent);
+            prop_assert_eq!(number.to_f64().to_bits(), parsed(format!("{mantissa}e{exponent}")));
+            let digits = exponent.unsigned_abs() % 30;
+            let exact = exact_to_f64(mantissa.into(), digits);
+            prop_assert_eq!(exact.to_bits(), parsed(format!("{mantissa}e-{digits}")));
+        }
+
+        #[test]
+        fn order_of_short_numbers_agrees_with_that_of_all(
+            a in any::<i64>(), up_a in -20i32..20, b in any::<i64>(), up_b in -20i32..20,
+        ) {
+            let (a, b) = (Decimal::new(a.into(), up_a), Decimal::new(b.into(), up_b));
+            if let Some(order) = a.cmp_short(&b) {
+                let wide = |d: Decimal| Decimal { exponent: d.exponent + 25, ..d }.scaled(0);
+                if let (Some(a), Some(b)) = (wide(a), wide(b)) {
+                    prop_assert_eq!(order, a.cmp(&b));
+                }
+                prop_assert_eq!(b.cmp_short(&a), Some(order.reverse()));
+            }
         }
 
         #[test]
