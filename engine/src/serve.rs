@@ -7,6 +7,7 @@ pub mod columns;
 pub mod convert;
 pub mod dead_letters;
 pub mod filter;
+pub mod foremost;
 pub mod formats;
 pub mod gate;
 pub mod http;

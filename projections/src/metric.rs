@@ -17,6 +17,8 @@ use crate::settings::{Closed, Settings};
 use crate::tenant::Tenant;
 use crate::value::Value;
 
+pub use standing::seats;
+
 /// A metric's value. Missing is `None` around it and never 0.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Scalar {
@@ -85,10 +87,14 @@ pub fn evaluate(context: Context<'_>, members: &[&Account], as_of: Micros) -> Ve
     (0..context.plan.model.metrics.len()).map(|index| asked.level(index)).collect()
 }
 
-/// Seats in force for the accounts that count together (the survivor first); `None` where nobody stated any.
-pub fn seats(context: Context<'_>, members: &[&Account], as_of: Micros) -> Option<f64> {
-    let asked = Asked::new(context, members, as_of);
-    asked.seats(asked.now())
+/// One of the values of [`evaluate`], by its place in the plan.
+pub fn evaluate_one(
+    context: Context<'_>,
+    members: &[&Account],
+    as_of: Micros,
+    index: usize,
+) -> Option<Scalar> {
+    Asked::new(context, members, as_of).level(index)
 }
 
 impl<'a> Asked<'a> {

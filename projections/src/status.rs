@@ -56,10 +56,31 @@ pub struct Since {
     pub since: Option<Day>,
 }
 
+/// What is true at an instant of every subscription, with its id, of the accounts that count together; in their order.
+pub fn standings<'a>(
+    context: Context<'_>,
+    members: &[&'a Account],
+    as_of: Micros,
+) -> Vec<(&'a str, Standing)> {
+    let today = context.plan.calendar.day(as_of - 1);
+    let of_one = |member: &&'a Account| {
+        let Account { subscriptions, account_wide, .. } = *member;
+        subscriptions.iter().filter_map(move |(id, line)| {
+            let standing = subscription::standing(line, account_wide, context.names, as_of, today)?;
+            Some((id.as_ref(), standing))
+        })
+    };
+    members.iter().flat_map(of_one).collect()
+}
+
 /// The status of the accounts that count together (the survivor first) at an instant.
 pub fn status(context: Context<'_>, members: &[&Account], as_of: Micros) -> Since {
-    let Context { plan, tenant, names, .. } = context;
-    let survivor = members[0];
+    of(context, members[0], &standings(context, members, as_of), as_of)
+}
+
+/// The status of a survivor, from the [`standings`] of all accounts that count with it.
+pub fn of(context: Context<'_>, survivor: &Account, all: &[(&str, Standing)], as_of: Micros) -> Since {
+    let Context { plan, tenant, .. } = context;
     let only = |status| Since { status, since: None };
     if let Some(closed_at) = survivor.closed_at.filter(|at| *at < as_of) {
         return Since { status: Status::Closed, since: Some(plan.calendar.day(closed_at)) };
@@ -67,38 +88,31 @@ pub fn status(context: Context<'_>, members: &[&Account], as_of: Micros) -> Sinc
     if tenant.merges.survivor(survivor.id, as_of) != survivor.id {
         return only(Status::Merged);
     }
-    let today = plan.calendar.day(as_of - 1);
-    let all: Vec<Standing> = members
-        .iter()
-        .flat_map(|member| {
-            member.subscriptions.iter().filter_map(|(_, line)| {
-                subscription::standing(line, &member.account_wide, names, as_of, today)
-            })
-        })
-        .collect();
-    let live: Vec<&Standing> = all.iter().filter(|standing| standing.live).collect();
-    let paid: Vec<&&Standing> = live.iter().filter(|standing| !standing.trial).collect();
     if all.is_empty() {
         return only(Status::Paying);
     }
-    if live.is_empty() {
+    let all = || all.iter().map(|(_, standing)| standing);
+    if !all().any(|standing| standing.live) {
         // What was cancelled before it began has no end.
-        let begun: Vec<&Standing> = all.iter().filter(|standing| standing.begun).collect();
-        let since = begun.iter().filter_map(|standing| standing.ended_on).max();
-        return if begun.is_empty() {
-            only(Status::Prospect)
-        } else {
-            Since { status: Status::Ended, since }
+        let begun = || all().filter(|standing| standing.begun);
+        return match begun().next() {
+            None => only(Status::Prospect),
+            Some(_) => {
+                Since { status: Status::Ended, since: begun().filter_map(|standing| standing.ended_on).max() }
+            }
         };
     }
-    only(match paid.as_slice() {
-        [] => Status::Trial,
-        paid if paid.iter().all(|standing| standing.paused) => Status::Paused,
-        paid if paid.iter().all(|standing| standing.cancelled) => Status::Leaving,
-        paid if paid.iter().all(|standing| standing.amount.is_some_and(|amount| amount.minor == 0)) => {
-            Status::Free
-        }
-        _ => Status::Paying,
+    let paid = || all().filter(|standing| standing.live && !standing.trial);
+    only(if paid().next().is_none() {
+        Status::Trial
+    } else if paid().all(|standing| standing.paused) {
+        Status::Paused
+    } else if paid().all(|standing| standing.cancelled) {
+        Status::Leaving
+    } else if paid().all(|standing| standing.amount.is_some_and(|amount| amount.minor == 0)) {
+        Status::Free
+    } else {
+        Status::Paying
     })
 }
 

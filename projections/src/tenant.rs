@@ -107,7 +107,8 @@ impl Merges {
         self.accounts.dedup();
     }
 
-    fn concern(&self, account: Symbol) -> bool {
+    /// Whether an account stands in any merge; one that does not answers for itself alone, at every instant.
+    pub fn concern(&self, account: Symbol) -> bool {
         self.accounts.binary_search(&account).is_ok()
     }
 

@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 use super::asking::{Asked, BATCH_ACCOUNTS_MAX, at_length, deadline, instant, page_size};
 use super::columns::AccountColumn;
 use super::filter::{Filter, Operand};
+use super::foremost::Foremost;
 use super::order::Order;
 use super::past::accounts_at;
 use super::pins::Pins;
@@ -189,27 +190,33 @@ pub fn list(
     let filter = Filter::parse(&request.filter, &resolve).map_err(Refusal::InvalidFilter)?;
     let order = Order::parse(&request.order_by, &resolve).map_err(Refusal::InvalidOrder)?;
     let metrics = metrics_of(view, &request.metrics)?;
+    let id = |account: Symbol| view.names.text(account);
     // What is sorted is small: whole subjects are made again for the one page.
-    let mut passed: Vec<(Vec<Option<Operand<'_>>>, &str, Symbol)> = view
-        .accounts()
-        .filter_map(|account| Subject::live(view, account.id).filter(|subject| subject.led_by(account.id)))
-        .filter(|subject| filter.matches(&mut |column| column.operand(subject)))
-        .map(|subject| {
-            let key = order.key(&mut |column: &AccountColumn| column.operand(&subject));
-            (key, view.names.text(subject.survivor), subject.survivor)
-        })
-        .collect();
-    passed.sort_unstable_by(|left, right| order.compare(&left.0, &right.0).then_with(|| left.1.cmp(right.1)));
-    let page = passed.iter().skip(skipped).take(size);
-    let subjects = page.filter_map(|(_, _, account)| Subject::live(view, *account));
+    let compare = |left: &Passed<'_>, right: &Passed<'_>| {
+        order.compare(&left.key, &right.key).then_with(|| id(left.account).cmp(id(right.account)))
+    };
+    let mut foremost = Foremost::new(skipped.saturating_add(size), compare);
+    let mut total = 0;
+    for subject in view.accounts().filter_map(|account| Subject::led_by(view, account)) {
+        if filter.matches(&mut |column| column.operand(&subject)) {
+            let key = order.key(&mut |column| column.operand(&subject));
+            foremost.put(Passed { key, account: subject.survivor });
+            total += 1;
+        }
+    }
+    let page = foremost.sorted().into_iter().skip(skipped);
+    let subjects = page.filter_map(|passed| Subject::live(view, passed.account));
     let listed = subjects.map(|subject| v1::ListedAccount {
         account: Some(convert::account(&subject)),
-        metrics: metrics
-            .iter()
-            .map(|(index, name)| convert::metric(name, subject.metrics()[*index].as_ref()))
-            .collect(),
+        metrics: metrics.iter().map(|(index, name)| convert::metric(name, subject.metric(*index))).collect(),
     });
-    Ok((listed.collect(), passed.len()))
+    Ok((listed.collect(), total))
+}
+
+/// An account that passed the filter of a list.
+struct Passed<'v> {
+    key: Vec<Option<Operand<'v>>>,
+    account: Symbol,
 }
 
 /// The names of the adopted metrics, in the order of the model file.

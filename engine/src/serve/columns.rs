@@ -107,7 +107,7 @@ impl AccountColumn {
                 }
             }
             Self::Attribute(name) => value(subject.own()?.fact(&view.names, name, subject.as_of)?),
-            Self::Metric(index) => match subject.metrics().get(*index)?.as_ref()? {
+            Self::Metric(index) => match subject.metric(*index)? {
                 Scalar::Number(number) => Some(Operand::Number(*number)),
                 Scalar::Integer(whole) => Some(Operand::Exact(Decimal::new(*whole, 0))),
                 Scalar::Text(text) => Some(Operand::Text(text.clone().into())),

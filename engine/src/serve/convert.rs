@@ -8,7 +8,7 @@ use tidewatch_projections::event::{Actor, Event, Micros, Subject as Whom};
 use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::status::Status;
-use tidewatch_projections::subscription::{self, AmountPer, Standing};
+use tidewatch_projections::subscription::{AmountPer, Standing};
 use tidewatch_projections::value::Value;
 use tidewatch_projections::vocabulary::EventType;
 use tidewatch_proto::prost_types::Timestamp;
@@ -115,13 +115,13 @@ pub fn account(subject: &Subject<'_>) -> v1::Account {
         events: subject.events(),
         newest_event: subject.newest_at().map(timestamp),
         merged,
-        past_bounds: subject.members().iter().any(|member| member.past_a_bound()),
+        past_bounds: subject.heard().iter().any(|member| member.past_a_bound()),
         catching_up: subject.catching_up,
     }
 }
 
 fn day(day: Day) -> String {
-    day.date().to_string()
+    day.to_text()
 }
 
 fn status(status: Status) -> v1::AccountStatus {
@@ -182,19 +182,8 @@ pub fn plain_text(value: &Value) -> Option<String> {
 }
 
 fn subscriptions(subject: &Subject<'_>) -> Vec<v1::Subscription> {
-    let view = subject.view;
-    let today = view.plan.calendar.day(subject.as_of - 1);
-    let members = subject.members();
-    let mut all: Vec<v1::Subscription> = members
-        .iter()
-        .flat_map(|member| {
-            member.subscriptions.iter().filter_map(|(id, line)| {
-                let standing =
-                    subscription::standing(line, &member.account_wide, &view.names, subject.as_of, today)?;
-                Some(subscription_of(id, &standing))
-            })
-        })
-        .collect();
+    let mut all: Vec<v1::Subscription> =
+        subject.standings().iter().map(|(id, standing)| subscription_of(id, standing)).collect();
     all.sort_by(|left, right| left.id.cmp(&right.id));
     all
 }

@@ -1,7 +1,6 @@
 //! `MetricService`: metrics of accounts at any instants, adopted or of a model that comes with the question.
 
 use tidewatch_projections::event::Micros;
-use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_proto::v1;
@@ -219,7 +218,10 @@ fn live(
     let subjects: Vec<Option<Subject<'_>>> =
         accounts.into_iter().map(|account| Subject::live(view, account?)).collect();
     // Instants differ by account; those memory cannot answer are asked of the log, each at its own.
-    let asks_log = |subject: &&Subject<'_>| asked.model.is_some() || in_memory(view, subject).is_none();
+    let lookback_days = hot::lookback_days(&view.plan.model);
+    let asks_log = |subject: &&Subject<'_>| {
+        asked.model.is_some() || !hot::is_exact(&view.plan, lookback_days, subject.heard(), subject.as_of)
+    };
     let mut instants: Vec<Micros> =
         subjects.iter().flatten().filter(asks_log).map(|subject| subject.as_of).collect();
     instants.sort_unstable();
@@ -247,15 +249,11 @@ fn live(
         let key = (subject.survivor, subject.as_of);
         let values = match from_log.binary_search_by_key(&key, |row| (row.account, row.as_of)) {
             Ok(found) => from_log[found].values.clone(),
-            Err(_) => subject.metrics().to_vec(),
+            Err(_) => subject.metrics(),
         };
         rows.push((Row { account: subject.survivor, as_of: subject.as_of, values }, state));
     }
     Ok(rows)
-}
-
-fn in_memory(view: &View, subject: &Subject<'_>) -> Option<Vec<Option<Scalar>>> {
-    hot::metrics(view, subject.survivor, subject.as_of)
 }
 
 /// Accounts at the same instants, from memory when it has all of them exactly.

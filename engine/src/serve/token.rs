@@ -62,7 +62,8 @@ fn position([shard, high, low, seq]: [u64; 4]) -> Option<Position> {
 }
 
 fn seal(kind: u8, numbers: &[u64]) -> String {
-    let mut bytes = vec![kind];
+    let mut bytes = Vec::with_capacity(1 + 8 * numbers.len() + CHECK_BYTES);
+    bytes.push(kind);
     numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_be_bytes()));
     bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_be_bytes());
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);

@@ -1,10 +1,15 @@
 //! States of affairs: what is owed, open, due, expected.
 
+use std::borrow::Borrow;
+
 use super::{Asked, Moment, Scalar};
+use crate::account::Account;
 use crate::calendar::Day;
-use crate::decimal::{QUANTITY_DIGITS, exact_to_f64};
+use crate::decimal::{Decimal, QUANTITY_DIGITS, exact_to_f64};
+use crate::event::Micros;
 use crate::invoice::{self, PastDue};
 use crate::model::{Rhythm, Standing};
+use crate::names::Names;
 use crate::series::Slot;
 use crate::status::speaks_of_subscriptions;
 use crate::subscription;
@@ -66,18 +71,10 @@ impl Asked<'_> {
         each.collect::<Vec<_>>().into_iter()
     }
 
-    /// Seats of live subscriptions that are no trials; where none states any, the account's own figure.
+    /// Seats in force.
     pub(super) fn seats(&self, moment: Moment) -> Option<f64> {
-        let stated: Vec<i128> = self
-            .subscriptions(moment)
-            .filter(|(_, standing)| standing.live && !standing.trial)
-            .filter_map(|(_, standing)| standing.seats.map(i128::from))
-            .collect();
-        if !stated.is_empty() {
-            return Some(exact_to_f64(stated.iter().sum(), QUANTITY_DIGITS));
-        }
-        let seats = self.survivor().fact(self.names, "seats", moment.at).and_then(Value::as_number)?;
-        Some(seats.to_f64())
+        let standings = self.subscriptions(moment).map(|(_, standing)| standing);
+        seats(self.names, self.survivor(), standings, moment.at)
     }
 
     /// Invoices past due; `None` before the first invoice or while payments are unfed.
@@ -196,6 +193,24 @@ impl Asked<'_> {
         let Some(days) = member.credits_used.get(id) else { return 0 };
         days.between(since, last).iter().map(|(_, sum)| sum.total).sum()
     }
+}
+
+/// Seats in force: those of live subscriptions that are no trials; where none states any, the survivor's own figure.
+/// `None` where nobody stated any.
+pub fn seats<S: Borrow<subscription::Standing>>(
+    names: &Names,
+    survivor: &Account,
+    standings: impl Iterator<Item = S>,
+    as_of: Micros,
+) -> Option<f64> {
+    let stated = |standing: S| {
+        let standing = standing.borrow();
+        standing.seats.filter(|_| standing.live && !standing.trial)
+    };
+    if let Some(sum) = standings.filter_map(stated).map(i128::from).reduce(|sum, seats| sum + seats) {
+        return Some(exact_to_f64(sum, QUANTITY_DIGITS));
+    }
+    survivor.fact(names, "seats", as_of).and_then(Value::as_number).map(Decimal::to_f64)
 }
 
 /// Which subscription of which member.
