@@ -337,7 +337,12 @@ impl Machine {
             }
             _ => Vec::new(),
         };
-        self.handed.extend(progress);
+        for (stream, next) in progress {
+            // A reader that was opened again before the last one's batches were in reads them once more: what was handed
+            // over stays so.
+            let handed = self.handed.entry(stream).or_default();
+            *handed = next.max(*handed);
+        }
         if let Input::Command { command: Command::ResetSource { source, .. }, .. } = &input {
             // What it had handed over is to come again, and proves nothing until then.
             self.handed.retain(|stream, _| stream.source() != &**source);
