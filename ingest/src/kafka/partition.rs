@@ -109,12 +109,15 @@ pub fn resume_at(
         };
     }
     let stopped_at = checkpoint.next_offset;
+    // Going back loses nothing. Going forward is an answer to records that are gone: one that stays in the configuration
+    // must not skip those that stand at the same offsets of a topic made again, or of a source that starts over.
+    let is_answer = |offset: &i64| *offset <= stopped_at || stopped_at < marks.low;
     // The last answer to a stop counts: more records may have gone between the first answer and the reading.
     let answer = accepted.iter().rev().find_map(|answer| match answer {
         Accept::Offset { topic, partition, from, offset }
             if *topic == checkpoint.topic && *partition == checkpoint.partition && *from == stopped_at =>
         {
-            Some(*offset)
+            Some(*offset).filter(is_answer)
         }
         _ => None,
     });
@@ -376,6 +379,20 @@ mod tests {
             Ok((11, NO_EPOCH)),
             "answered again"
         );
+    }
+
+    #[test]
+    fn an_answer_that_stays_skips_nothing_that_is_there() {
+        let one = TopicId::new("one");
+        let answer = [Accept::Offset { topic: "t".into(), partition: 3, from: 9, offset: 14 }];
+        let went_on = |at, low| resume_at(&checkpoint(at), &one, marks(low, 20), &answer).map(|(at, _)| at);
+        assert_eq!(went_on(9, 14), Ok(14), "the records are gone");
+        assert_eq!(
+            went_on(9, 5),
+            Ok(9),
+            "they are there: the topic was made again, or the source starts over"
+        );
+        assert_eq!(went_on(9, 9), Ok(9));
     }
 
     #[test]
