@@ -71,20 +71,17 @@ impl Draft<'_> {
         let occurred_at = self.occurred_at.ok_or_else(|| missing("occurred_at"))?;
         let user = within_id(limits, "user", self.user)?;
         let account = within_id(limits, "account", self.account)?;
-        let reference = match self.reference {
-            None => None,
-            Some((system, id)) => Some((
-                within_id(limits, "ref.system", Some(system))?.ok_or_else(|| missing("ref.system"))?,
-                within_id(limits, "ref.id", Some(id))?.ok_or_else(|| missing("ref.id"))?,
-            )),
-        };
-        match (&account, &reference) {
+        let reference = match (&account, self.reference) {
             (Some(_), Some(_)) => return Err(no_subject("both account and ref are given; give one of them")),
             (None, None) if user.is_none() => {
                 return Err(no_subject("none of account, ref and user is given"));
             }
-            _ => {}
-        }
+            (_, None) => None,
+            (None, Some((system, id))) => Some((
+                within_id(limits, "ref.system", Some(system))?.ok_or_else(|| missing("ref.system"))?,
+                within_id(limits, "ref.id", Some(id))?.ok_or_else(|| missing("ref.id"))?,
+            )),
+        };
         let id = within_id(limits, "id", self.id)?;
         let mut properties = Properties { type_name: &type_name, fields: self.properties };
         properties.check(kind)?;

@@ -179,6 +179,10 @@ fn refusals_name_the_field_and_what_it_must_be() {
             with(r#""type":"note","ref":{"system":"crm","id":"1"}"#),
             "no_subject: both account and ref are given; give one of them",
         ),
+        (
+            with(r#""type":"note","ref":{"system":"","id":"1"}"#),
+            "no_subject: both account and ref are given; give one of them",
+        ),
         (with(r#""type":"note","quantity":"many""#), "bad_field: quantity \"many\" is no decimal number"),
         (
             with(r#""type":"note","quantity":1e13"#),
