@@ -75,10 +75,10 @@ impl Names {
         self.look_up(hash, text).unwrap_or_else(|| self.add(hash, text))
     }
 
-    /// Appends the symbols of many texts. Each look-up waits for a slot and then for a text, neither of which is at hand in a
+    /// The symbols of many texts, in their order. Each look-up waits for a slot and then for a text, neither of which is at hand in a
     /// large table; those of several are waited for together.
-    pub fn intern_all(&self, texts: &[&str], symbols: &mut Vec<Symbol>) {
-        symbols.reserve(texts.len());
+    pub fn intern_all(&self, texts: &[&str]) -> Vec<Symbol> {
+        let mut symbols = Vec::with_capacity(texts.len());
         for texts in texts.chunks(TOGETHER) {
             let level = self.level.load(Ordering::Acquire);
             let (slots, low) = (self.slots(level), low_bits(level));
@@ -93,6 +93,7 @@ impl Names {
                 symbols.push(self.look_up(hash, text).unwrap_or_else(|| self.add(hash, text)));
             }
         }
+        symbols
     }
 
     /// The symbol of `text` if it was ever interned.
@@ -191,8 +192,7 @@ mod tests {
         let texts: Vec<String> = (0..1_000).map(|number| (number % 700).to_string()).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         names.intern("699");
-        let mut symbols = Vec::new();
-        names.intern_all(&texts, &mut symbols);
+        let symbols = names.intern_all(&texts);
         assert_eq!(names.count(), 700);
         assert_eq!(symbols, texts.iter().map(|text| names.find(text).unwrap()).collect::<Vec<_>>());
         assert!(symbols.iter().zip(&texts).all(|(symbol, text)| names.text(*symbol) == *text));

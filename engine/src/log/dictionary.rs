@@ -92,12 +92,11 @@ pub(crate) struct Dictionary {
 impl Dictionary {
     pub(crate) fn decode(texts: &[u8], names: &Names) -> Result<Self, Malformed> {
         let mut bytes = Bytes::new(texts);
-        let (mut texts, mut symbols) = (Vec::new(), Vec::new());
+        let mut texts = Vec::new();
         while !bytes.is_empty() {
             texts.push(bytes.text("dictionary text")?);
         }
-        names.intern_all(&texts, &mut symbols);
-        Ok(Self { symbols })
+        Ok(Self { symbols: names.intern_all(&texts) })
     }
 
     #[inline]
