@@ -37,6 +37,7 @@ mod writer;
 pub use builder::{FrameBuilder, SealedFrame, Unwritable};
 pub use bytes::Malformed;
 pub use checkpoints::{Checkpoints, Progress};
+pub(crate) use dump::time;
 pub use dump::{DumpError, dump};
 pub use entry::{ControlRecord, DeadLetter, Entry};
 pub use error::{Cut, Damage, LogError};

@@ -1,21 +1,20 @@
 //! What a control entry says, as JSON for people and their tools. Not a format to read back.
 
-use jiff::Span;
-use jiff::civil::Date;
 use serde_json::{Value as Json, json};
-use tidewatch_projections::event::Micros;
+use tidewatch_projections::calendar::Day;
 
 use super::{AdoptedClosedDays, AdoptedSettings, Control};
+use crate::log::time;
 
 impl Control {
     /// Its fields: instants in RFC 3339, days as dates, lengths of time in microseconds.
     pub fn to_json(&self) -> Json {
         match self {
-            Self::ClockAdvanced { at } | Self::WallAdvanced { at } => json!({ "at": instant(*at) }),
+            Self::ClockAdvanced { at } | Self::WallAdvanced { at } => json!({ "at": time(*at) }),
             Self::TypeFed { kind, earliest_at, earliest_user_at } => json!({
                 "type": kind,
-                "earliest_at": earliest_at.map(instant),
-                "earliest_user_at": earliest_user_at.map(instant),
+                "earliest_at": earliest_at.map(time),
+                "earliest_user_at": earliest_user_at.map(time),
             }),
             Self::SettingsAdopted(settings) => {
                 let AdoptedSettings { zone, tz_version, closed_days, skew_us, close_delay_us } = settings;
@@ -40,11 +39,6 @@ impl Control {
     }
 }
 
-/// RFC 3339, or microseconds for instants outside its years.
-fn instant(at: Micros) -> Json {
-    jiff::Timestamp::from_microsecond(at).map_or_else(|_| at.into(), |at| at.to_string().into())
-}
-
 fn closed(days: &AdoptedClosedDays) -> Json {
     let AdoptedClosedDays { scope, from_day, to_day } = days;
     json!({ "scope": scope, "from": date(*from_day), "to": date(*to_day) })
@@ -52,8 +46,8 @@ fn closed(days: &AdoptedClosedDays) -> Json {
 
 /// A date, or days since 1970-01-01 outside its years.
 fn date(day: i32) -> Json {
-    let date = Span::new().try_days(day).and_then(|days| Date::constant(1970, 1, 1).checked_add(days));
-    date.map_or_else(|_| day.into(), |date| date.to_string().into())
+    let named = Day(day);
+    if Day::from_date(named.date()) == named { named.to_text().into() } else { day.into() }
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ fn line(
 }
 
 /// RFC 3339, or microseconds for instants outside its years.
-fn time(at: Micros) -> Json {
+pub(crate) fn time(at: Micros) -> Json {
     jiff::Timestamp::from_microsecond(at).map_or_else(|_| at.into(), |at| at.to_string().into())
 }
 
