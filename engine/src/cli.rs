@@ -18,6 +18,7 @@ mod reads;
 mod rebuild;
 mod remote;
 mod serve;
+mod signals;
 mod source;
 mod timeline;
 mod writes;

@@ -17,10 +17,10 @@ use tidewatch_ingest::mapping::Mapping;
 use tidewatch_ingest::source::Source;
 use tidewatch_projections::calendar::{Calendar, Day};
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::limits::LimitsFrom;
 use super::output::{self, Unit};
+use super::signals::EndSignals;
 use super::{accounts, import};
 use crate::app::{Engine, Options, Reading};
 use crate::directory::TENANT_DEFAULT;
@@ -79,16 +79,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// Whoever interrupts a demo is not to find its temporary directory later. Signals are watched as long as the runtime lives.
 fn stop_when_interrupted(stop: &Arc<AtomicBool>) -> anyhow::Result<Runtime> {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_io().build()?;
-    let (mut interrupted, mut terminated) = {
+    let mut signals = {
         let _inside = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        EndSignals::watch()?
     };
     let stop = Arc::clone(stop);
     runtime.spawn(async move {
-        tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
-        }
+        signals.next().await;
         stop.store(true, Ordering::Release);
     });
     Ok(runtime)

@@ -11,9 +11,9 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use tidewatch_ingest::kafka::{self, KafkaConfig, KafkaSource};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{self, Unit};
+use super::signals::EndSignals;
 use crate::app::{Engine, EngineError, Ingested, Options, Reading};
 use crate::books::Books;
 use crate::clock::{Clock as _, SystemClock};
@@ -211,13 +211,11 @@ fn read_all(
         let read = |(reading, stream): (Reading, Stream<'_>)| stream.read(reading);
         let sources: Vec<_> = streams.into_iter().map(|stream| scope.spawn(move || read(stream))).collect();
         let ended = runtime.block_on(async {
-            let (mut interrupted, mut terminated) =
-                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+            let mut signals = EndSignals::watch()?;
             let mut durable = engine.durable();
             loop {
                 tokio::select! {
-                    _ = interrupted.recv() => break,
-                    _ = terminated.recv() => break,
+                    () = signals.next() => break,
                     _ = durable.changed() => {}
                     () = tokio::time::sleep(LOOK_EVERY) => {}
                 }
