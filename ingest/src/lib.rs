@@ -7,19 +7,19 @@
 //! Progress travels with the records it covers, into the same frame of the log; the broker's own commits are for
 //! lag tools only.
 
-pub mod batch;
-pub mod checkpoint;
-pub mod content;
-pub mod contract;
-pub mod decode;
-pub mod draft;
-pub mod files;
-pub mod fleet;
-pub mod json;
-pub mod kafka;
-pub mod limits;
-pub mod mapping;
-pub mod native;
 pub mod reject;
+pub mod limits;
+pub mod checkpoint;
+pub mod batch;
 pub mod source;
 pub mod time;
+pub mod json;
+pub mod contract;
+pub mod content;
+pub mod draft;
+pub mod native;
+pub mod mapping;
+pub mod decode;
+pub mod files;
+pub mod fleet;
+pub mod kafka;

@@ -5,6 +5,8 @@
 )]
 
 mod circles;
+mod map;
+mod modules;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,25 +172,6 @@ fn lints_are_expected_with_a_reason_and_never_allowed() {
     let allow = concat!("#[al", "low(");
     let found = offenders(|_, text| text.contains(allow) || text.contains(&allow.replace("#[", "#![")));
     assert!(found.is_empty(), "use #[expect(…, reason = …)] in {found:?}");
-}
-
-/// What stands in backquotes in the first column of the tables of a page.
-fn code_map(page: &str) -> Vec<String> {
-    page.lines()
-        .filter_map(|line| line.strip_prefix("| `"))
-        .filter_map(|rest| rest.split_once('`'))
-        .map(|(path, _)| path.to_owned())
-        .collect()
-}
-
-#[test]
-fn the_code_map_is_true() {
-    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
-    let mapped = code_map(&page);
-    assert!(!mapped.is_empty(), "docs/ARCHITECTURE.md has no code map");
-    for path in mapped {
-        assert!(root().join(&path).exists(), "docs/ARCHITECTURE.md maps {path}, which does not exist");
-    }
 }
 
 #[test]

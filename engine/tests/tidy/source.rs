@@ -20,6 +20,8 @@ pub(crate) struct Source<'a> {
     pub(crate) paths: Vec<Named<'a>>,
     /// Names that `use` brings into the file's own module, with what they stand for.
     pub(crate) aliases: BTreeMap<&'a str, Segments<'a>>,
+    /// The modules it declares that lie in files of their own, in the order of their lines.
+    pub(crate) children: Segments<'a>,
     /// Files that are compiled for tests only: the `tests` of `#[cfg(test)] mod tests;`.
     pub(crate) test_files: Segments<'a>,
 }
@@ -37,6 +39,10 @@ impl<'a> Source<'a> {
                 ["mod", name, "{", ..] => {
                     inline.push((name, depth));
                     depth += 1;
+                    at += 3;
+                }
+                ["mod", name, ";", ..] => {
+                    source.children.push(name);
                     at += 3;
                 }
                 ["{", ..] => {
@@ -282,5 +288,5 @@ fn imports_are_read_through_comments_strings_and_tests() {
         ]
     );
     assert_eq!(source.aliases["E"], ["crate", "log", "Entry"]);
-    assert_eq!(source.test_files, ["apart"]);
+    assert_eq!((source.children, source.test_files), (vec!["child"], vec!["apart"]));
 }
