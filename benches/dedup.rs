@@ -11,8 +11,8 @@ use tidewatch_benches::pair::Pair;
 use tidewatch_benches::population::mix;
 use tidewatch_benches::table::Report;
 use tidewatch_engine::app::DEDUP_MEMORY_BYTES_MAX;
-use tidewatch_engine::dedup::{Dedup, DedupOptions, Verdict};
-use tidewatch_engine::disk::real::RealDisk;
+use tidewatch_engine::storage::dedup::{Dedup, DedupOptions, Verdict};
+use tidewatch_engine::storage::disk::real::RealDisk;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -9,8 +9,8 @@ use tidewatch_benches::options::Options;
 use tidewatch_benches::pair::{Pair, cpu_ns};
 use tidewatch_benches::population::{Population, Size};
 use tidewatch_benches::table::{Report, per_core_second};
-use tidewatch_engine::log::Entry;
-use tidewatch_engine::worker::{Ground, Worker};
+use tidewatch_engine::fold::worker::{Ground, Worker};
+use tidewatch_engine::storage::log::Entry;
 use tidewatch_projections::event::{Event, Micros};
 use tidewatch_projections::names::{Names, Symbol};
 

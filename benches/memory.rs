@@ -10,8 +10,8 @@ use tidewatch_benches::log::ground;
 use tidewatch_benches::options::Options;
 use tidewatch_benches::population::{Population, Size};
 use tidewatch_benches::table::Report;
-use tidewatch_engine::log::Entry;
-use tidewatch_engine::worker::Worker;
+use tidewatch_engine::fold::worker::Worker;
+use tidewatch_engine::storage::log::Entry;
 use tidewatch_projections::names::Names;
 
 #[global_allocator]

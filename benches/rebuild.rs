@@ -13,11 +13,11 @@ use tidewatch_benches::pair::{Pair, cpu_ns, wall_ns};
 use tidewatch_benches::population::{Population, Size};
 use tidewatch_benches::table::{Report, per_core_second};
 use tidewatch_engine::app::{self, Engine};
-use tidewatch_engine::directory::{LOG_DIR, SHARD};
-use tidewatch_engine::disk::real::RealDisk;
-use tidewatch_engine::history::History;
-use tidewatch_engine::log::LogReader;
+use tidewatch_engine::fold::history::History;
 use tidewatch_engine::position::Position;
+use tidewatch_engine::storage::directory::{LOG_DIR, SHARD};
+use tidewatch_engine::storage::disk::real::RealDisk;
+use tidewatch_engine::storage::log::LogReader;
 use tidewatch_projections::names::Names;
 
 #[global_allocator]
@@ -121,7 +121,7 @@ fn decode(root: &Path) -> u64 {
 }
 
 /// Folds the log as a changed model does: beside nothing else.
-fn fold(root: &Path, workers: usize) -> tidewatch_engine::view::View {
+fn fold(root: &Path, workers: usize) -> tidewatch_engine::fold::view::View {
     let disk = Arc::new(RealDisk::new(root).expect("the directory is there"));
     let history = History::new(disk, Arc::new(Names::new()), u64::MAX);
     let basis = history.preface().expect("the log is sound").basis;

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tidewatch_engine::app::{Engine, Ingested, Options, Reading};
-use tidewatch_engine::basis::Basis;
-use tidewatch_engine::directory::TENANT_DEFAULT;
-use tidewatch_engine::sequencer::Receipt;
-use tidewatch_engine::worker::Ground;
+use tidewatch_engine::control::basis::Basis;
+use tidewatch_engine::fold::worker::Ground;
+use tidewatch_engine::storage::directory::TENANT_DEFAULT;
+use tidewatch_engine::write::sequencer::Receipt;
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::source::Source;

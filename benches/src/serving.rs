@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidewatch_engine::app::{Engine, Options};
-use tidewatch_engine::books::Books;
 use tidewatch_engine::meters::Meters;
+use tidewatch_engine::read::index::Books;
 use tidewatch_engine::serve::formats::Formats;
 use tidewatch_engine::serve::listen::{self, Api, Listening};
 use tidewatch_engine::serve::reader::Reader;

@@ -5,12 +5,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tidewatch_engine::disk::Disk;
-use tidewatch_engine::disk::random::Random;
-use tidewatch_engine::disk::simulated::{Faults, SimulatedDisk};
-use tidewatch_engine::log::{FrameBuilder, LogOptions, LogWriter};
 use tidewatch_engine::position::Position;
 use tidewatch_engine::serve::token::{Page, position_token};
+use tidewatch_engine::storage::disk::Disk;
+use tidewatch_engine::storage::disk::random::Random;
+use tidewatch_engine::storage::disk::simulated::{Faults, SimulatedDisk};
+use tidewatch_engine::storage::log::{FrameBuilder, LogOptions, LogWriter};
 use tidewatch_ingest::fleet::{Fleet, Shape};
 use tidewatch_projections::model;
 use tidewatch_projections::names::Names;

@@ -1,33 +1,28 @@
 //! The machine of Tidewatch: everything between a decoded batch and an answer.
+//!
+//! Rooms in the order of the data's way: `storage` and `control` are what the log says, `fold` turns it into state,
+//! `write` adds to it, `read` answers from it, `app` runs the threads around them, `serve` and `cli` are the ways in.
 
-pub mod adoption;
+pub mod storage;
+
+pub mod control;
+
+pub mod fold;
+
+pub mod write;
+
+pub mod read;
+
 pub mod app;
-pub mod basis;
-pub mod books;
+
+pub mod serve;
+
 pub mod cli;
+
 pub mod clock;
 pub mod config;
-pub mod control;
-pub mod dedup;
-pub mod digest;
-pub mod directory;
-pub mod disk;
 pub mod failpoint;
-pub mod fold;
-pub mod history;
-pub mod hot;
-pub mod identity;
-pub mod lanes;
-pub mod log;
 pub mod meters;
 pub mod planted;
 pub mod position;
-pub mod recovery;
-pub mod request;
-pub mod scan;
-pub mod sequencer;
-pub mod serve;
 pub mod telemetry;
-pub mod view;
-pub mod worker;
-pub mod writer;

@@ -7,7 +7,7 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, R
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tidewatch_ingest::reject::Reason;
 
-use crate::sequencer::Receipt;
+use crate::write::sequencer::Receipt;
 
 /// How a figure moves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -15,12 +15,12 @@ use tidewatch_projections::event::{Event, Micros};
 use super::refusals::Refusals;
 use super::status::{Condition, SourceStatus};
 use super::{EngineError, Shared};
-use crate::lanes::Lane;
+use crate::control::request::Request;
 use crate::meters::{
     SOURCE_BEHIND, SOURCE_BYTES, SOURCE_LAG, SOURCE_PARTS, SOURCE_SKIPPED, SOURCE_TROUBLES, UNREAD_FIELDS,
 };
-use crate::request::Request;
-use crate::sequencer::{Command, Input, Opened, Receipt, Reply, Ticket};
+use crate::write::queues::Lane;
+use crate::write::sequencer::{Command, Input, Opened, Receipt, Reply, Ticket};
 
 /// How long a source may wait for records before it is asked whether to stop.
 const POLL_WAIT: Duration = Duration::from_millis(100);

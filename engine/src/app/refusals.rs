@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidewatch_ingest::reject::Reason;
 use tidewatch_ingest::source::Stopped;
 
-use crate::sequencer::Receipt;
+use crate::write::sequencer::Receipt;
 
 /// A stream is judged each time so many of its records were taken; it is paused when more than half of them were refused.
 pub const JUDGED_RECORDS: u64 = 10_000;

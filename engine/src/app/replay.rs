@@ -8,10 +8,10 @@ use tidewatch_ingest::batch::{Batch, RawBatch, RawRecord};
 use tidewatch_ingest::decode::Decoder;
 
 use super::{EngineError, Shared};
-use crate::lanes::Lane;
-use crate::log::DeadLetter;
-use crate::request::Request;
-use crate::sequencer::{Command, Input, Refused, Reply};
+use crate::control::request::Request;
+use crate::storage::log::DeadLetter;
+use crate::write::queues::Lane;
+use crate::write::sequencer::{Command, Input, Refused, Reply};
 
 /// Dead letters settled by one entry of the log.
 const RESOLVED_MAX: usize = 1000;

@@ -10,18 +10,18 @@ use metrics::Gauge;
 use tidewatch_projections::event::Micros;
 
 use super::Shared;
-use crate::basis::{Basis, Effect};
 use crate::clock::monotonic;
-use crate::control::Control;
-use crate::directory::SHARD;
-use crate::fold::{Entries, Fold};
-use crate::history::{History, HistoryError};
-use crate::lanes::Next;
-use crate::log::{LogError, LogWriter};
+use crate::control::basis::{Basis, Effect};
+use crate::control::entry::Control;
+use crate::fold::history::{History, HistoryError};
+use crate::fold::workers::{Entries, Fold};
 use crate::meters::{DISK_FULL, FRAME_ENTRIES, FRAMES, IDS, IDS_MEMORY, WRITE_TIME};
 use crate::position::Position;
-use crate::sequencer::{Emit, Input, Sequencer};
-use crate::writer::Writer;
+use crate::storage::directory::SHARD;
+use crate::storage::log::{LogError, LogWriter};
+use crate::write::queues::Next;
+use crate::write::sequencer::{Emit, Input, Sequencer};
+use crate::write::writer::Writer;
 
 /// Rounds of emits that wait for the writer: one it works on, one that follows.
 const WRITER_QUEUE_MAX: usize = 2;

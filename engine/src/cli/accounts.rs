@@ -8,9 +8,9 @@ use tidewatch_proto::v1;
 use super::output::{self, ABSENT};
 use super::place::Place;
 use super::reads::Reads;
-use crate::serve::accounts;
+use crate::fold::view::View;
 use crate::serve::convert::status_name;
-use crate::view::View;
+use crate::serve::services::accounts;
 
 #[derive(Args)]
 pub(super) struct ListArguments {

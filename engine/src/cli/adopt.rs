@@ -13,9 +13,9 @@ use tidewatch_proto::{prost_types, v1};
 use super::output;
 use super::place::Place;
 use super::writes::{Author, Writes};
-use crate::basis::scope_of;
-use crate::directory::TENANT_DEFAULT;
-use crate::serve::settings::wire_closed_days;
+use crate::control::basis::scope_of;
+use crate::serve::services::settings::wire_closed_days;
+use crate::storage::directory::TENANT_DEFAULT;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").required(true).multiple(true).args(["zone", "closed_days", "model", "skew", "close_delay"]))]

@@ -16,11 +16,11 @@ use super::place::{Access, Place};
 use super::reads::{Listed, pages};
 use super::remote::Remote;
 use super::writes::{Author, Writes};
-use crate::books::Books;
-use crate::directory::{Directory, SHARD};
-use crate::history::History;
+use crate::fold::history::History;
 use crate::position::Position;
-use crate::serve::dead_letters::{self, Shelf};
+use crate::read::index::Books;
+use crate::serve::services::dead_letters::{self, Shelf};
+use crate::storage::directory::{Directory, SHARD};
 
 #[derive(Subcommand)]
 pub(super) enum Task {

@@ -23,8 +23,8 @@ use super::output::{self, Unit};
 use super::signals::EndSignals;
 use super::{accounts, import};
 use crate::app::{Engine, Options, Reading};
-use crate::directory::TENANT_DEFAULT;
-use crate::sequencer::Command;
+use crate::storage::directory::TENANT_DEFAULT;
+use crate::write::sequencer::Command;
 
 /// The history that is loaded before the demo goes live.
 const HISTORY_MONTHS: i32 = 14;

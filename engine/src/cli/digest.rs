@@ -9,11 +9,11 @@ use tidewatch_proto::v1;
 
 use super::output;
 use super::place::{Access, Place};
-use crate::digest;
-use crate::directory::Directory;
-use crate::history::History;
-use crate::scan::AsOf;
+use crate::fold::history::History;
+use crate::read::digest;
+use crate::read::scan::AsOf;
 use crate::serve::convert;
+use crate::storage::directory::Directory;
 
 #[derive(Args)]
 pub(super) struct Arguments {

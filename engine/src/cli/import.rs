@@ -17,7 +17,7 @@ use super::push::Import;
 use super::writes::{Author, Writes};
 use crate::app::Ingested;
 use crate::clock::monotonic;
-use crate::directory::TENANT_DEFAULT;
+use crate::storage::directory::TENANT_DEFAULT;
 
 #[derive(Args)]
 pub(super) struct Arguments {

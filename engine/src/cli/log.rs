@@ -11,11 +11,11 @@ use tidewatch_proto::v1::verify_log_response::Part;
 
 use super::output::{self, Unit};
 use super::place::{Access, Place};
-use crate::directory::{DirectoryError, LOG_DIR};
-use crate::disk::Disk;
-use crate::disk::real::RealDisk;
-use crate::log::{dump, stat, verify};
-use crate::serve::logs;
+use crate::serve::services::logs;
+use crate::storage::directory::{DirectoryError, LOG_DIR};
+use crate::storage::disk::Disk;
+use crate::storage::disk::real::RealDisk;
+use crate::storage::log::{dump, stat, verify};
 
 #[derive(Subcommand)]
 pub(super) enum Task {

@@ -18,7 +18,7 @@ use tidewatch_projections::names::Names;
 
 use super::limits::LimitsFrom;
 use super::output::{self, Unit};
-use crate::directory::TENANT_DEFAULT;
+use crate::storage::directory::TENANT_DEFAULT;
 
 /// Bytes of records read at a time: samples are small.
 const BATCH_BYTES_MAX: usize = 64 << 10;

@@ -13,12 +13,12 @@ use tidewatch_proto::v1;
 use super::output;
 use super::place::{Access, Place};
 use super::remote::Remote;
-use crate::directory::Directory;
-use crate::history::History;
-use crate::scan::{AsOf, Question};
+use crate::fold::history::History;
+use crate::read::scan::{AsOf, Question};
 use crate::serve::asking::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX};
 use crate::serve::convert;
-use crate::serve::metrics::rows_of_log;
+use crate::serve::services::metrics::rows_of_log;
+use crate::storage::directory::Directory;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("who").required(true).args(["account", "all"]))]

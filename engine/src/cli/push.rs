@@ -24,9 +24,9 @@ use tonic::Streaming;
 
 use super::remote::Remote;
 use crate::app::{Engine, Ingested, Reading};
-use crate::sequencer::Receipt;
 use crate::serve::formats::{self, Formats};
-use crate::serve::imports::BATCH_BYTES_MAX;
+use crate::serve::services::imports::BATCH_BYTES_MAX;
+use crate::write::sequencer::Receipt;
 
 /// Messages that wait for the connection.
 const MESSAGES_MAX: usize = 2;

@@ -10,13 +10,14 @@ use tidewatch_proto::v1;
 
 use super::place::{Access, Place};
 use super::remote::Remote;
-use crate::directory::Directory;
-use crate::history::History;
+use crate::fold::history::History;
 use crate::position::Position;
+use crate::read::snapshot::Standpoint;
 use crate::serve::asking::{BATCH_ACCOUNTS_MAX, PAGE_SIZE_MAX};
 use crate::serve::refusal::Refusal;
-use crate::serve::standpoint::Standpoint;
-use crate::serve::{accounts, metrics, timeline};
+use crate::serve::services::{accounts, metrics};
+use crate::serve::timeline;
+use crate::storage::directory::Directory;
 
 /// Where accounts are read.
 pub(super) enum Reads {

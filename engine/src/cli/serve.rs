@@ -15,17 +15,17 @@ use tokio::runtime::Runtime;
 use super::output::{self, Unit};
 use super::signals::EndSignals;
 use crate::app::{Engine, EngineError, Ingested, Options, Reading};
-use crate::books::Books;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config, SourceConfig};
 use crate::meters::Meters;
-use crate::sequencer::Refused;
+use crate::read::index::Books;
 use crate::serve::formats::{Formats, SourceFormat};
 use crate::serve::http;
 use crate::serve::listen::{self, Api, ListenError, Listening};
 use crate::serve::reader::Reader;
 use crate::serve::stage::Stage;
 use crate::telemetry;
+use crate::write::sequencer::Refused;
 
 #[derive(Args)]
 pub(super) struct Arguments {

@@ -12,9 +12,9 @@ use super::output::{self, ABSENT};
 use super::place::{Access, Place};
 use super::reads::{Listed, pages};
 use super::writes::{Author, Writes};
-use crate::directory::Directory;
-use crate::history::History;
-use crate::serve::sources;
+use crate::fold::history::History;
+use crate::serve::services::sources;
+use crate::storage::directory::Directory;
 
 #[derive(Subcommand)]
 pub(super) enum Task {

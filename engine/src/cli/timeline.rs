@@ -12,7 +12,7 @@ use tidewatch_proto::v1;
 use super::output::{self, ABSENT};
 use super::place::Place;
 use super::reads::Reads;
-use crate::scan::AsOf;
+use crate::read::scan::AsOf;
 
 #[derive(Args)]
 pub(super) struct Arguments {

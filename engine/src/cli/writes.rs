@@ -14,12 +14,13 @@ use super::place::{Access, Place};
 use super::push::{self, Import};
 use super::remote::Remote;
 use crate::app::{Engine, Ingested, Options};
-use crate::books::Books;
-use crate::request::Request;
-use crate::sequencer::Command;
-use crate::serve::dead_letters::{self, Shelf};
+use crate::control::request::Request;
+use crate::read::index::Books;
+use crate::serve::convert;
 use crate::serve::formats::{self, Formats};
-use crate::serve::{convert, settings};
+use crate::serve::services::dead_letters::{self, Shelf};
+use crate::serve::services::settings;
+use crate::write::sequencer::Command;
 
 /// Who asks for a change.
 #[derive(Args)]
@@ -168,7 +169,7 @@ impl<'a> Writes<'a> {
 
     /// An id that no other request has, and for whom it is.
     fn id(&self) -> anyhow::Result<(String, String)> {
-        let random = crate::directory::random().context("the system gives no random bytes")?;
+        let random = crate::storage::directory::random().context("the system gives no random bytes")?;
         let id = random.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok((id, self.author.on_behalf_of.clone()))
     }

@@ -13,9 +13,9 @@ use tonic::metadata::MetadataMap;
 use super::convert::micros;
 use super::refusal::Refusal;
 use super::token::{Page, query_digest};
+use crate::fold::view::View;
 use crate::position::Position;
-use crate::scan::AsOf;
-use crate::view::View;
+use crate::read::scan::AsOf;
 
 /// Items of a page where the request names no number.
 pub const PAGE_SIZE_DEFAULT: usize = 100;

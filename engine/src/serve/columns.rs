@@ -11,7 +11,7 @@ use tidewatch_projections::value::Value;
 
 use super::convert::{plain_text, type_name};
 use super::filter::{Kind, Operand};
-use super::subject::Subject;
+use crate::read::account::Subject;
 
 /// A field of the list of accounts.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -14,12 +14,12 @@ use tidewatch_projections::vocabulary::EventType;
 use tidewatch_proto::prost_types::Timestamp;
 use tidewatch_proto::v1;
 
-use super::subject::Subject;
 use super::token::position_token;
 use crate::app::{Condition, Engine, SourceStatus};
+use crate::fold::view::View;
 use crate::position::Position;
-use crate::scan::AsOf;
-use crate::view::View;
+use crate::read::account::Subject;
+use crate::read::scan::AsOf;
 
 const MICROS: i64 = 1_000_000;
 

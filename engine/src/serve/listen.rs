@@ -25,22 +25,22 @@ use v1::server_service_server::ServerServiceServer;
 use v1::settings_service_server::SettingsServiceServer;
 use v1::source_service_server::SourceServiceServer;
 
-use super::accounts::Accounts;
 use super::calls;
-use super::dead_letters::DeadLetters;
 use super::formats::Formats;
 use super::gate::Gate;
-use super::imports::{Imports, MESSAGE_BYTES_MORE};
-use super::info::Info;
-use super::logs::Logs;
-use super::metrics::Metrics;
 use super::pins::Pins;
 use super::reader::Reader;
 use super::repeats::Repeats;
-use super::settings::Settings;
-use super::sources::Sources;
+use crate::fold::view::View;
 use crate::meters::Meters;
-use crate::view::View;
+use crate::serve::services::accounts::Accounts;
+use crate::serve::services::dead_letters::DeadLetters;
+use crate::serve::services::imports::{Imports, MESSAGE_BYTES_MORE};
+use crate::serve::services::logs::Logs;
+use crate::serve::services::metrics::Metrics;
+use crate::serve::services::server::Info;
+use crate::serve::services::settings::Settings;
+use crate::serve::services::sources::Sources;
 
 /// Longest request message, in bytes.
 pub const REQUEST_BYTES_MAX: usize = 4 << 20;

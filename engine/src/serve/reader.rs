@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::refusal::Refusal;
-use super::standpoint::Standpoint;
 use super::token::parse_position;
 use crate::app::Engine;
-use crate::books::Books;
-use crate::history::History;
+use crate::fold::history::History;
+use crate::fold::view::{Published, View};
 use crate::position::Position;
-use crate::view::{Published, View};
+use crate::read::index::Books;
+use crate::read::snapshot::Standpoint;
 
 /// How long a read waits for its `min_position` at most.
 pub const MIN_POSITION_WAIT_MAX: Duration = Duration::from_secs(10);

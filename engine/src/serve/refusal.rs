@@ -9,9 +9,9 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::filter::FilterError;
-use crate::adoption::{AdoptionError, MODEL_BYTES_MAX};
 use crate::app::EngineError;
-use crate::sequencer::Refused;
+use crate::control::adoption::{AdoptionError, MODEL_BYTES_MAX};
+use crate::write::sequencer::Refused;
 
 /// The domain of every `ErrorInfo` of this engine.
 pub const DOMAIN: &str = "tidewatch";

@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::token::query_digest;
 use super::{convert, monotonic};
 use crate::app::Engine;
-use crate::request::{ACTOR_ANONYMOUS, Request};
+use crate::control::request::{ACTOR_ANONYMOUS, Request};
 
 /// How long an answer is remembered.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);

@@ -7,10 +7,10 @@ use super::http::Readiness;
 use super::monotonic;
 use super::pins::Pins;
 use crate::app::{Condition, Engine};
+use crate::fold::view::View;
 use crate::meters::{
     ACCOUNTS, CLOCK, DURABLE, LISTS, Meters, PARKED, PAST_BOUNDS, PUBLISHED, SOURCE_AGE, SOURCE_STOPPED,
 };
-use crate::view::View;
 
 /// From the start of a process to its end.
 #[derive(Default)]

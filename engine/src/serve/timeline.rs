@@ -12,14 +12,14 @@ use super::asking::{Asked, instant, page_size};
 use super::columns::EventColumn;
 use super::convert;
 use super::filter::Filter;
-use super::past::internal;
 use super::reader::Reader;
 use super::refusal::Refusal;
-use super::standpoint::Standpoint;
-use super::subject::Subject;
-use crate::history::{History, HistoryError};
-use crate::log::Entry;
-use crate::view::View;
+use crate::fold::history::{History, HistoryError};
+use crate::fold::view::View;
+use crate::read::account::Subject;
+use crate::read::past::internal;
+use crate::read::snapshot::Standpoint;
+use crate::storage::log::Entry;
 
 /// Events beyond the page that are kept while reading, before the oldest are let go.
 const SLACK_EVENTS: usize = 4_096;

@@ -5,8 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
-use tidewatch_engine::directory::Directory;
-use tidewatch_engine::log::Entry;
+use tidewatch_engine::storage::directory::Directory;
+use tidewatch_engine::storage::log::Entry;
 use tidewatch_projections::names::Names;
 
 use crate::broker::Broker;
@@ -104,7 +104,7 @@ impl Program {
                         found.push((source, event.generation, event.id.into()));
                     }
                 }
-                Ok::<(), tidewatch_engine::log::LogError>(())
+                Ok::<(), tidewatch_engine::storage::log::LogError>(())
             })
             .unwrap();
         found

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tidewatch_engine::directory::Directory;
-use tidewatch_engine::log::{Entry, LogReader};
+use tidewatch_engine::storage::directory::Directory;
+use tidewatch_engine::storage::log::{Entry, LogReader};
 use tidewatch_projections::names::Names;
 use tidewatch_proto::v1;
 use v1::account_service_client::AccountServiceClient;

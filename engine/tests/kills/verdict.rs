@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use tidewatch_engine::digest;
-use tidewatch_engine::directory::{Directory, LOG_DIR};
-use tidewatch_engine::history::History;
-use tidewatch_engine::log::{Entry, LogError, verify};
-use tidewatch_engine::scan::AsOf;
+use tidewatch_engine::fold::history::History;
+use tidewatch_engine::read::digest;
+use tidewatch_engine::read::scan::AsOf;
+use tidewatch_engine::storage::directory::{Directory, LOG_DIR};
+use tidewatch_engine::storage::log::{Entry, LogError, verify};
 use tidewatch_ingest::native;
 use tidewatch_projections::names::Names;
 

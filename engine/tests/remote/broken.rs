@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tidewatch_engine::serve::imports::BATCH_BYTES_MAX;
+use tidewatch_engine::serve::services::imports::BATCH_BYTES_MAX;
 
 use crate::places::{Directory, Files, Place, Server, fleet, program};
 

@@ -1,7 +1,7 @@
 //! Accounts: one, several, lists and timelines.
 
-use tidewatch_engine::adoption::Adoption;
-use tidewatch_engine::sequencer::Command;
+use tidewatch_engine::control::adoption::Adoption;
+use tidewatch_engine::write::sequencer::Command;
 use tidewatch_proto::v1;
 use tonic::Code;
 use v1::account_result::Result as Found;

@@ -1,6 +1,6 @@
 //! Dead letters: listed, looked at, tried again.
 
-use tidewatch_engine::sequencer::Command;
+use tidewatch_engine::write::sequencer::Command;
 use tidewatch_projections::settings::Settings;
 use tidewatch_proto::v1;
 use tonic::Code;

@@ -1,7 +1,7 @@
 //! The log: checked, counted and printed while it is written.
 
-use tidewatch_engine::digest;
-use tidewatch_engine::scan::AsOf;
+use tidewatch_engine::read::digest;
+use tidewatch_engine::read::scan::AsOf;
 use tidewatch_proto::v1;
 use tokio_stream::StreamExt as _;
 use v1::verify_log_response::Part;

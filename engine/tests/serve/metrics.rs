@@ -1,7 +1,7 @@
 //! Metrics: from memory, from the log, of an inline model, of everybody.
 
-use tidewatch_engine::scan::{AsOf, Question};
-use tidewatch_engine::serve::metrics::rows_of_log;
+use tidewatch_engine::read::scan::{AsOf, Question};
+use tidewatch_engine::serve::services::metrics::rows_of_log;
 use tidewatch_projections::model::{DEFAULT, Model};
 use tidewatch_proto::v1;
 use tokio_stream::StreamExt as _;

@@ -79,7 +79,7 @@ async fn health_and_reflection_answer_the_standard_clients() {
 async fn an_address_beyond_this_machine_is_refused() {
     let served = Served::new(&[]).await;
     let books = tempfile::TempDir::new().unwrap();
-    let books = Arc::new(tidewatch_engine::books::Books::open(books.path()).unwrap());
+    let books = Arc::new(tidewatch_engine::read::index::Books::open(books.path()).unwrap());
     let reader = tidewatch_engine::serve::reader::Reader::new(Arc::clone(&served.engine), books, 1).unwrap();
     let formats = Arc::new(Formats::new(&served.engine, Limits::default(), HashMap::new()));
     let api = Api { reader, formats, pins: Arc::clone(&served.stage.pins), stop: Arc::default() };

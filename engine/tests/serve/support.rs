@@ -7,13 +7,13 @@ use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 use tidewatch_engine::app::{Engine, Options, Reading};
-use tidewatch_engine::books::Books;
 use tidewatch_engine::meters::Meters;
-use tidewatch_engine::sequencer::Command;
+use tidewatch_engine::read::index::Books;
 use tidewatch_engine::serve::formats::Formats;
 use tidewatch_engine::serve::listen::{self, Api, Listening};
 use tidewatch_engine::serve::reader::Reader;
 use tidewatch_engine::serve::stage::Stage;
+use tidewatch_engine::write::sequencer::Command;
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::files::{FileSource, Input};
 use tidewatch_ingest::limits::Limits;

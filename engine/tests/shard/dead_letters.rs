@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use tidewatch_engine::app::{EngineError, ReplayMapping};
-use tidewatch_engine::books::{BOOKS_DIR, Books, DeadLetterFilter, DeadLetterNote};
-use tidewatch_engine::directory::Directory;
-use tidewatch_engine::history::History;
-use tidewatch_engine::log::Entry;
-use tidewatch_engine::sequencer::Command;
+use tidewatch_engine::fold::history::History;
+use tidewatch_engine::read::index::{BOOKS_DIR, Books, DeadLetterFilter, DeadLetterNote};
+use tidewatch_engine::storage::directory::Directory;
+use tidewatch_engine::storage::log::Entry;
+use tidewatch_engine::write::sequencer::Command;
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::reject::Reason;

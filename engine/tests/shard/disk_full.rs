@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tidewatch_engine::app::{Engine, Options};
-use tidewatch_engine::disk::random::Random;
-use tidewatch_engine::log::verify;
+use tidewatch_engine::storage::disk::random::Random;
+use tidewatch_engine::storage::log::verify;
 
 use crate::support::{Shard, import};
 
@@ -97,7 +97,7 @@ fn a_full_disk_holds_ingest_up_and_nothing_else() {
             .history()
             .frames(|frame| {
                 read += frame.entries.len() as u64;
-                Ok::<(), tidewatch_engine::log::LogError>(())
+                Ok::<(), tidewatch_engine::storage::log::LogError>(())
             })
             .unwrap();
         assert!((50..LINES as u64).contains(&events(&engine)), "{}", events(&engine));

@@ -1,7 +1,7 @@
 //! From files to metrics, as a user sees it: restarts, repeats, orders and threads change nothing.
 
-use tidewatch_engine::scan::AsOf;
-use tidewatch_engine::sequencer::{Command, Refused};
+use tidewatch_engine::read::scan::AsOf;
+use tidewatch_engine::write::sequencer::{Command, Refused};
 use tidewatch_ingest::reject::Reason;
 use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::settings::Settings;
@@ -97,7 +97,7 @@ fn a_running_engine_shows_what_a_rebuild_shows() {
     }
     let view = engine.view().unwrap();
     let live =
-        tidewatch_engine::digest::of_view(&view, &engine.history(), AsOf::Last, 2).unwrap().to_string();
+        tidewatch_engine::read::digest::of_view(&view, &engine.history(), AsOf::Last, 2).unwrap().to_string();
     engine.shutdown().unwrap();
     assert_eq!(shard.digest(2), live);
 }
@@ -177,7 +177,7 @@ fn a_live_engine_folds_anew_under_another_zone() {
     let view = engine.view().unwrap();
     assert_eq!(&*view.basis.settings.zone, "America/New_York");
     let live =
-        tidewatch_engine::digest::of_view(&view, &engine.history(), AsOf::Last, 1).unwrap().to_string();
+        tidewatch_engine::read::digest::of_view(&view, &engine.history(), AsOf::Last, 1).unwrap().to_string();
     engine.shutdown().unwrap();
     assert_eq!(shard.digest(2), live);
 }
@@ -252,7 +252,7 @@ fn what_memory_answers_is_what_the_log_answers() {
     let mut answered = 0;
     for (account, as_of, values) in &cold {
         let account = view.names.find(account).unwrap();
-        if let Some(hot) = tidewatch_engine::hot::metrics(&view, account, *as_of) {
+        if let Some(hot) = tidewatch_engine::read::exactness::metrics(&view, account, *as_of) {
             assert_eq!(&hot, values, "{} at {as_of}", view.names.text(account));
             answered += 1;
         }
@@ -260,7 +260,7 @@ fn what_memory_answers_is_what_the_log_answers() {
     assert!(answered >= 12, "recent ends of days come from memory, {answered} did");
     let acme = view.names.find("acme").unwrap();
     let AsOf::At(within_a_day) = AsOf::parse(within_a_day).unwrap() else { panic!("an instant") };
-    assert_eq!(tidewatch_engine::hot::metrics(&view, acme, within_a_day), None);
+    assert_eq!(tidewatch_engine::read::exactness::metrics(&view, acme, within_a_day), None);
     engine.shutdown().unwrap();
 }
 

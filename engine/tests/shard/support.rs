@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 use tidewatch_engine::app::{Engine, EngineError, Ingested, Options, Reading};
-use tidewatch_engine::digest;
-use tidewatch_engine::directory::Directory;
-use tidewatch_engine::history::History;
-use tidewatch_engine::scan::{AsOf, Question, scan};
-use tidewatch_engine::sequencer::Command;
+use tidewatch_engine::fold::history::History;
+use tidewatch_engine::read::digest;
+use tidewatch_engine::read::scan::{AsOf, Question, scan};
+use tidewatch_engine::storage::directory::Directory;
+use tidewatch_engine::write::sequencer::Command;
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::files::{FileSource, Input};
 use tidewatch_ingest::limits::Limits;

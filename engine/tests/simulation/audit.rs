@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use tidewatch_engine::basis::Basis;
-use tidewatch_engine::control::Control;
-use tidewatch_engine::log::{DeadLetter, Entry, Frame};
+use tidewatch_engine::control::basis::Basis;
+use tidewatch_engine::control::entry::Control;
+use tidewatch_engine::storage::log::{DeadLetter, Entry, Frame};
 use tidewatch_ingest::checkpoint::{Checkpoint, PartitionCheckpoint};
 use tidewatch_ingest::native;
 use tidewatch_projections::decimal::Decimal;

@@ -1,6 +1,6 @@
 //! Everything a seed decides, from one stream of numbers.
 
-use tidewatch_engine::disk::random::Random;
+use tidewatch_engine::storage::disk::random::Random;
 
 /// The draws of one part of a simulation.
 #[derive(Clone)]

@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use tidewatch_engine::basis::{Basis, Effect};
-use tidewatch_engine::control::Control;
-use tidewatch_engine::fold::{Entries, observe};
-use tidewatch_engine::history::History;
-use tidewatch_engine::log::Entry;
+use tidewatch_engine::control::basis::{Basis, Effect};
+use tidewatch_engine::control::entry::Control;
+use tidewatch_engine::fold::history::History;
+use tidewatch_engine::fold::view::View;
+use tidewatch_engine::fold::worker::{Ground, Worker};
+use tidewatch_engine::fold::workers::{Entries, observe};
 use tidewatch_engine::position::Position;
-use tidewatch_engine::view::View;
-use tidewatch_engine::worker::{Ground, Worker};
+use tidewatch_engine::storage::log::Entry;
 use tidewatch_projections::account::Account;
 use tidewatch_projections::canonical::write_account;
 use tidewatch_projections::metric::{Scalar, evaluate};
@@ -106,7 +106,7 @@ impl Folds {
                     .until(last_seq)
                     .frames(|frame| {
                         entries.extend(frame.entries);
-                        Ok::<(), tidewatch_engine::log::LogError>(())
+                        Ok::<(), tidewatch_engine::storage::log::LogError>(())
                     })
                     .map_err(|error| error.to_string())?;
                 *self = Self::of(self.workers.len(), ground(&self.ground.names, &self.basis), entries);

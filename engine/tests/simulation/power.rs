@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use tidewatch_engine::disk::{Disk, DiskFile};
+use tidewatch_engine::storage::disk::{Disk, DiskFile};
 
 /// How many more changing calls the disk sees; negative is without end.
 #[derive(Clone)]

@@ -4,10 +4,10 @@ mod check;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tidewatch_engine::adoption::Adoption;
-use tidewatch_engine::disk::Disk;
-use tidewatch_engine::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
-use tidewatch_engine::sequencer::Command;
+use tidewatch_engine::control::adoption::Adoption;
+use tidewatch_engine::storage::disk::Disk;
+use tidewatch_engine::storage::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
+use tidewatch_engine::write::sequencer::Command;
 use tidewatch_ingest::kafka::Accept;
 use tidewatch_projections::calendar::{Calendar, Day};
 use tidewatch_projections::model;

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use tidewatch_engine::disk::Disk;
-use tidewatch_engine::disk::simulated::{Faults, SimulatedDisk};
-use tidewatch_engine::log::{
+use tidewatch_engine::storage::disk::Disk;
+use tidewatch_engine::storage::disk::simulated::{Faults, SimulatedDisk};
+use tidewatch_engine::storage::log::{
     ControlRecord, DeadLetter, Ended, Entry, FrameBuilder, LogError, LogOptions, LogReader, LogWriter,
     read_bytes, verify,
 };

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tidewatch_engine::disk::random::Random;
-use tidewatch_engine::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
-use tidewatch_engine::log::{Ended, LogError};
+use tidewatch_engine::storage::disk::random::Random;
+use tidewatch_engine::storage::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
+use tidewatch_engine::storage::log::{Ended, LogError};
 use tidewatch_projections::names::Names;
 
 use crate::support::{check_true, frame, open, read};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tidewatch_engine::disk::Disk;
-use tidewatch_engine::disk::simulated::SimulatedDisk;
-use tidewatch_engine::log::{Ended, Entry, LogError, LogReader};
+use tidewatch_engine::storage::disk::Disk;
+use tidewatch_engine::storage::disk::simulated::SimulatedDisk;
+use tidewatch_engine::storage::log::{Ended, Entry, LogError, LogReader};
 use tidewatch_projections::names::Names;
 
 use crate::support::{check_holds, check_true, closed_log, disk, open, read, segments, write};
@@ -159,9 +159,10 @@ fn a_copy_of_a_frame_inside_a_record_is_no_frame() {
     let copied = disk.content(&path).unwrap();
     let names = Arc::new(Names::new());
     let (mut writer, opened) = open(&disk, 1 << 20).unwrap();
-    let mut builder = tidewatch_engine::log::FrameBuilder::new(Arc::clone(&names), opened.last_seq + 1);
+    let mut builder =
+        tidewatch_engine::storage::log::FrameBuilder::new(Arc::clone(&names), opened.last_seq + 1);
     // Not to be compressed away: the copy lies plainly in the file.
-    let mut random = tidewatch_engine::disk::random::Random::new(5);
+    let mut random = tidewatch_engine::storage::disk::random::Random::new(5);
     let mut payload: Vec<u8> = (0..2000).map(|_| random.next_u64() as u8).collect();
     payload.extend_from_slice(&copied[..1000]);
     builder.push_control(1, &payload).unwrap();

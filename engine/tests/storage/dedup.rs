@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tidewatch_engine::dedup::{Dedup, DedupOpened, DedupOptions, RUNS_MAX, Verdict};
-use tidewatch_engine::disk::Disk;
-use tidewatch_engine::disk::random::Random;
-use tidewatch_engine::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
+use tidewatch_engine::storage::dedup::{Dedup, DedupOpened, DedupOptions, RUNS_MAX, Verdict};
+use tidewatch_engine::storage::disk::Disk;
+use tidewatch_engine::storage::disk::random::Random;
+use tidewatch_engine::storage::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
 
 fn options() -> DedupOptions {
     DedupOptions { dir: "dedup".into(), lineage: 5, memory_bytes_max: 0 }

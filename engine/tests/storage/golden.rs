@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tidewatch_engine::log::{ControlRecord, DeadLetter, Ended, Entry, FORMAT, FrameBuilder};
+use tidewatch_engine::storage::log::{ControlRecord, DeadLetter, Ended, Entry, FORMAT, FrameBuilder};
 use tidewatch_ingest::batch::Origin;
 use tidewatch_ingest::reject::Reason;
 use tidewatch_projections::decimal::Decimal;

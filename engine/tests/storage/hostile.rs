@@ -1,7 +1,7 @@
 //! Bytes that nobody of ours wrote.
 
 use proptest::prelude::*;
-use tidewatch_engine::log::{BytesRead, dump, read_bytes, stat, verify};
+use tidewatch_engine::storage::log::{BytesRead, dump, read_bytes, stat, verify};
 
 use crate::classify;
 use crate::support::{closed_log, segments};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tidewatch_engine::disk::Disk;
-use tidewatch_engine::disk::real::RealDisk;
-use tidewatch_engine::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
-use tidewatch_engine::log::{
+use tidewatch_engine::storage::disk::Disk;
+use tidewatch_engine::storage::disk::real::RealDisk;
+use tidewatch_engine::storage::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
+use tidewatch_engine::storage::log::{
     BackwardReader, ControlRecord, DeadLetter, Ended, Entry, FrameBuilder, LogError, LogOptions, LogReader,
     LogWriter, Unwritable, stat, verify,
 };
@@ -353,7 +353,7 @@ fn an_entry_larger_than_a_segment_still_has_its_place() {
     let names = Arc::new(Names::new());
     let (mut writer, _) = open(&disk, 4096).unwrap();
     let mut builder = FrameBuilder::new(Arc::clone(&names), 1);
-    let mut random = tidewatch_engine::disk::random::Random::new(1);
+    let mut random = tidewatch_engine::storage::disk::random::Random::new(1);
     let payload: Vec<u8> = (0..100_000).map(|_| random.next_u64() as u8).collect();
     builder.push_control(1, &payload).unwrap();
     writer.append(&builder.seal(0)).unwrap();

@@ -18,7 +18,7 @@ const FILE_LINES_MAX: usize = 800;
 /// Files past the limit, with the reason that they are one thing all the same.
 const LONG_FILES: &[(&str, &str)] = &[];
 /// The only file that names the embedded database: everything in it can be deleted without changing an answer.
-const SLED_FILE: &str = "engine/src/books.rs";
+const SLED_FILE: &str = "engine/src/read/index.rs";
 /// The only file that reads the wall clock.
 const CLOCK_FILE: &str = "engine/src/clock.rs";
 

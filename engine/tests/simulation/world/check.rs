@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use tidewatch_engine::digest::of_log;
-use tidewatch_engine::disk::Disk;
-use tidewatch_engine::disk::simulated::{Faults, SimulatedDisk};
-use tidewatch_engine::history::History;
-use tidewatch_engine::hot;
-use tidewatch_engine::log::{Entry, verify};
-use tidewatch_engine::scan::AsOf;
-use tidewatch_engine::sequencer::{Emit, Input};
-use tidewatch_engine::view::View;
+use tidewatch_engine::fold::history::History;
+use tidewatch_engine::fold::view::View;
+use tidewatch_engine::read::digest::of_log;
+use tidewatch_engine::read::exactness;
+use tidewatch_engine::read::scan::AsOf;
+use tidewatch_engine::storage::disk::Disk;
+use tidewatch_engine::storage::disk::simulated::{Faults, SimulatedDisk};
+use tidewatch_engine::storage::log::{Entry, verify};
+use tidewatch_engine::write::sequencer::{Emit, Input};
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::limits::Limits;
 use tidewatch_projections::metric::Scalar;
@@ -158,7 +158,7 @@ impl Simulation {
     /// Everything that was accepted is known: given again, nothing of it is new.
     fn check_known(
         &self,
-        recovered: tidewatch_engine::recovery::Recovered,
+        recovered: tidewatch_engine::write::recovery::Recovered,
         names: &Arc<Names>,
     ) -> Result<(), Violation> {
         let mut sequencer = recovered.sequencer;
@@ -297,7 +297,7 @@ impl Simulation {
         for as_of in instants {
             for account in oracle.standing(*as_of) {
                 let symbol = machine.names.intern(account);
-                if let Some(found) = hot::metrics(&live, symbol, *as_of) {
+                if let Some(found) = exactness::metrics(&live, symbol, *as_of) {
                     self.check_metrics(&oracle, account, *as_of, &live, &found)?;
                     self.counts.hot += found.len() as u64;
                 }

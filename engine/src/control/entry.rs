@@ -1,0 +1,357 @@
+//! Control entries: what the engine decided or was told, as entries of the log.
+//!
+//! Each closes its frame and is a barrier. Kinds are numbered in `tidewatch/log/v1/log.proto`; numbers outlive every
+//! version of this enum.
+
+mod shown;
+
+use prost::Message as _;
+use tidewatch_projections::event::Micros;
+use tidewatch_proto::log::v1 as wire;
+
+use crate::control::basis::scope_of;
+use crate::control::request::Request;
+use crate::storage::log::ControlRecord;
+
+/// One control entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Control {
+    /// All live sources are complete through this instant, exclusive.
+    ClockAdvanced {
+        /// The instant.
+        at: Micros,
+    },
+    /// The wall clock was read; deadlines hang on it.
+    WallAdvanced {
+        /// What it showed.
+        at: Micros,
+    },
+    /// From when on a type is fed: written whenever one of the days moves.
+    TypeFed {
+        /// The type's name.
+        kind: Box<str>,
+        /// The tenant's earliest event of it; `None` after the last one was taken back.
+        earliest_at: Option<Micros>,
+        /// The earliest with a user; `None` while none has one.
+        earliest_user_at: Option<Micros>,
+    },
+    /// Every setting that changes state or meaning, whole.
+    SettingsAdopted(AdoptedSettings),
+    /// A model file, word for word.
+    ModelAdopted {
+        /// Its text.
+        text: Box<str>,
+    },
+    /// A source is read for the first time, under another mapping, or streams from here on.
+    SourceOpened {
+        /// The source.
+        source: Box<str>,
+        /// Digest of its mapping; empty for native JSON.
+        mapping_digest: Box<str>,
+        /// It streams: the clock waits for it until it is retired. `false` says nothing new.
+        streams: bool,
+    },
+    /// The clock waits no more for a source that streamed.
+    SourceRetired {
+        /// The source.
+        source: Box<str>,
+    },
+    /// A source starts over: its earlier records count no more and are read again.
+    SourceReset {
+        /// The source.
+        source: Box<str>,
+        /// The generation from here on.
+        generation: u32,
+        /// Digest of the mapping it is read by from here on; empty for native JSON.
+        mapping_digest: Box<str>,
+    },
+    /// Dead letters were decoded again and nothing of them was refused any more.
+    DeadLettersResolved {
+        /// Their sequences.
+        seqs: Vec<u64>,
+    },
+}
+
+/// Settings as the log keeps them: scopes as text, days as numbers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdoptedSettings {
+    /// The reporting zone, an IANA name.
+    pub zone: Box<str>,
+    /// The version of the bundled time-zone rules.
+    pub tz_version: Box<str>,
+    /// Closed periods.
+    pub closed_days: Vec<AdoptedClosedDays>,
+    /// How far `occurred_at` may lie after the time of recording, in microseconds.
+    pub skew_us: Micros,
+    /// How long after its end a day closes, in microseconds.
+    pub close_delay_us: Micros,
+}
+
+/// One closed period.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdoptedClosedDays {
+    /// `all`, `account:X`, `segment:X` or `country:X`.
+    pub scope: Box<str>,
+    /// The first day, counted from 1970-01-01.
+    pub from_day: i32,
+    /// The last day, included.
+    pub to_day: i32,
+}
+
+/// Why bytes are no control entry of this version.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ControlError {
+    /// No valid message.
+    #[error("a control entry of {length_bytes} bytes is damaged: {what}")]
+    Damaged {
+        /// Its length.
+        length_bytes: usize,
+        /// What the decoder said.
+        what: String,
+    },
+    /// A kind this version does not know.
+    #[error(
+        "a control entry has a kind that this version does not know; read the directory with the version that wrote it, or a newer one"
+    )]
+    UnknownKind,
+    /// Closed days of a scope that this version does not know: without them figures would be wrong.
+    #[error(
+        "closed days are adopted for {scope:?}, which this version does not know; read the directory with the version that wrote it, or a newer one"
+    )]
+    UnknownScope {
+        /// The scope.
+        scope: Box<str>,
+    },
+}
+
+impl Control {
+    /// Appends the entry in its stored form, with the request that it carries out.
+    pub fn encode(&self, request: Option<&Request>, out: &mut Vec<u8>) {
+        let message = wire::Control { kind: Some(self.to_wire()), request: request.map(Request::to_wire) };
+        out.reserve(message.encoded_len());
+        message.encode(out).expect("a vector grows as needed");
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or of a newer version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ControlError> {
+        let message = wire::Control::decode(bytes)
+            .map_err(|error| ControlError::Damaged { length_bytes: bytes.len(), what: error.to_string() })?;
+        let control = message.kind.map(Self::from_wire).ok_or(ControlError::UnknownKind)?;
+        if let Self::SettingsAdopted(settings) = &control
+            && let Some(days) = settings.closed_days.iter().find(|days| scope_of(&days.scope).is_none())
+        {
+            return Err(ControlError::UnknownScope { scope: days.scope.clone() });
+        }
+        Ok(control)
+    }
+
+    /// Reads an entry of the log.
+    ///
+    /// # Errors
+    /// When it is damaged or of a later version.
+    pub fn of_record(record: &ControlRecord) -> Result<Self, ControlError> {
+        Self::decode(&record.payload)
+    }
+
+    /// Whether a request for it is answered by its position alone, and so by its entry.
+    pub fn is_whole_answer(&self) -> bool {
+        match self {
+            Self::SettingsAdopted(_)
+            | Self::ModelAdopted { .. }
+            | Self::SourceReset { .. }
+            | Self::SourceRetired { .. } => true,
+            Self::ClockAdvanced { .. }
+            | Self::WallAdvanced { .. }
+            | Self::TypeFed { .. }
+            | Self::SourceOpened { .. }
+            | Self::DeadLettersResolved { .. } => false,
+        }
+    }
+
+    /// A short name for tables and labels.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ClockAdvanced { .. } => "clock_advanced",
+            Self::WallAdvanced { .. } => "wall_advanced",
+            Self::TypeFed { .. } => "type_fed",
+            Self::SettingsAdopted(_) => "settings_adopted",
+            Self::ModelAdopted { .. } => "model_adopted",
+            Self::SourceOpened { .. } => "source_opened",
+            Self::SourceReset { .. } => "source_reset",
+            Self::DeadLettersResolved { .. } => "dead_letters_resolved",
+            Self::SourceRetired { .. } => "source_retired",
+        }
+    }
+
+    /// The kind's number in the contract: what the log keeps beside the payload.
+    pub fn kind(&self) -> u16 {
+        match self {
+            Self::ClockAdvanced { .. } => 1,
+            Self::WallAdvanced { .. } => 2,
+            Self::TypeFed { .. } => 3,
+            Self::SettingsAdopted(_) => 4,
+            Self::ModelAdopted { .. } => 5,
+            Self::SourceOpened { .. } => 6,
+            Self::SourceReset { .. } => 7,
+            Self::DeadLettersResolved { .. } => 16,
+            Self::SourceRetired { .. } => 17,
+        }
+    }
+
+    fn to_wire(&self) -> wire::control::Kind {
+        use wire::control::Kind;
+        match self {
+            Self::ClockAdvanced { at } => Kind::ClockAdvanced(wire::ClockAdvanced { at_us: *at }),
+            Self::WallAdvanced { at } => Kind::WallAdvanced(wire::WallAdvanced { at_us: *at }),
+            Self::TypeFed { kind, earliest_at, earliest_user_at } => Kind::TypeFed(wire::TypeFed {
+                r#type: kind.to_string(),
+                earliest_us: *earliest_at,
+                earliest_user_us: *earliest_user_at,
+            }),
+            Self::SettingsAdopted(settings) => Kind::SettingsAdopted(wire::SettingsAdopted {
+                zone: settings.zone.to_string(),
+                tz_version: settings.tz_version.to_string(),
+                closed_days: settings
+                    .closed_days
+                    .iter()
+                    .map(|days| wire::ClosedDays {
+                        scope: days.scope.to_string(),
+                        from_day: days.from_day,
+                        to_day: days.to_day,
+                    })
+                    .collect(),
+                skew_us: settings.skew_us,
+                close_delay_us: settings.close_delay_us,
+            }),
+            Self::ModelAdopted { text } => Kind::ModelAdopted(wire::ModelAdopted { text: text.to_string() }),
+            Self::SourceOpened { source, mapping_digest, streams } => {
+                Kind::SourceOpened(wire::SourceOpened {
+                    source: source.to_string(),
+                    mapping_digest: mapping_digest.to_string(),
+                    streams: *streams,
+                })
+            }
+            Self::SourceRetired { source } => {
+                Kind::SourceRetired(wire::SourceRetired { source: source.to_string() })
+            }
+            Self::SourceReset { source, generation, mapping_digest } => {
+                Kind::SourceReset(wire::SourceReset {
+                    source: source.to_string(),
+                    generation: *generation,
+                    mapping_digest: mapping_digest.to_string(),
+                })
+            }
+            Self::DeadLettersResolved { seqs } => {
+                Kind::DeadLettersResolved(wire::DeadLettersResolved { seqs: seqs.clone() })
+            }
+        }
+    }
+
+    fn from_wire(kind: wire::control::Kind) -> Self {
+        use wire::control::Kind;
+        match kind {
+            Kind::ClockAdvanced(clock) => Self::ClockAdvanced { at: clock.at_us },
+            Kind::WallAdvanced(wall) => Self::WallAdvanced { at: wall.at_us },
+            Kind::TypeFed(fed) => Self::TypeFed {
+                kind: fed.r#type.into(),
+                earliest_at: fed.earliest_us,
+                earliest_user_at: fed.earliest_user_us,
+            },
+            Kind::SettingsAdopted(settings) => Self::SettingsAdopted(AdoptedSettings {
+                zone: settings.zone.into(),
+                tz_version: settings.tz_version.into(),
+                closed_days: settings
+                    .closed_days
+                    .into_iter()
+                    .map(|days| AdoptedClosedDays {
+                        scope: days.scope.into(),
+                        from_day: days.from_day,
+                        to_day: days.to_day,
+                    })
+                    .collect(),
+                skew_us: settings.skew_us,
+                close_delay_us: settings.close_delay_us,
+            }),
+            Kind::ModelAdopted(model) => Self::ModelAdopted { text: model.text.into() },
+            Kind::SourceOpened(opened) => Self::SourceOpened {
+                source: opened.source.into(),
+                mapping_digest: opened.mapping_digest.into(),
+                streams: opened.streams,
+            },
+            Kind::SourceRetired(retired) => Self::SourceRetired { source: retired.source.into() },
+            Kind::SourceReset(reset) => Self::SourceReset {
+                source: reset.source.into(),
+                generation: reset.generation,
+                mapping_digest: reset.mapping_digest.into(),
+            },
+            Kind::DeadLettersResolved(resolved) => Self::DeadLettersResolved { seqs: resolved.seqs },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_survives_its_stored_form() {
+        let kinds = [
+            Control::ClockAdvanced { at: -5 },
+            Control::WallAdvanced { at: i64::MAX },
+            Control::TypeFed { kind: "usage".into(), earliest_at: Some(0), earliest_user_at: None },
+            Control::SettingsAdopted(AdoptedSettings {
+                zone: "Europe/Berlin".into(),
+                tz_version: "2026a".into(),
+                closed_days: vec![AdoptedClosedDays {
+                    scope: "account:acme".into(),
+                    from_day: -1,
+                    to_day: 20_000,
+                }],
+                skew_us: 1,
+                close_delay_us: 2,
+            }),
+            Control::ModelAdopted { text: "[metrics]\n".into() },
+            Control::SourceOpened { source: "crm".into(), mapping_digest: "".into(), streams: true },
+            Control::SourceRetired { source: "crm".into() },
+            Control::SourceReset { source: "crm".into(), generation: 3, mapping_digest: "ab".into() },
+            Control::DeadLettersResolved { seqs: vec![77, 5] },
+        ];
+        let request = Request {
+            actor: "anonymous".into(),
+            on_behalf_of: "ann".into(),
+            id: "r1".into(),
+            body: u64::MAX,
+            at: 7,
+        };
+        for kind in kinds {
+            for request in [None, Some(&request)] {
+                let mut bytes = Vec::new();
+                kind.encode(request, &mut bytes);
+                assert_eq!(Control::decode(&bytes).as_ref(), Ok(&kind));
+                let record = ControlRecord { kind: kind.kind(), payload: bytes.into() };
+                assert_eq!(Request::of_record(&record).as_ref(), request);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_refused_by_name() {
+        assert_eq!(Control::decode(&[]), Err(ControlError::UnknownKind));
+        assert!(matches!(Control::decode(&[0xff]), Err(ControlError::Damaged { .. })));
+        let days = AdoptedClosedDays { scope: "region:emea".into(), from_day: 1, to_day: 2 };
+        let later = Control::SettingsAdopted(AdoptedSettings {
+            zone: "UTC".into(),
+            tz_version: "2031a".into(),
+            closed_days: vec![days],
+            skew_us: 1,
+            close_delay_us: 2,
+        });
+        let mut bytes = Vec::new();
+        later.encode(None, &mut bytes);
+        let refused = Control::decode(&bytes).unwrap_err().to_string();
+        assert!(refused.contains("\"region:emea\""), "{refused}");
+    }
+}

@@ -1,0 +1,69 @@
+//! What a control entry says, as JSON for people and their tools. Not a format to read back.
+
+use serde_json::{Value as Json, json};
+use tidewatch_projections::calendar::Day;
+
+use super::{AdoptedClosedDays, AdoptedSettings, Control};
+use crate::storage::log::time;
+
+impl Control {
+    /// Its fields: instants in RFC 3339, days as dates, lengths of time in microseconds.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::ClockAdvanced { at } | Self::WallAdvanced { at } => json!({ "at": time(*at) }),
+            Self::TypeFed { kind, earliest_at, earliest_user_at } => json!({
+                "type": kind,
+                "earliest_at": earliest_at.map(time),
+                "earliest_user_at": earliest_user_at.map(time),
+            }),
+            Self::SettingsAdopted(settings) => {
+                let AdoptedSettings { zone, tz_version, closed_days, skew_us, close_delay_us } = settings;
+                json!({
+                    "zone": zone,
+                    "tz_version": tz_version,
+                    "closed_days": closed_days.iter().map(closed).collect::<Vec<_>>(),
+                    "skew_us": skew_us,
+                    "close_delay_us": close_delay_us,
+                })
+            }
+            Self::ModelAdopted { text } => json!({ "text": text }),
+            Self::SourceOpened { source, mapping_digest, streams } => {
+                json!({ "source": source, "mapping_digest": mapping_digest, "streams": streams })
+            }
+            Self::SourceRetired { source } => json!({ "source": source }),
+            Self::SourceReset { source, generation, mapping_digest } => {
+                json!({ "source": source, "generation": generation, "mapping_digest": mapping_digest })
+            }
+            Self::DeadLettersResolved { seqs } => json!({ "seqs": seqs }),
+        }
+    }
+}
+
+fn closed(days: &AdoptedClosedDays) -> Json {
+    let AdoptedClosedDays { scope, from_day, to_day } = days;
+    json!({ "scope": scope, "from": date(*from_day), "to": date(*to_day) })
+}
+
+/// A date, or days since 1970-01-01 outside its years.
+fn date(day: i32) -> Json {
+    let named = Day(day);
+    if Day::from_date(named.date()) == named { named.to_text().into() } else { day.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_and_days_are_told_as_people_write_them() {
+        let fed = Control::TypeFed { kind: "usage".into(), earliest_at: Some(0), earliest_user_at: None };
+        assert_eq!(
+            fed.to_json(),
+            json!({ "type": "usage", "earliest_at": "1970-01-01T00:00:00Z", "earliest_user_at": null })
+        );
+        let days = AdoptedClosedDays { scope: "all".into(), from_day: 19_723, to_day: 19_724 };
+        assert_eq!(closed(&days), json!({ "scope": "all", "from": "2024-01-01", "to": "2024-01-02" }));
+        assert_eq!((date(i32::MAX), date(-5_000_000)), (i32::MAX.into(), (-5_000_000).into()));
+        assert_eq!(Control::WallAdvanced { at: i64::MAX }.to_json(), json!({ "at": i64::MAX }));
+    }
+}

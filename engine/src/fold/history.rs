@@ -1,0 +1,232 @@
+//! Reading the log back: first what it is read under, then everything.
+
+use std::sync::Arc;
+
+use tidewatch_projections::calendar::UnknownZone;
+use tidewatch_projections::model::{Model, ModelError};
+use tidewatch_projections::names::Names;
+use tidewatch_projections::plan::{Bounds, Plan};
+use tidewatch_projections::tenant::Tenant;
+
+use crate::control::basis::Basis;
+use crate::control::entry::{Control, ControlError};
+use crate::fold::worker::Ground;
+use crate::fold::workers::Fold;
+use crate::storage::dedup::DedupError;
+use crate::storage::directory::LOG_DIR;
+use crate::storage::disk::Disk;
+use crate::storage::log::{BackwardReader, Entry, Frame, LogError, LogReader};
+use crate::write::sequencer::RecoverError;
+
+/// Why the log could not be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The log itself.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// An entry of a later version, or a damaged one.
+    #[error("entry {seq}: {source}")]
+    Control {
+        /// Its sequence.
+        seq: u64,
+        /// What is wrong.
+        source: ControlError,
+    },
+    /// An entry that the sequencer could not take in again.
+    #[error("entry {seq}: {source}")]
+    Recover {
+        /// Its sequence.
+        seq: u64,
+        /// What is wrong.
+        source: RecoverError,
+    },
+    /// The table of accepted ids.
+    #[error(transparent)]
+    Dedup(#[from] DedupError),
+    /// The adopted zone is not in this build's rules.
+    #[error("the adopted settings cannot be used: {0}")]
+    Zone(#[from] UnknownZone),
+    /// The adopted model is not of this version's grammar.
+    #[error("the adopted model cannot be used: {0}")]
+    Model(#[from] ModelError),
+}
+
+/// What control entries and merges add up to: small, and needed before anything is folded.
+#[derive(Default)]
+pub struct Preface {
+    /// Settings, model, sources, clock.
+    pub basis: Basis,
+    /// Merges only.
+    pub merged: Tenant,
+    /// The last sequence.
+    pub last_seq: u64,
+}
+
+/// The end of a log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End {
+    /// The log's lineage; 0 of an empty log.
+    pub lineage: u128,
+    /// The last sequence, 0 of an empty log.
+    pub last_seq: u64,
+}
+
+/// A whole log on a disk, up to a sequence.
+#[derive(Clone)]
+pub struct History {
+    disk: Arc<dyn Disk>,
+    names: Arc<Names>,
+    until_seq: u64,
+}
+
+impl History {
+    /// The log of `disk` up to `until_seq` included.
+    pub fn new(disk: Arc<dyn Disk>, names: Arc<Names>, until_seq: u64) -> Self {
+        Self { disk, names, until_seq }
+    }
+
+    /// The same log up to another sequence.
+    pub fn until(&self, until_seq: u64) -> Self {
+        Self { until_seq, ..self.clone() }
+    }
+
+    /// The table that everything read is interned in.
+    pub fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    fn reader(&self) -> LogReader {
+        LogReader::new(Arc::clone(&self.disk), LOG_DIR, Arc::clone(&self.names), 1).until(self.until_seq)
+    }
+
+    /// Reads the frames that end with a control entry or a merge, and passes over the others without decoding them.
+    ///
+    /// # Errors
+    /// Whatever the log says.
+    pub fn preface(&self) -> Result<Preface, HistoryError> {
+        let mut preface = Preface::default();
+        let mut reader = self.reader();
+        while let Some(raw) = reader.next_raw()? {
+            preface.last_seq = raw.header.next_seq() - 1;
+            if !raw.header.is_control() {
+                continue;
+            }
+            let mut outcome = Ok(());
+            let mut merges = Vec::new();
+            raw.entries(&self.names, |seq, entry| match entry {
+                Entry::Control(record) => match Control::of_record(&record) {
+                    Ok(control) => {
+                        preface.basis.learn(&self.names, &control);
+                        if let Control::SourceReset { source, .. } = &control {
+                            preface.merged.merges.forget(self.names.intern(source));
+                        }
+                    }
+                    Err(source) => outcome = Err(HistoryError::Control { seq, source }),
+                },
+                Entry::Event(event) => {
+                    if tidewatch_projections::tenant::merge_of(&self.names, &event).is_some() {
+                        merges.push(event);
+                    }
+                }
+                Entry::DeadLetter(_) => {}
+            })
+            .map_err(|source| LogError::Malformed {
+                file: LOG_DIR.into(),
+                offset: u64::from(raw.header.offset),
+                source,
+            })?;
+            outcome?;
+            merges.iter().for_each(|event| preface.merged.observe(&self.names, event));
+        }
+        Ok(preface)
+    }
+
+    /// Calls `each` with every frame.
+    ///
+    /// # Errors
+    /// Whatever the log or `each` says.
+    pub fn frames<E: From<LogError>>(&self, mut each: impl FnMut(Frame) -> Result<(), E>) -> Result<(), E> {
+        let mut reader = self.reader();
+        while let Some(frame) = reader.next_frame()? {
+            each(frame)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every entry from a sequence on; `false` ends the reading.
+    ///
+    /// # Errors
+    /// Whatever the log or `each` says.
+    pub fn entries_from<E: From<LogError>>(
+        &self,
+        from_seq: u64,
+        mut each: impl FnMut(u64, Entry) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let (disk, names) = (Arc::clone(&self.disk), Arc::clone(&self.names));
+        let mut reader = LogReader::new(disk, LOG_DIR, names, from_seq).until(self.until_seq);
+        while let Some(frame) = reader.next_frame()? {
+            for (seq, entry) in frame.entries {
+                if !each(seq, entry)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The entry with this sequence.
+    ///
+    /// # Errors
+    /// Whatever the log says.
+    pub fn entry(&self, seq: u64) -> Result<Option<Entry>, HistoryError> {
+        let mut found = None;
+        self.entries_from(seq, |at, entry| {
+            found = Some(entry).filter(|_| at == seq);
+            Ok::<bool, HistoryError>(false)
+        })?;
+        Ok(found)
+    }
+
+    /// Where the log ends, found from its end.
+    ///
+    /// # Errors
+    /// Whatever the log says.
+    pub fn end(&self) -> Result<End, HistoryError> {
+        let mut reader = BackwardReader::open(Arc::clone(&self.disk), LOG_DIR)?;
+        while let Some(raw) = reader.previous_raw()? {
+            let end = End { lineage: raw.header.lineage, last_seq: raw.header.next_seq() - 1 };
+            if end.last_seq <= self.until_seq {
+                return Ok(end);
+            }
+        }
+        Ok(End { lineage: 0, last_seq: 0 })
+    }
+
+    /// Folds every frame.
+    ///
+    /// # Errors
+    /// Whatever the log says.
+    pub fn fold(&self, workers: usize, ground: Ground) -> Result<Fold, HistoryError> {
+        let mut fold = Fold::start(workers, ground);
+        self.frames(|frame| {
+            fold.apply(Arc::new(frame.entries));
+            Ok::<(), HistoryError>(())
+        })?;
+        Ok(fold)
+    }
+
+    /// What the adopted model is folded under, with bounded accounts.
+    ///
+    /// # Errors
+    /// When the adopted zone or model is not one this version knows.
+    pub fn adopted_ground(&self, basis: &Basis) -> Result<Ground, HistoryError> {
+        let model = Model::parse(basis.model_text())?;
+        let plan = Plan::compile(model, &self.names, basis.calendar()?, Bounds::LIVE, &[])?;
+        Ok(Ground {
+            names: Arc::clone(&self.names),
+            plan: Arc::new(plan),
+            basis: Arc::new(basis.clone()),
+            only: None,
+        })
+    }
+}

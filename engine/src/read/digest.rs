@@ -1,0 +1,178 @@
+//! One number for everything that is true: equal states have equal digests, however they came about.
+//!
+//! Covered are the facts of all accounts sorted by id, the settings, what crosses accounts, what is parked, and the
+//! adopted metrics at an instant. Not covered are positions, recorded times and the clock, so that the same events in
+//! another order, in other files or on other threads give the same digest.
+
+use std::fmt;
+
+use tidewatch_projections::canonical::write_account;
+use tidewatch_projections::event::Micros;
+use tidewatch_projections::metric::Scalar;
+use tidewatch_projections::model::Model;
+use tidewatch_projections::names::Names;
+use tidewatch_projections::tenant::Tenant;
+use tidewatch_projections::vocabulary::EventType;
+
+use crate::control::basis::{Basis, adopted_of};
+use crate::fold::history::{History, HistoryError};
+use crate::fold::view::View;
+use crate::position::Position;
+use crate::read::scan::{AsOf, Question, Row, ScanError, scan};
+
+/// A digest of 32 bytes, printed in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The digest of a log, from a fold of its own; metrics at `as_of`.
+///
+/// # Errors
+/// Whatever the log says. An empty log has no `last`; its metrics are left out.
+pub fn of_log(history: &History, as_of: AsOf, workers: usize) -> Result<Digest, ScanError> {
+    let preface = history.preface()?;
+    let ground = history.adopted_ground(&preface.basis)?;
+    let view =
+        history.fold(workers, ground)?.settle(Position { shard: 0, lineage: 0, seq: preface.last_seq });
+    of_view(&view, history, as_of, workers)
+}
+
+/// The digest of a live state, with metrics from the log it was folded from.
+///
+/// # Errors
+/// Whatever the log says.
+pub fn of_view(view: &View, history: &History, as_of: AsOf, workers: usize) -> Result<Digest, ScanError> {
+    let model = Model::parse(view.basis.model_text()).map_err(HistoryError::from)?;
+    let question = Question { model, as_of: vec![as_of], accounts: None };
+    let rows = match scan(history, &question, workers) {
+        Err(ScanError::NoEvent) => Vec::new(),
+        rows => rows?,
+    };
+    Ok(digest(view, &question.model, &rows))
+}
+
+fn digest(view: &View, model: &Model, rows: &[Row]) -> Digest {
+    let names = &view.names;
+    let mut hasher = Hasher { names, inner: blake3::Hasher::new() };
+    hasher.section("accounts");
+    let mut accounts: Vec<_> = view.accounts().collect();
+    accounts.sort_unstable_by_key(|account| names.text(account.id));
+    let mut bytes = Vec::new();
+    for account in accounts {
+        bytes.clear();
+        write_account(account, names, &mut bytes);
+        hasher.bytes(&bytes);
+    }
+    hasher.section("settings");
+    hasher.settings(&view.basis);
+    hasher.section("tenant");
+    hasher.tenant(&view.tenant);
+    hasher.section("metrics");
+    for row in rows {
+        hasher.row(model, row);
+    }
+    Digest(*hasher.inner.finalize().as_bytes())
+}
+
+struct Hasher<'a> {
+    names: &'a Names,
+    inner: blake3::Hasher,
+}
+
+impl Hasher<'_> {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.inner.update(&(bytes.len() as u64).to_le_bytes());
+        self.inner.update(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn section(&mut self, name: &str) {
+        self.text(name);
+    }
+
+    fn instant(&mut self, at: Option<Micros>) {
+        self.inner.update(&[u8::from(at.is_some())]);
+        self.inner.update(&at.unwrap_or(0).to_le_bytes());
+    }
+
+    fn count(&mut self, count: u64) {
+        self.inner.update(&count.to_le_bytes());
+    }
+
+    fn settings(&mut self, basis: &Basis) {
+        let settings = adopted_of(&basis.settings);
+        self.text(&settings.zone);
+        self.instant(Some(settings.skew_us));
+        self.instant(Some(settings.close_delay_us));
+        let mut closed: Vec<_> =
+            settings.closed_days.iter().map(|days| (&*days.scope, days.from_day, days.to_day)).collect();
+        closed.sort_unstable();
+        closed.dedup();
+        for (scope, from, to) in closed {
+            self.text(scope);
+            self.instant(Some(from.into()));
+            self.instant(Some(to.into()));
+        }
+        self.text(basis.model_text());
+    }
+
+    fn tenant(&mut self, tenant: &Tenant) {
+        self.count(tenant.events);
+        self.instant(tenant.oldest_at);
+        self.instant(tenant.newest_at);
+        let names = self.names;
+        let name = |kind: EventType| match kind {
+            EventType::Other(name) => names.text(name),
+            known => known.known_name().expect("types of the contract have names"),
+        };
+        let mut types: Vec<_> = tenant.feed.types().map(|(kind, fed)| (name(kind), fed)).collect();
+        types.sort_unstable_by_key(|(name, _)| *name);
+        for (name, fed) in types {
+            self.text(name);
+            self.instant(Some(fed.earliest_at));
+            self.instant(fed.earliest_user_at);
+        }
+        for (order, from, into) in tenant.merges.all() {
+            self.instant(Some(order.at));
+            self.text(names.text(order.source));
+            self.text(&order.id);
+            self.text(names.text(*from));
+            self.text(names.text(*into));
+        }
+        self.count(tenant.parked.events());
+        self.inner.update(&tenant.parked.fingerprint().to_le_bytes());
+    }
+
+    fn row(&mut self, model: &Model, row: &Row) {
+        self.text(self.names.text(row.account));
+        self.instant(Some(row.as_of));
+        for (metric, value) in model.metrics.iter().zip(&row.values) {
+            self.text(&metric.name);
+            match value {
+                None => {
+                    self.inner.update(&[0]);
+                }
+                Some(Scalar::Number(number)) => {
+                    self.inner.update(&[1]);
+                    self.inner.update(&number.to_bits().to_le_bytes());
+                }
+                Some(Scalar::Integer(number)) => {
+                    self.inner.update(&[2]);
+                    self.inner.update(&number.to_le_bytes());
+                }
+                Some(Scalar::Text(text)) => {
+                    self.inner.update(&[3]);
+                    self.text(text);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Accounts as they were: the log folded up to an instant, for what memory cannot answer exactly.
+
+use std::sync::Arc;
+
+use tidewatch_projections::event::Micros;
+use tidewatch_projections::names::Symbol;
+use tidewatch_projections::plan::{Bounds, Plan};
+
+use crate::fold::history::{History, HistoryError};
+use crate::fold::view::View;
+use crate::fold::worker::{Ground, Worker};
+use crate::serve::refusal::Refusal;
+use crate::storage::log::Entry;
+
+/// The view of `accounts`, and of those that answer with them, from the events before `as_of` alone; without bounds.
+///
+/// # Errors
+/// Whatever the log says.
+pub fn accounts_at(
+    history: &History,
+    view: &View,
+    accounts: &[Symbol],
+    as_of: Micros,
+) -> Result<View, Refusal> {
+    let merges = &view.tenant.merges;
+    let mut only: Vec<Symbol> = accounts
+        .iter()
+        .flat_map(|account| merges.members(&view.names, merges.survivor(*account, as_of), as_of))
+        .collect();
+    only.sort_unstable();
+    only.dedup();
+    let calendar = view.plan.calendar.clone();
+    let plan = Plan::compile(view.plan.model.clone(), &view.names, calendar, Bounds::NONE, &[as_of])
+        .map_err(|error| internal(&error))?;
+    let plan = Arc::new(plan);
+    let ground = Ground {
+        names: Arc::clone(&view.names),
+        plan: Arc::clone(&plan),
+        basis: Arc::clone(&view.basis),
+        only: Some(only.into()),
+    };
+    let mut worker = Worker::new(0, 1, ground);
+    let outcome = history.frames(|mut frame| {
+        frame.entries.retain(|(_, entry)| matches!(entry, Entry::Event(event) if event.occurred_at < as_of));
+        worker.apply(&frame.entries);
+        Ok::<(), HistoryError>(())
+    });
+    outcome.map_err(|error| internal(&error))?;
+    Ok(View { plan, parts: vec![worker.part()], ..view.clone() })
+}
+
+/// A failure of the log as callers see it.
+pub fn internal(error: &dyn std::error::Error) -> Refusal {
+    tracing::error!(%error, "a read of the log failed");
+    Refusal::Internal { problem: error.to_string() }
+}

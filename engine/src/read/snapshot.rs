@@ -1,0 +1,19 @@
+//! Where an answer is read from: a view and the log below it, of a running engine or of a directory at rest.
+
+use std::sync::Arc;
+
+use crate::fold::history::History;
+use crate::fold::view::View;
+
+/// A view, and the log up to its position.
+#[derive(Clone)]
+pub struct Standpoint {
+    /// Everything up to its position, folded.
+    pub view: Arc<View>,
+    /// The log up to that position, for what memory does not answer exactly.
+    pub history: History,
+    /// Whose data it is.
+    pub tenant: Arc<str>,
+    /// Threads one reading of the log may use.
+    pub workers: usize,
+}

@@ -1,0 +1,10 @@
+//! The gRPC services, one file each.
+
+pub mod accounts;
+pub mod dead_letters;
+pub mod imports;
+pub mod logs;
+pub mod metrics;
+pub mod server;
+pub mod settings;
+pub mod sources;

@@ -1,0 +1,235 @@
+//! `AccountService`: accounts by id, in batches and in lists, and what happened to them.
+
+use std::sync::Arc;
+
+use tidewatch_projections::event::Micros;
+use tidewatch_projections::names::Symbol;
+use tidewatch_proto::v1;
+use tidewatch_proto::v1::account_service_server::AccountService;
+use tonic::{Request, Response, Status};
+
+use crate::fold::view::View;
+use crate::read::account::Subject;
+use crate::read::past::accounts_at;
+use crate::read::snapshot::Standpoint;
+use crate::serve::asking::{Asked, BATCH_ACCOUNTS_MAX, at_length, deadline, instant, page_size};
+use crate::serve::columns::AccountColumn;
+use crate::serve::filter::{Filter, Operand};
+use crate::serve::foremost::Foremost;
+use crate::serve::order::Order;
+use crate::serve::pins::Pins;
+use crate::serve::reader::Reader;
+use crate::serve::refusal::Refusal;
+use crate::serve::{convert, monotonic, timeline};
+
+/// Adopted metrics beside each account of a list at most.
+pub const METRICS_PER_LIST_MAX: usize = 32;
+
+/// Answers about accounts.
+pub struct Accounts {
+    reader: Reader,
+    pins: Arc<Pins<View>>,
+}
+
+impl Accounts {
+    /// Answers from this reader; keeps the positions of lists in `pins`.
+    pub fn new(reader: Reader, pins: Arc<Pins<View>>) -> Self {
+        Self { reader, pins }
+    }
+
+    /// Answers accounts in the order asked, `None` where nothing is known of one.
+    async fn find(
+        &self,
+        view: &Arc<View>,
+        accounts: Vec<String>,
+        as_of: Option<Micros>,
+    ) -> Result<Vec<Option<v1::Account>>, Refusal> {
+        let Some(as_of) = as_of else {
+            return Ok(accounts.iter().map(|account| live(view, account)).collect());
+        };
+        let standpoint = self.reader.standpoint(view);
+        at_length(move || at(&standpoint, &accounts, as_of)).await
+    }
+}
+
+/// An account at its live instant; `None` where nothing is known of it.
+pub fn live(view: &View, account: &str) -> Option<v1::Account> {
+    Subject::live(view, view.names.find(account)?).map(|subject| convert::account(&subject))
+}
+
+/// Accounts at an instant, in the order asked; `None` where nothing is known of one.
+///
+/// # Errors
+/// Whatever the log says, where memory does not answer exactly.
+pub fn at(
+    standpoint: &Standpoint,
+    accounts: &[String],
+    as_of: Micros,
+) -> Result<Vec<Option<v1::Account>>, Refusal> {
+    let Standpoint { view, history, .. } = standpoint;
+    let symbols: Vec<Option<Symbol>> = accounts.iter().map(|account| view.names.find(account)).collect();
+    let is_exact = |account| Subject::at(view, account, as_of).is_none_or(|subject| subject.is_exact());
+    let inexact: Vec<Symbol> =
+        symbols.iter().flatten().copied().filter(|account| !is_exact(*account)).collect();
+    let past = match inexact.as_slice() {
+        [] => None,
+        inexact => Some(accounts_at(history, view, inexact, as_of)?),
+    };
+    let answer = |account: Symbol| {
+        let view = past.as_ref().filter(|_| inexact.contains(&account)).unwrap_or(view);
+        Subject::at(view, account, as_of).map(|subject| convert::account(&subject))
+    };
+    Ok(symbols.into_iter().map(|account| answer(account?)).collect())
+}
+
+#[tonic::async_trait]
+impl AccountService for Accounts {
+    async fn get_account(
+        &self,
+        request: Request<v1::GetAccountRequest>,
+    ) -> Result<Response<v1::GetAccountResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let as_of = instant(request.as_of.as_ref(), &view)?;
+        let found = self.find(&view, vec![request.account.clone()], as_of).await?.pop().flatten();
+        let account = found.ok_or(Refusal::AccountUnknown { account: request.account })?;
+        let freshness = Some(convert::freshness(&view, self.reader.engine()));
+        Ok(Response::new(v1::GetAccountResponse { account: Some(account), freshness }))
+    }
+
+    async fn batch_get_accounts(
+        &self,
+        request: Request<v1::BatchGetAccountsRequest>,
+    ) -> Result<Response<v1::BatchGetAccountsResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let asked = request.accounts.len();
+        if asked > BATCH_ACCOUNTS_MAX {
+            return Err(Refusal::TooMany { what: "accounts", asked, most: BATCH_ACCOUNTS_MAX }.into());
+        }
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let as_of = instant(request.as_of.as_ref(), &view)?;
+        let found = self.find(&view, request.accounts.clone(), as_of).await?;
+        let results = request.accounts.into_iter().zip(found).map(|(account, found)| result(account, found));
+        let freshness = Some(convert::freshness(&view, self.reader.engine()));
+        Ok(Response::new(v1::BatchGetAccountsResponse { results: results.collect(), freshness }))
+    }
+
+    async fn list_accounts(
+        &self,
+        request: Request<v1::ListAccountsRequest>,
+    ) -> Result<Response<v1::ListAccountsResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let newest = self.reader.view(&request.min_position, deadline).await?;
+        let size = page_size(request.page_size)?;
+        let bare = v1::ListAccountsRequest {
+            page_size: 0,
+            page_token: String::new(),
+            min_position: String::new(),
+            ..request.clone()
+        };
+        let asked = Asked::new("ListAccounts", &bare, &request.page_token, newest.position)?;
+        let view = match asked.resumed {
+            Some((position, _)) => self.pins.resume(monotonic(), position.seq)?,
+            None => self.pins.choose(monotonic(), newest, !request.min_position.is_empty()),
+        };
+        let (pins, listed) = (Arc::clone(&self.pins), Arc::clone(&view));
+        let (accounts, total) = at_length(move || list(&listed, &request, asked.skipped(), size)).await?;
+        let next_page_token = asked.next(view.position, accounts.len(), total);
+        if !next_page_token.is_empty() {
+            pins.keep(monotonic(), view.position.seq, &view)?;
+        }
+        Ok(Response::new(v1::ListAccountsResponse {
+            accounts,
+            next_page_token,
+            total: u32::try_from(total).unwrap_or(u32::MAX),
+            freshness: Some(convert::freshness(&view, self.reader.engine())),
+        }))
+    }
+
+    async fn get_timeline(
+        &self,
+        request: Request<v1::GetTimelineRequest>,
+    ) -> Result<Response<v1::GetTimelineResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let reader = self.reader.clone();
+        Ok(Response::new(at_length(move || timeline::answer(&reader, &view, &request)).await?))
+    }
+}
+
+fn result(account: String, found: Option<v1::Account>) -> v1::AccountResult {
+    let result = match found {
+        Some(found) => v1::account_result::Result::Found(Box::new(found)),
+        None => {
+            let refusal = Refusal::AccountUnknown { account: account.clone() };
+            v1::account_result::Result::Error(v1::ItemError {
+                code: refusal.code().into(),
+                reason: refusal.reason().to_owned(),
+                message: refusal.to_string(),
+            })
+        }
+    };
+    v1::AccountResult { account, result: Some(result) }
+}
+
+/// `size` accounts of a list after the first `skipped`, and how many pass the filter in all.
+///
+/// # Errors
+/// For a filter, an order or a metric that the view does not know.
+pub fn list(
+    view: &View,
+    request: &v1::ListAccountsRequest,
+    skipped: usize,
+    size: usize,
+) -> Result<(Vec<v1::ListedAccount>, usize), Refusal> {
+    let resolve = |path: &[String]| AccountColumn::resolve(&view.plan, path);
+    let filter = Filter::parse(&request.filter, &resolve).map_err(Refusal::InvalidFilter)?;
+    let order = Order::parse(&request.order_by, &resolve).map_err(Refusal::InvalidOrder)?;
+    let metrics = metrics_of(view, &request.metrics)?;
+    let id = |account: Symbol| view.names.text(account);
+    // What is sorted is small: whole subjects are made again for the one page.
+    let compare = |left: &Passed<'_>, right: &Passed<'_>| {
+        order.compare(&left.key, &right.key).then_with(|| id(left.account).cmp(id(right.account)))
+    };
+    let mut foremost = Foremost::new(skipped.saturating_add(size), compare);
+    let mut total = 0;
+    for subject in view.accounts().filter_map(|account| Subject::led_by(view, account)) {
+        if filter.matches(&mut |column| column.operand(&subject)) {
+            let key = order.key(&mut |column| column.operand(&subject));
+            foremost.put(Passed { key, account: subject.survivor });
+            total += 1;
+        }
+    }
+    let page = foremost.sorted().into_iter().skip(skipped);
+    let subjects = page.filter_map(|passed| Subject::live(view, passed.account));
+    let listed = subjects.map(|subject| v1::ListedAccount {
+        account: Some(convert::account(&subject)),
+        metrics: metrics.iter().map(|(index, name)| convert::metric(name, subject.metric(*index))).collect(),
+    });
+    Ok((listed.collect(), total))
+}
+
+/// An account that passed the filter of a list.
+struct Passed<'v> {
+    key: Vec<Option<Operand<'v>>>,
+    account: Symbol,
+}
+
+/// The names of the adopted metrics, in the order of the model file.
+pub fn adopted_metrics(view: &View) -> Vec<String> {
+    view.plan.model.metrics.iter().map(|metric| metric.name.clone()).collect()
+}
+
+fn metrics_of(view: &View, names: &[String]) -> Result<Vec<(usize, String)>, Refusal> {
+    if names.len() > METRICS_PER_LIST_MAX {
+        let asked = names.len();
+        return Err(Refusal::TooMany { what: "metrics", asked, most: METRICS_PER_LIST_MAX });
+    }
+    let found =
+        names.iter().map(|name| Ok((super::metrics::index_of(&view.plan.model, name)?, name.clone())));
+    found.collect()
+}

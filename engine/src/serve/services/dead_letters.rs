@@ -1,0 +1,333 @@
+//! `DeadLetterService`: what was refused, and trying it again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tidewatch_projections::decimal::Decimal;
+use tidewatch_proto::v1;
+use tidewatch_proto::v1::dead_letter_service_server::DeadLetterService;
+use tonic::{Request, Response, Status};
+
+use crate::app::{Engine, ReplayMapping, Replayed};
+use crate::control::request;
+use crate::fold::history::History;
+use crate::fold::view::View;
+use crate::position::Position;
+use crate::read::index::{Books, DeadLetterFilter, DeadLetterNote};
+use crate::read::past::internal;
+use crate::serve::asking::{Asked, at_length, deadline, page_size};
+use crate::serve::convert;
+use crate::serve::filter::{Filter, Kind, Operand};
+use crate::serve::formats::{self, Formats, SourceFormat};
+use crate::serve::order::Order;
+use crate::serve::reader::Reader;
+use crate::serve::refusal::Refusal;
+use crate::serve::repeats::{Repeats, request};
+use crate::storage::log::{DeadLetter, Entry};
+
+/// Answers about dead letters.
+pub struct DeadLetters {
+    reader: Reader,
+    formats: Arc<Formats>,
+    repeats: Arc<Repeats>,
+}
+
+impl DeadLetters {
+    /// Answers from this reader; replays decode by `formats`.
+    pub fn new(reader: Reader, formats: Arc<Formats>, repeats: Arc<Repeats>) -> Self {
+        Self { reader, formats, repeats }
+    }
+}
+
+#[tonic::async_trait]
+impl DeadLetterService for DeadLetters {
+    async fn list_dead_letters(
+        &self,
+        request: Request<v1::ListDeadLettersRequest>,
+    ) -> Result<Response<v1::ListDeadLettersResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let reader = self.reader.clone();
+        Ok(Response::new(at_length(move || list(&reader, &view, &request)).await?))
+    }
+
+    async fn get_dead_letter(
+        &self,
+        request: Request<v1::GetDeadLetterRequest>,
+    ) -> Result<Response<v1::GetDeadLetterResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let reader = self.reader.clone();
+        let answer = at_length(move || {
+            let history = reader.history(&view);
+            catch_up(&reader, &history)?;
+            let shelf = Shelf { books: reader.books(), history: &history, at: view.position };
+            let dead_letter = Some(one(&shelf, request.sequence)?);
+            let freshness = Some(convert::freshness(&view, reader.engine()));
+            Ok(v1::GetDeadLetterResponse { dead_letter, freshness })
+        });
+        Ok(Response::new(answer.await?))
+    }
+
+    async fn replay_dead_letters(
+        &self,
+        asked: Request<v1::ReplayDeadLettersRequest>,
+    ) -> Result<Response<v1::ReplayDeadLettersResponse>, Status> {
+        let asked = asked.into_inner();
+        let (reader, formats) = (self.reader.clone(), Arc::clone(&self.formats));
+        let repeats = Arc::clone(&self.repeats);
+        let answer = at_length(move || {
+            let engine = reader.engine();
+            let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
+            let request = request(engine, "ReplayDeadLetters", by, &asked)?;
+            repeats.once(&request, || {
+                let view = reader.newest();
+                catch_up(&reader, &reader.history(&view))?;
+                let shelf =
+                    Shelf { books: reader.books(), history: &reader.history(&view), at: view.position };
+                replay(engine, &shelf, &formats, &asked, &request)
+            })
+        });
+        Ok(Response::new(answer.await?))
+    }
+}
+
+/// The books of a log, brought up to a position of it.
+#[derive(Clone, Copy)]
+pub struct Shelf<'a> {
+    /// The books.
+    pub books: &'a Books,
+    /// The log.
+    pub history: &'a History,
+    /// Where it is read from; the books are there or further.
+    pub at: Position,
+}
+
+/// A field of the list of dead letters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Column {
+    Reason,
+    Source,
+    Detail,
+    RecordedAt,
+    Sequence,
+    Resolved,
+}
+
+impl Column {
+    fn resolve(path: &[String]) -> Option<(Self, Kind)> {
+        let [name] = path else { return None };
+        Some(match name.as_str() {
+            "reason" => (Self::Reason, Kind::Text),
+            "source" => (Self::Source, Kind::Text),
+            "detail" => (Self::Detail, Kind::Text),
+            "recorded_at" => (Self::RecordedAt, Kind::Instant),
+            "sequence" => (Self::Sequence, Kind::Number),
+            "resolved" => (Self::Resolved, Kind::Truth),
+            _ => return None,
+        })
+    }
+
+    fn operand(self, note: &DeadLetterNote) -> Operand<'_> {
+        match self {
+            Self::Reason => Operand::Text(note.reason.name().into()),
+            Self::Source => Operand::Text(note.source.as_str().into()),
+            Self::Detail => Operand::Text(note.detail.as_str().into()),
+            Self::RecordedAt => Operand::Instant(note.at),
+            Self::Sequence => Operand::Exact(Decimal::new(note.seq.into(), 0)),
+            Self::Resolved => Operand::Truth(note.is_resolved),
+        }
+    }
+}
+
+fn passes(filter: &Filter<Column>, note: &DeadLetterNote) -> bool {
+    filter.matches(&mut |column: &Column| Some(column.operand(note)))
+}
+
+/// Brings the books up to the newest view. They may be ahead of an older one by another call, and are only ever brought
+/// forward.
+fn catch_up(reader: &Reader, history: &History) -> Result<(), Refusal> {
+    let newest = reader.newest().position;
+    let caught_up = reader.books().catch_up(&history.until(newest.seq), newest.lineage, newest.seq);
+    caught_up.map_err(|error| internal(&error))
+}
+
+/// Dead letters after a sequence and up to another, oldest first.
+fn notes(
+    books: &Books,
+    after_seq: u64,
+    until_seq: u64,
+    limit: usize,
+) -> Result<Vec<DeadLetterNote>, Refusal> {
+    let every = DeadLetterFilter { with_resolved: true, ..DeadLetterFilter::default() };
+    let mut notes = books.dead_letters(&every, after_seq, limit).map_err(|error| internal(&error))?;
+    notes.retain(|note| note.seq <= until_seq);
+    Ok(notes)
+}
+
+/// The dead letter of this sequence, with its bytes.
+///
+/// # Errors
+/// When there is none; whatever the books or the log say.
+pub fn one(shelf: &Shelf<'_>, sequence: u64) -> Result<v1::DeadLetter, Refusal> {
+    let note = notes(shelf.books, sequence.saturating_sub(1), sequence, 1)?.pop();
+    let note = note.filter(|note| note.seq == sequence).ok_or(Refusal::DeadLetterUnknown { sequence })?;
+    let letter = letter(shelf.history, sequence)?;
+    Ok(wire(note, Some(letter)))
+}
+
+fn list(
+    reader: &Reader,
+    view: &View,
+    request: &v1::ListDeadLettersRequest,
+) -> Result<v1::ListDeadLettersResponse, Refusal> {
+    let size = page_size(request.page_size)?;
+    let bare = v1::ListDeadLettersRequest {
+        page_size: 0,
+        page_token: String::new(),
+        min_position: String::new(),
+        ..request.clone()
+    };
+    let asked = Asked::new("ListDeadLetters", &bare, &request.page_token, view.position)?;
+    let position = asked.resumed.map_or(view.position, |(position, _)| position);
+    let history = reader.history(view);
+    catch_up(reader, &history)?;
+    let shelf = Shelf { books: reader.books(), history: &history.until(position.seq), at: position };
+    let Listed { dead_letters, counts, total } = page(&shelf, request, asked.skipped(), size)?;
+    let next_page_token = asked.next(position, dead_letters.len(), total);
+    let mut freshness = convert::freshness(view, reader.engine());
+    freshness.position = Some(convert::position(position));
+    Ok(v1::ListDeadLettersResponse { dead_letters, next_page_token, counts, freshness: Some(freshness) })
+}
+
+/// Some dead letters of a list, and figures of all of it.
+pub struct Listed {
+    /// The page, in the order asked for.
+    pub dead_letters: Vec<v1::DeadLetter>,
+    /// How many pass the filter, by reason; by falling count, then by reason.
+    pub counts: Vec<v1::ReasonCount>,
+    /// How many pass the filter.
+    pub total: usize,
+}
+
+/// `size` dead letters after the first `skipped`.
+///
+/// # Errors
+/// For a filter or an order that is not understood; whatever the books or the log say.
+pub fn page(
+    shelf: &Shelf<'_>,
+    request: &v1::ListDeadLettersRequest,
+    skipped: usize,
+    size: usize,
+) -> Result<Listed, Refusal> {
+    let filter = Filter::parse(&request.filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
+    let order = Order::parse(&request.order_by, &Column::resolve).map_err(Refusal::InvalidOrder)?;
+    let mut passed = notes(shelf.books, 0, shelf.at.seq, usize::MAX)?;
+    passed.retain(|note| passes(&filter, note));
+    let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
+    passed.iter().for_each(|note| *counts.entry(note.reason.name()).or_default() += 1);
+    let mut counts: Vec<v1::ReasonCount> = counts
+        .into_iter()
+        .map(|(reason, count)| v1::ReasonCount { reason: reason.to_owned(), count })
+        .collect();
+    counts.sort_by_key(|count| std::cmp::Reverse(count.count));
+    let total = passed.len();
+    passed.sort_by(|left, right| {
+        let key = |note| order.key(&mut |column: &Column| Some(column.operand(note)));
+        order.compare(&key(left), &key(right)).then_with(|| right.seq.cmp(&left.seq))
+    });
+    let page = passed.into_iter().skip(skipped).take(size);
+    let dead_letters: Vec<v1::DeadLetter> = page
+        .map(|note| {
+            let letter = request.include_original.then(|| letter(shelf.history, note.seq)).transpose()?;
+            Ok(wire(note, letter))
+        })
+        .collect::<Result<_, Refusal>>()?;
+    Ok(Listed { dead_letters, counts, total })
+}
+
+fn wire(note: DeadLetterNote, letter: Option<DeadLetter>) -> v1::DeadLetter {
+    v1::DeadLetter {
+        sequence: note.seq,
+        recorded_at: Some(convert::timestamp(note.at)),
+        reason: note.reason.name().to_owned(),
+        detail: note.detail,
+        source: note.source,
+        origin: note.origin,
+        resolved: note.is_resolved,
+        whole_bytes: letter.as_ref().map(|letter| letter.whole_bytes),
+        original: letter.map(|letter| letter.original.into()),
+    }
+}
+
+fn letter(history: &History, seq: u64) -> Result<DeadLetter, Refusal> {
+    match history.entry(seq).map_err(|error| internal(&error))? {
+        Some(Entry::DeadLetter(letter)) => Ok(letter),
+        _ => Err(Refusal::DeadLetterUnknown { sequence: seq }),
+    }
+}
+
+/// Decodes dead letters again, source by source.
+///
+/// # Errors
+/// For a filter or a mapping that is not understood, and whatever the engine says; sources before that one are done.
+pub fn replay(
+    engine: &Engine,
+    shelf: &Shelf<'_>,
+    formats: &Formats,
+    asked: &v1::ReplayDeadLettersRequest,
+    request: &request::Request,
+) -> Result<v1::ReplayDeadLettersResponse, Refusal> {
+    let filter = Filter::parse(&asked.filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
+    let mapping = new_mapping(formats, asked)?;
+    let mut by_source: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for note in notes(shelf.books, 0, shelf.at.seq, usize::MAX)? {
+        let is_asked = asked.source.is_empty() || asked.source == note.source;
+        if is_asked && !note.is_resolved && passes(&filter, &note) {
+            by_source.entry(note.source).or_default().push(note.seq);
+        }
+    }
+    let mut answer = v1::ReplayDeadLettersResponse::default();
+    for (source, seqs) in by_source {
+        answer.selected += seqs.len() as u64;
+        let configured = || formats.configured(&source).cloned().unwrap_or_else(SourceFormat::native);
+        let format = mapping.clone().unwrap_or_else(configured);
+        let decoder = formats.decoder(&source, &format);
+        let mapping = ReplayMapping { digest: format.mapping_digest, is_new_welcome: mapping.is_some() };
+        let letters = seqs.into_iter().map(|seq| Ok::<_, Refusal>((seq, letter(shelf.history, seq)?)));
+        let Replayed { resolved, refused, accepted, cut } =
+            engine.replay(&source, letters, &decoder, mapping, Some(request))?;
+        answer.resolved += resolved;
+        answer.refused += refused;
+        answer.accepted += accepted;
+        answer.cut += cut;
+    }
+    answer.position = Some(convert::position(engine.position(*engine.durable().borrow())));
+    Ok(answer)
+}
+
+/// The mapping that came with the request; `None` where none did.
+fn new_mapping(
+    formats: &Formats,
+    asked: &v1::ReplayDeadLettersRequest,
+) -> Result<Option<SourceFormat>, Refusal> {
+    if asked.mapping.is_empty() {
+        return Ok(None);
+    }
+    formats::check_source(&asked.source)?;
+    let format = formats::asked(&asked.mapping)?;
+    match formats.configured(&asked.source) {
+        // Its records are being decoded by the configured one all the while.
+        Some(configured) if configured.mapping_digest != format.mapping_digest => {
+            let problem = format!(
+                "source {:?} is configured with another mapping; configure it with this one, restart, and replay without \
+                 a mapping",
+                asked.source
+            );
+            Err(Refusal::ReplayFailed { problem })
+        }
+        _ => Ok(Some(format)),
+    }
+}

@@ -1,0 +1,326 @@
+//! `MetricService`: metrics of accounts at any instants, adopted or of a model that comes with the question.
+
+use tidewatch_projections::event::Micros;
+use tidewatch_projections::model::Model;
+use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_proto::v1;
+use tidewatch_proto::v1::metric_service_server::MetricService;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use crate::control::adoption::MODEL_BYTES_MAX;
+use crate::fold::history::History;
+use crate::fold::view::View;
+use crate::read::account::Subject;
+use crate::read::exactness;
+use crate::read::past::internal;
+use crate::read::scan::{AsOf, Question, Row, ScanError, scan, standing_accounts};
+use crate::read::snapshot::Standpoint;
+use crate::serve::asking::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX, as_of, at_length, deadline};
+use crate::serve::convert;
+use crate::serve::reader::Reader;
+use crate::serve::refusal::Refusal;
+
+/// Answers about metrics.
+pub struct Metrics {
+    reader: Reader,
+}
+
+impl Metrics {
+    /// Answers from this reader.
+    pub fn new(reader: Reader) -> Self {
+        Self { reader }
+    }
+}
+
+/// What is asked, checked.
+struct Asked {
+    /// By id; `None` is every account that answers for itself.
+    accounts: Option<Vec<String>>,
+    as_of: Vec<AsOf>,
+    /// `None` is the adopted one.
+    model: Option<Model>,
+    metrics: Vec<String>,
+}
+
+impl Asked {
+    fn new(
+        accounts: Option<Vec<String>>,
+        instants: &[v1::AsOf],
+        model: &str,
+        metrics: Vec<String>,
+    ) -> Result<Self, Refusal> {
+        let too_many = |what, asked, most| Refusal::TooMany { what, asked, most };
+        if instants.len() > INSTANTS_MAX {
+            return Err(too_many("instants", instants.len(), INSTANTS_MAX));
+        }
+        if let Some(accounts) = accounts.as_ref().filter(|accounts| accounts.len() > BATCH_ACCOUNTS_MAX) {
+            return Err(too_many("accounts", accounts.len(), BATCH_ACCOUNTS_MAX));
+        }
+        if model.len() > MODEL_BYTES_MAX {
+            let problem = format!("it has {} bytes, at most {MODEL_BYTES_MAX} are read", model.len());
+            return Err(Refusal::InvalidModel { problem });
+        }
+        let model = match model {
+            "" => None,
+            text => Some(
+                Model::parse(text).map_err(|error| Refusal::InvalidModel { problem: error.to_string() })?,
+            ),
+        };
+        let as_of = instants.iter().map(as_of).collect::<Result<_, _>>()?;
+        Ok(Self { accounts, as_of, model, metrics })
+    }
+}
+
+#[tonic::async_trait]
+impl MetricService for Metrics {
+    async fn get_metrics(
+        &self,
+        request: Request<v1::GetMetricsRequest>,
+    ) -> Result<Response<v1::GetMetricsResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let account = request.account;
+        let asked = Asked::new(Some(vec![account.clone()]), &request.as_of, &request.model, request.metrics)?;
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        find(&view, &account).ok_or(Refusal::AccountUnknown { account })?;
+        let freshness = Some(convert::freshness(&view, self.reader.engine()));
+        let standpoint = self.reader.standpoint(&view);
+        let rows = at_length(move || answer(&standpoint, &asked)).await?;
+        Ok(Response::new(v1::GetMetricsResponse { rows, freshness }))
+    }
+
+    type ScanMetricsStream =
+        std::pin::Pin<Box<dyn Stream<Item = Result<v1::ScanMetricsResponse, Status>> + Send>>;
+
+    async fn scan_metrics(
+        &self,
+        request: Request<v1::ScanMetricsRequest>,
+    ) -> Result<Response<Self::ScanMetricsStream>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let accounts = Some(request.accounts).filter(|accounts| !accounts.is_empty());
+        let asked = Asked::new(accounts, &request.as_of, &request.model, request.metrics)?;
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let mut freshness = Some(convert::freshness(&view, self.reader.engine()));
+        let standpoint = self.reader.standpoint(&view);
+        let rows = at_length(move || answer(&standpoint, &asked)).await?;
+        let messages = rows
+            .into_iter()
+            .map(move |row| Ok(v1::ScanMetricsResponse { row: Some(row), freshness: freshness.take() }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(messages))))
+    }
+}
+
+/// The place of a metric in a model.
+///
+/// # Errors
+/// When the model does not declare it.
+pub fn index_of(model: &Model, name: &str) -> Result<usize, Refusal> {
+    let known = || model.metrics.iter().map(|metric| metric.name.as_str()).collect::<Vec<_>>().join(", ");
+    let found = model.metrics.iter().position(|metric| metric.name == name);
+    found.ok_or_else(|| Refusal::MetricUnknown { metric: name.to_owned(), known: known() })
+}
+
+/// The rows of an answer: by instant, then by account. An account that no event names has a row without values.
+fn answer(standpoint: &Standpoint, asked: &Asked) -> Result<Vec<v1::MetricRow>, Refusal> {
+    let view = standpoint.view.as_ref();
+    let model = asked.model.as_ref().unwrap_or(&view.plan.model);
+    let columns: Vec<usize> = match asked.metrics.as_slice() {
+        [] => (0..model.metrics.len()).collect(),
+        names => names.iter().map(|name| index_of(model, name)).collect::<Result<_, _>>()?,
+    };
+    let find = |account: &String| find(view, account);
+    let accounts: Option<Vec<Option<Symbol>>> =
+        asked.accounts.as_ref().map(|accounts| accounts.iter().map(find).collect());
+    let rows = match asked.as_of.as_slice() {
+        [] => live(standpoint, asked, model, accounts.as_deref())?,
+        instants => at_instants(standpoint, asked, model, accounts.as_deref(), instants)?,
+    };
+    let wire = |(row, state): (Row, v1::MetricState)| row_of(&view.names, model, &columns, &row, state);
+    let mut rows: Vec<v1::MetricRow> = rows.into_iter().map(wire).collect();
+    if let (Some(names), Some(accounts)) = (&asked.accounts, &accounts) {
+        let cycled = names.iter().zip(accounts).cycle();
+        for (row, (name, _)) in rows.iter_mut().zip(cycled).filter(|(_, (_, account))| account.is_none()) {
+            row.account.clone_from(name);
+            row.state = v1::MetricState::AccountUnknown.into();
+            row.as_of = row.as_of.filter(|_| !asked.as_of.is_empty());
+        }
+    }
+    Ok(rows)
+}
+
+/// An account of which something is known.
+fn find(view: &View, account: &str) -> Option<Symbol> {
+    view.names.find(account).filter(|symbol| Subject::live(view, *symbol).is_some())
+}
+
+/// Stands for accounts that no event names, so that asking for them makes no names: no account has the empty id.
+const NOBODY: &str = "";
+
+/// The metrics of accounts at their live instants, adopted ones only, in the order of the accounts; `None` is every
+/// account that answers for itself.
+///
+/// # Errors
+/// Whatever the log says.
+pub fn live_rows(
+    standpoint: &Standpoint,
+    accounts: Option<Vec<String>>,
+) -> Result<Vec<v1::MetricRow>, Refusal> {
+    answer(standpoint, &Asked { accounts, as_of: Vec::new(), model: None, metrics: Vec::new() })
+}
+
+/// The rows of a question that only the log is asked, with every metric of the question's model.
+///
+/// # Errors
+/// For a `last` of nothing; whatever the log says.
+pub fn rows_of_log(
+    history: &History,
+    question: &Question,
+    workers: usize,
+) -> Result<Vec<v1::MetricRow>, Refusal> {
+    let columns: Vec<usize> = (0..question.model.metrics.len()).collect();
+    let rows = scan(history, question, workers).map_err(refusal)?;
+    let row = |row| row_of(history.names(), &question.model, &columns, row, v1::MetricState::Current);
+    Ok(rows.iter().map(row).collect())
+}
+
+fn row_of(
+    names: &Names,
+    model: &Model,
+    columns: &[usize],
+    row: &Row,
+    state: v1::MetricState,
+) -> v1::MetricRow {
+    let metric = |index: &usize| convert::metric(&model.metrics[*index].name, row.values[*index].as_ref());
+    v1::MetricRow {
+        account: names.text(row.account).to_owned(),
+        as_of: Some(convert::timestamp(row.as_of)),
+        metrics: columns.iter().map(metric).collect(),
+        state: state.into(),
+    }
+}
+
+type Stated = (Row, v1::MetricState);
+
+/// Every account at its own live instant; one that is not known has none, and its row stands anywhere.
+fn live(
+    standpoint: &Standpoint,
+    asked: &Asked,
+    model: &Model,
+    accounts: Option<&[Option<Symbol>]>,
+) -> Result<Vec<Stated>, Refusal> {
+    let view = standpoint.view.as_ref();
+    let accounts: Vec<Option<Symbol>> = match accounts {
+        Some(accounts) => accounts.to_vec(),
+        None => standing_accounts(view, Micros::MAX).into_iter().map(Some).collect(),
+    };
+    let subjects: Vec<Option<Subject<'_>>> =
+        accounts.into_iter().map(|account| Subject::live(view, account?)).collect();
+    // Instants differ by account; those memory cannot answer are asked of the log, each at its own.
+    let lookback_days = exactness::lookback_days(&view.plan.model);
+    let asks_log = |subject: &&Subject<'_>| {
+        asked.model.is_some()
+            || !exactness::is_exact(&view.plan, lookback_days, subject.heard(), subject.as_of)
+    };
+    let mut instants: Vec<Micros> =
+        subjects.iter().flatten().filter(asks_log).map(|subject| subject.as_of).collect();
+    instants.sort_unstable();
+    instants.dedup();
+    let mut rows = Vec::with_capacity(subjects.len());
+    let mut from_log = Vec::new();
+    for part in instants.chunks(INSTANTS_MAX) {
+        let of_part = subjects.iter().flatten().filter(|subject| part.binary_search(&subject.as_of).is_ok());
+        let ids = of_part.map(|subject| view.names.text(subject.survivor).to_owned()).collect();
+        let as_of = part.iter().copied().map(AsOf::At).collect();
+        from_log.extend(ask_log(standpoint, model, Some(ids), as_of)?);
+    }
+    from_log.sort_by_key(|row| (row.account, row.as_of));
+    for subject in &subjects {
+        let Some(subject) = subject else {
+            let values = vec![None; model.metrics.len()];
+            let row = Row { account: view.names.intern(NOBODY), as_of: 0, values };
+            rows.push((row, v1::MetricState::AccountUnknown));
+            continue;
+        };
+        let state = match subject.catching_up {
+            true => v1::MetricState::CatchingUp,
+            false => v1::MetricState::Current,
+        };
+        let key = (subject.survivor, subject.as_of);
+        let values = match from_log.binary_search_by_key(&key, |row| (row.account, row.as_of)) {
+            Ok(found) => from_log[found].values.clone(),
+            Err(_) => subject.metrics(),
+        };
+        rows.push((Row { account: subject.survivor, as_of: subject.as_of, values }, state));
+    }
+    Ok(rows)
+}
+
+/// Accounts at the same instants, from memory when it has all of them exactly.
+fn at_instants(
+    standpoint: &Standpoint,
+    asked: &Asked,
+    model: &Model,
+    accounts: Option<&[Option<Symbol>]>,
+    instants: &[AsOf],
+) -> Result<Vec<Stated>, Refusal> {
+    let view = &standpoint.view;
+    let symbols: Option<Vec<Symbol>> = accounts.map(|accounts| {
+        accounts.iter().map(|account| account.unwrap_or_else(|| view.names.intern(NOBODY))).collect()
+    });
+    let in_memory = match asked.model {
+        None => all_in_memory(view, symbols.as_deref(), instants),
+        Some(_) => None,
+    };
+    let rows = match in_memory {
+        Some(rows) => rows,
+        None => {
+            let name = |symbol: &Symbol| view.names.text(*symbol).to_owned();
+            let ids = symbols.map(|symbols| symbols.iter().map(name).collect());
+            ask_log(standpoint, model, ids, instants.to_vec())?
+        }
+    };
+    Ok(rows.into_iter().map(|row| (row, v1::MetricState::Current)).collect())
+}
+
+fn all_in_memory(view: &View, accounts: Option<&[Symbol]>, instants: &[AsOf]) -> Option<Vec<Row>> {
+    let mut rows = Vec::new();
+    for instant in instants {
+        let as_of = match instant {
+            AsOf::At(at) => *at,
+            AsOf::EndOf(day) => view.plan.calendar.end(*day),
+            AsOf::Last => view.tenant.last_instant()?,
+        };
+        let all;
+        let accounts = match accounts {
+            Some(accounts) => accounts,
+            None => {
+                all = standing_accounts(view, as_of);
+                &all
+            }
+        };
+        for account in accounts {
+            let values = exactness::metrics(view, *account, as_of)?;
+            rows.push(Row { account: view.tenant.merges.survivor(*account, as_of), as_of, values });
+        }
+    }
+    Some(rows)
+}
+
+fn ask_log(
+    standpoint: &Standpoint,
+    model: &Model,
+    accounts: Option<Vec<String>>,
+    as_of: Vec<AsOf>,
+) -> Result<Vec<Row>, Refusal> {
+    let question = Question { model: model.clone(), as_of, accounts };
+    scan(&standpoint.history, &question, standpoint.workers).map_err(refusal)
+}
+
+fn refusal(error: ScanError) -> Refusal {
+    match error {
+        ScanError::NoEvent => Refusal::InvalidAsOf { problem: error.to_string() },
+        ScanError::History(error) => internal(&error),
+    }
+}

@@ -1,0 +1,132 @@
+//! `SettingsService`: what is adopted, and adopting something else.
+
+use std::sync::Arc;
+
+use tidewatch_projections::calendar::Day;
+use tidewatch_projections::settings::ClosedDays;
+use tidewatch_proto::v1;
+use tidewatch_proto::v1::settings_service_server::SettingsService;
+use tonic::{Request, Response, Status};
+
+use crate::control::adoption::{Adoption, etag};
+use crate::control::basis::{Basis, adopted_of, scope_of};
+use crate::serve::asking::{aside, deadline};
+use crate::serve::convert;
+use crate::serve::reader::Reader;
+use crate::serve::refusal::Refusal;
+use crate::serve::repeats::{Repeats, request};
+use crate::write::sequencer::Command;
+
+/// Answers about settings.
+pub struct Settings {
+    reader: Reader,
+    repeats: Arc<Repeats>,
+}
+
+impl Settings {
+    /// Answers from this reader.
+    pub fn new(reader: Reader, repeats: Arc<Repeats>) -> Self {
+        Self { reader, repeats }
+    }
+}
+
+#[tonic::async_trait]
+impl SettingsService for Settings {
+    async fn get_settings(
+        &self,
+        request: Request<v1::GetSettingsRequest>,
+    ) -> Result<Response<v1::GetSettingsResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let view = self.reader.view(&request.into_inner().min_position, deadline).await?;
+        let freshness = Some(convert::freshness(&view, self.reader.engine()));
+        Ok(Response::new(v1::GetSettingsResponse { settings: Some(settings(&view.basis)), freshness }))
+    }
+
+    async fn adopt_settings(
+        &self,
+        asked: Request<v1::AdoptSettingsRequest>,
+    ) -> Result<Response<v1::AdoptSettingsResponse>, Status> {
+        let asked = asked.into_inner();
+        let (engine, repeats) = (Arc::clone(self.reader.engine()), Arc::clone(&self.repeats));
+        let answer = aside(move || {
+            let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
+            let request = request(&engine, "AdoptSettings", by, &asked)?;
+            let adoption = adoption(&asked)?;
+            repeats.once(&request, || {
+                let command = Command::Adopt(Box::new(adoption)).asked_by(Some(&request));
+                let position = Some(convert::position(engine.submit(command)?));
+                Ok(v1::AdoptSettingsResponse { position })
+            })
+        });
+        Ok(Response::new(answer.await?))
+    }
+}
+
+/// What is adopted.
+fn settings(basis: &Basis) -> v1::Settings {
+    let adopted = adopted_of(&basis.settings);
+    let closed = |days: &crate::control::entry::AdoptedClosedDays| v1::ClosedDays {
+        scope: days.scope.to_string(),
+        from: Day(days.from_day).to_string(),
+        to: Day(days.to_day).to_string(),
+    };
+    v1::Settings {
+        zone: adopted.zone.to_string(),
+        closed_days: adopted.closed_days.iter().map(closed).collect(),
+        model: basis.model_text().to_owned(),
+        tz_version: adopted.tz_version.to_string(),
+        skew_us: adopted.skew_us,
+        close_delay_us: adopted.close_delay_us,
+        etag: etag(basis),
+    }
+}
+
+/// A closed period on the wire.
+pub fn wire_closed_days(closed: &ClosedDays) -> v1::ClosedDays {
+    let scope = crate::control::basis::scope_text(&closed.scope).to_string();
+    v1::ClosedDays { scope, from: closed.from.to_string(), to: closed.to.to_string() }
+}
+
+/// What a request asks to adopt.
+///
+/// # Errors
+/// For a mask that names nothing or what cannot be set, and for closed periods that are not understood.
+pub fn adoption(asked: &v1::AdoptSettingsRequest) -> Result<Adoption, Refusal> {
+    let refused = |problem: String| Refusal::InvalidSettings { problem };
+    let settings = asked.settings.clone().unwrap_or_default();
+    let paths = asked.update_mask.as_ref().map_or(&[][..], |mask| mask.paths.as_slice());
+    let mut adoption = Adoption {
+        etag: Some(settings.etag.as_str()).filter(|etag| !etag.is_empty()).map(Into::into),
+        ..Adoption::default()
+    };
+    for path in paths {
+        match path.as_str() {
+            "zone" => adoption.zone = Some(settings.zone.as_str().into()),
+            "model" => adoption.model = Some(settings.model.as_str().into()),
+            "skew_us" => adoption.skew_us = Some(settings.skew_us),
+            "close_delay_us" => adoption.close_delay_us = Some(settings.close_delay_us),
+            "closed_days" => {
+                let read = settings.closed_days.iter().map(closed_days).collect::<Result<_, _>>();
+                adoption.closed_days = Some(read.map_err(refused)?);
+            }
+            other => {
+                return Err(refused(format!(
+                    "update_mask names {other:?}; zone, closed_days, model, skew_us and close_delay_us can be set"
+                )));
+            }
+        }
+    }
+    match paths {
+        [] => Err(refused(
+            "update_mask is empty; name zone, closed_days, model, skew_us or close_delay_us".to_owned(),
+        )),
+        _ => Ok(adoption),
+    }
+}
+
+fn closed_days(wire: &v1::ClosedDays) -> Result<ClosedDays, String> {
+    let scope = scope_of(&wire.scope)
+        .ok_or_else(|| format!("{:?} is no scope; use all, account:X, segment:X or country:X", wire.scope))?;
+    let day = |text: &str| Day::parse(text).ok_or_else(|| format!("{text:?} is no date as 2024-12-24"));
+    Ok(ClosedDays { scope, from: day(&wire.from)?, to: day(&wire.to)? })
+}

@@ -1,0 +1,193 @@
+//! `SourceService`: where events come from, and taking back what one brought.
+
+use std::sync::Arc;
+
+use tidewatch_projections::decimal::Decimal;
+use tidewatch_projections::names::Names;
+use tidewatch_proto::v1;
+use tidewatch_proto::v1::source_service_server::SourceService;
+use tonic::{Request, Response, Status};
+
+use crate::app::Engine;
+use crate::control::basis::Basis;
+use crate::fold::view::View;
+use crate::read::past::internal;
+use crate::serve::asking::{Asked, aside, at_length, deadline, page_size};
+use crate::serve::filter::{Filter, Kind, Operand};
+use crate::serve::order::Order;
+use crate::serve::reader::Reader;
+use crate::serve::refusal::Refusal;
+use crate::serve::repeats::{Repeats, request};
+use crate::serve::{convert, formats};
+use crate::write::sequencer::Command;
+
+/// Answers about sources.
+pub struct Sources {
+    reader: Reader,
+    repeats: Arc<Repeats>,
+}
+
+impl Sources {
+    /// Answers from this reader.
+    pub fn new(reader: Reader, repeats: Arc<Repeats>) -> Self {
+        Self { reader, repeats }
+    }
+}
+
+#[tonic::async_trait]
+impl SourceService for Sources {
+    async fn list_sources(
+        &self,
+        request: Request<v1::ListSourcesRequest>,
+    ) -> Result<Response<v1::ListSourcesResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let reader = self.reader.clone();
+        Ok(Response::new(at_length(move || answer(&reader, &view, &request)).await?))
+    }
+
+    async fn reset_source(
+        &self,
+        asked: Request<v1::ResetSourceRequest>,
+    ) -> Result<Response<v1::ResetSourceResponse>, Status> {
+        let asked = asked.into_inner();
+        let (engine, repeats) = (Arc::clone(self.reader.engine()), Arc::clone(&self.repeats));
+        let answer = aside(move || {
+            let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
+            let request = request(&engine, "ResetSource", by, &asked)?;
+            formats::check_source(&asked.source)?;
+            let mapping_digest = formats::asked(&asked.mapping)?.mapping_digest;
+            repeats.once(&request, || {
+                let command = Command::ResetSource { source: asked.source.as_str().into(), mapping_digest };
+                let position = engine.submit(command.asked_by(Some(&request)))?;
+                Ok(v1::ResetSourceResponse { position: Some(convert::position(position)) })
+            })
+        });
+        Ok(Response::new(answer.await?))
+    }
+
+    async fn retire_source(
+        &self,
+        asked: Request<v1::RetireSourceRequest>,
+    ) -> Result<Response<v1::RetireSourceResponse>, Status> {
+        let asked = asked.into_inner();
+        let (engine, repeats) = (Arc::clone(self.reader.engine()), Arc::clone(&self.repeats));
+        let answer = aside(move || {
+            let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
+            let request = request(&engine, "RetireSource", by, &asked)?;
+            repeats.once(&request, || {
+                let command = Command::RetireSource { source: asked.source.as_str().into() };
+                let position = engine.submit(command.asked_by(Some(&request)))?;
+                Ok(v1::RetireSourceResponse { position: Some(convert::position(position)) })
+            })
+        });
+        Ok(Response::new(answer.await?))
+    }
+}
+
+/// A field of the list of sources.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Column {
+    Name,
+    Generation,
+    MappingDigest,
+    Streams,
+}
+
+impl Column {
+    fn resolve(path: &[String]) -> Option<(Self, Kind)> {
+        let [name] = path else { return None };
+        Some(match name.as_str() {
+            "name" => (Self::Name, Kind::Text),
+            "generation" => (Self::Generation, Kind::Number),
+            "mapping_digest" => (Self::MappingDigest, Kind::Text),
+            "streams" => (Self::Streams, Kind::Truth),
+            _ => return None,
+        })
+    }
+
+    fn operand(self, source: &v1::Source) -> Option<Operand<'_>> {
+        Some(match self {
+            Self::Name => Operand::Text(source.name.as_str().into()),
+            Self::Generation => Operand::Exact(Decimal::new(source.generation.into(), 0)),
+            Self::MappingDigest => Operand::Text(source.mapping_digest.as_deref()?.into()),
+            Self::Streams => Operand::Truth(source.streams),
+        })
+    }
+}
+
+fn answer(
+    reader: &Reader,
+    view: &View,
+    request: &v1::ListSourcesRequest,
+) -> Result<v1::ListSourcesResponse, Refusal> {
+    let size = page_size(request.page_size)?;
+    let bare = v1::ListSourcesRequest {
+        page_size: 0,
+        page_token: String::new(),
+        min_position: String::new(),
+        ..request.clone()
+    };
+    let asked = Asked::new("ListSources", &bare, &request.page_token, view.position)?;
+    let position = asked.resumed.map_or(view.position, |(position, _)| position);
+    let engine = reader.engine();
+    let (mut sources, total) = match asked.resumed {
+        None => page(&view.names, &view.basis, request, 0, size)?,
+        Some((position, skipped)) => {
+            let preface = engine.history().until(position.seq).preface().map_err(|error| internal(&error))?;
+            page(&view.names, &preface.basis, request, skipped, size)?
+        }
+    };
+    tell_ages(engine, &mut sources);
+    let next_page_token = asked.next(position, sources.len(), total);
+    let mut freshness = convert::freshness(view, engine);
+    freshness.position = Some(convert::position(position));
+    Ok(v1::ListSourcesResponse {
+        sources,
+        next_page_token,
+        total: u32::try_from(total).unwrap_or(u32::MAX),
+        freshness: Some(freshness),
+    })
+}
+
+/// How the sources do that this process reads or waits for.
+fn tell_ages(engine: &Engine, sources: &mut [v1::Source]) {
+    let ages = convert::source_ages(engine);
+    for source in sources {
+        source.age = ages.iter().find(|age| age.source == source.name).cloned();
+    }
+}
+
+/// `size` sources after the first `skipped`, and how many pass the filter in all.
+///
+/// # Errors
+/// For a filter or an order that is not understood.
+pub fn page(
+    names: &Names,
+    basis: &Basis,
+    request: &v1::ListSourcesRequest,
+    skipped: usize,
+    size: usize,
+) -> Result<(Vec<v1::Source>, usize), Refusal> {
+    let filter = Filter::parse(&request.filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
+    let order = Order::parse(&request.order_by, &Column::resolve).map_err(Refusal::InvalidOrder)?;
+    let source = |(name, state): (&_, &crate::control::basis::SourceState)| v1::Source {
+        name: names.text(*name).to_owned(),
+        generation: state.generation,
+        mapping_digest: state.mapping_digest.as_deref().map(str::to_owned),
+        streams: state.streams,
+        age: None,
+    };
+    let mut passed: Vec<v1::Source> = basis.sources.iter().map(source).collect();
+    passed.retain(|source| filter.matches(&mut |column: &Column| column.operand(source)));
+    passed.sort_by(|left, right| {
+        let by_order = {
+            let key = |source| order.key(&mut |column: &Column| Column::operand(*column, source));
+            order.compare(&key(left), &key(right))
+        };
+        by_order.then_with(|| left.name.cmp(&right.name))
+    });
+    let total = passed.len();
+    Ok((passed.into_iter().skip(skipped).take(size).collect(), total))
+}

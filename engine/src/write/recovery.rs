@@ -1,0 +1,93 @@
+//! Opening a shard: the log is repaired, and the sequencer gets back what it knew.
+
+use std::sync::Arc;
+
+use tidewatch_projections::names::Names;
+
+use crate::failpoint::{Place, pass};
+use crate::fold::history::{History, HistoryError};
+use crate::fold::workers::{Entries, Fold};
+use crate::storage::dedup::{Dedup, DedupOptions};
+use crate::storage::directory::DEDUP_DIR;
+use crate::storage::disk::Disk;
+use crate::storage::identity::Identity;
+use crate::storage::log::{LogOptions, LogWriter, Opened};
+use crate::write::sequencer::Sequencer;
+
+/// A shard ready to go on.
+pub struct Recovered {
+    /// Knows every accepted id, every source and the clock.
+    pub sequencer: Sequencer,
+    /// The log's only writer.
+    pub log: LogWriter,
+    /// What opening found and did.
+    pub opened: Opened,
+    /// The log that was read back.
+    pub history: History,
+    /// The state at its end, if it was asked for.
+    pub fold: Option<Fold>,
+}
+
+/// What opening needs.
+pub struct Recovery<'a> {
+    /// Where everything lies.
+    pub disk: Arc<dyn Disk>,
+    /// How the log is laid out.
+    pub log: LogOptions,
+    /// The shard's table of names.
+    pub names: Arc<Names>,
+    /// The directory's keys.
+    pub identity: Identity,
+    /// Memory for the table of recent ids, in bytes.
+    pub dedup_memory_bytes_max: u64,
+    /// Fold the state on so many workers; `None` does without.
+    pub workers: Option<usize>,
+    /// Told (sequence, last sequence) as reading goes on.
+    pub progress: &'a dyn Fn(u64, u64),
+}
+
+impl Recovery<'_> {
+    /// Opens the log and reads it back.
+    ///
+    /// # Errors
+    /// Whatever the log says.
+    pub fn run(self) -> Result<Recovered, HistoryError> {
+        let Self { disk, log, names, identity, dedup_memory_bytes_max, workers, progress } = self;
+        let (log, opened) = LogWriter::open(Arc::clone(&disk), log)?;
+        let options = DedupOptions {
+            dir: DEDUP_DIR.into(),
+            lineage: opened.lineage,
+            memory_bytes_max: dedup_memory_bytes_max,
+        };
+        let (dedup, dedup_opened) = Dedup::open(Arc::clone(&disk), options, opened.last_seq)?;
+        for discarded in &dedup_opened.discarded {
+            tracing::warn!(
+                file = discarded.file,
+                why = discarded.why,
+                "a run of ids is rebuilt from the log"
+            );
+        }
+        let history = History::new(disk, Arc::clone(&names), opened.last_seq);
+        let preface = history.preface()?;
+        let mut fold = match workers {
+            Some(workers) => Some(Fold::start(workers, history.adopted_ground(&preface.basis)?)),
+            None => None,
+        };
+        let mut sequencer = Sequencer::new(names, identity, dedup, opened.last_seq + 1);
+        history.frames(|frame| {
+            pass(Place::FrameReplayed);
+            for (seq, entry) in &frame.entries {
+                sequencer
+                    .recover(*seq, entry)
+                    .map_err(|source| HistoryError::Recover { seq: *seq, source })?;
+            }
+            progress(frame.header.next_seq() - 1, opened.last_seq);
+            if let Some(fold) = &mut fold {
+                fold.apply(Entries::new(frame.entries));
+            }
+            Ok::<(), HistoryError>(())
+        })?;
+        sequencer.recovered(opened.recorded_at, opened.checkpoints.clone())?;
+        Ok(Recovered { sequencer, log, opened, history, fold })
+    }
+}

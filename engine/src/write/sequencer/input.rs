@@ -1,0 +1,177 @@
+//! What the sequencer is told.
+
+use tidewatch_ingest::batch::Batch;
+use tidewatch_projections::event::Micros;
+use tidewatch_projections::names::Symbol;
+
+use crate::control::adoption::Adoption;
+use crate::control::request::Request;
+
+/// Ties an answer to its question; chosen by who asks.
+pub type Ticket = u64;
+
+/// One input.
+#[derive(Debug)]
+pub enum Input {
+    /// Decoded records.
+    Batch {
+        /// For the answer.
+        ticket: Ticket,
+        /// The generation the source was opened in: records read before a reset are not taken after it.
+        generation: u32,
+        /// The records.
+        batch: Batch,
+    },
+    /// Something a person or the engine itself wants logged.
+    Command {
+        /// For the answer.
+        ticket: Ticket,
+        /// What is wanted.
+        command: Command,
+    },
+    /// Every record of a streaming source before `at` was given in earlier inputs.
+    CompleteThrough {
+        /// The source.
+        source: Symbol,
+        /// The generation the source was opened in: what was read before a reset and refused after it proves nothing.
+        generation: u32,
+        /// The instant, exclusive.
+        at: Micros,
+    },
+    /// Time has passed.
+    Tick,
+    /// The writer waits for work: what there is goes into a frame.
+    WriterFree,
+}
+
+/// What can be asked for.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// A source is about to be read.
+    OpenSource {
+        /// Its name.
+        source: Box<str>,
+        /// Digest of its mapping, empty for native JSON.
+        mapping_digest: Box<str>,
+        /// Go on under this mapping even if the source was read by another one so far: somebody says that the records
+        /// accepted before mean the same under both.
+        is_new_mapping_welcome: bool,
+        /// It streams: the clock waits for it from here on, until it is retired.
+        streams: bool,
+    },
+    /// A source that streamed is read no more: the clock goes on without it.
+    RetireSource {
+        /// Its name.
+        source: Box<str>,
+    },
+    /// A source starts over: what it brought so far counts no more.
+    ResetSource {
+        /// Its name.
+        source: Box<str>,
+        /// Digest of the mapping it will be read by, empty for native JSON.
+        mapping_digest: Box<str>,
+    },
+    /// Settings or a model that were checked ([`Adoption::check`]).
+    Adopt(Box<Adoption>),
+    /// Dead letters were replayed and are settled.
+    ResolveDeadLetters {
+        /// Their sequences.
+        seqs: Vec<u64>,
+    },
+    /// Another command, asked for by somebody: that is logged with it.
+    For(Box<Request>, Box<Command>),
+}
+
+impl Command {
+    /// The command as somebody asked for it.
+    pub fn asked_by(self, request: Option<&Request>) -> Self {
+        match request {
+            Some(request) => Self::For(Box::new(request.clone()), Box::new(self)),
+            None => self,
+        }
+    }
+
+    /// What it adopts, where it adopts something.
+    pub fn adoption(&self) -> Option<&Adoption> {
+        match self {
+            Self::Adopt(adoption) => Some(adoption),
+            Self::For(_, command) => command.adoption(),
+            _ => None,
+        }
+    }
+
+    /// The command itself and who asked for it.
+    pub fn apart(self) -> (Self, Option<Request>) {
+        match self {
+            Self::For(request, command) => (command.apart().0, Some(*request)),
+            command => (command, None),
+        }
+    }
+}
+
+/// Why something was not done. Nothing was logged.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refused {
+    /// The mapping of a source is not the one it was read by so far.
+    #[error(
+        "source {name:?} was read so far by {}, and is now given {}: mixing both would count things twice; \
+         go on with the old mapping, or run `tidewatch source reset {name}` to take back what it brought and read it again",
+        mapping_name(known),
+        mapping_name(given)
+    )]
+    MappingChanged {
+        /// The source.
+        name: Box<str>,
+        /// The digest in the log.
+        known: Box<str>,
+        /// The digest that was given.
+        given: Box<str>,
+    },
+    /// The source was reset while it was being read.
+    #[error(
+        "source {name:?} was reset while it was read (generation {opened}, now {current}); start it again to read it anew"
+    )]
+    SourceWasReset {
+        /// The source.
+        name: Box<str>,
+        /// The generation it was opened in.
+        opened: u32,
+        /// The generation now.
+        current: u32,
+    },
+    /// A source that the log does not know.
+    #[error("no source {name:?} was ever opened here{}", known_names(known))]
+    UnknownSource {
+        /// The name that was given.
+        name: Box<str>,
+        /// The names there are.
+        known: Vec<Box<str>>,
+    },
+    /// A zone that the bundled rules do not have.
+    #[error("{0}")]
+    UnknownZone(String),
+    /// Something else was adopted since the caller looked.
+    #[error(
+        "settings were adopted meanwhile: the etag {asked:?} is no longer in force, {current:?} is; read them again"
+    )]
+    SettingsChanged {
+        /// The etag that was given.
+        asked: Box<str>,
+        /// The one in force.
+        current: Box<str>,
+    },
+}
+
+fn known_names(known: &[Box<str>]) -> String {
+    match known {
+        [] => ": the log has no sources yet".into(),
+        known => format!("; the log knows {}", known.join(", ")),
+    }
+}
+
+fn mapping_name(digest: &str) -> String {
+    match digest {
+        "" => "native JSON".into(),
+        digest => format!("mapping {}", &digest[..digest.floor_char_boundary(12)]),
+    }
+}
