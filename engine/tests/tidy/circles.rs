@@ -12,10 +12,15 @@ use super::rust_files;
 
 /// Circles that are still to be broken; a broken one is taken off.
 const KNOWN: &[&str] = &[
-    "engine/src: basis, control",
-    "engine/src: books, directory, history",
-    "engine/src/log: opening, writer",
-    "engine/src/serve: info, listen",
+    "engine/src/control: basis, entry",
+    "engine/src/serve: listen, services",
+    "engine/src/storage/log: opening, writer",
+    "engine/src: app, read, serve, storage",
+    "engine/src: control, read, storage",
+    "engine/src: fold, write",
+    "engine/src: meters, read, serve, storage, write",
+    "engine/src: read, serve",
+    "engine/src: read, storage",
     "ingest/src/kafka: config, setting",
     "ingest/src/mapping: clock, value",
     "projections/src: activity, series",
