@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tidewatch_benches::cost::Cost;
-use tidewatch_benches::log::ground;
+use tidewatch_benches::log::context;
 use tidewatch_benches::options::Options;
 use tidewatch_benches::pair::{Pair, cpu_ns};
 use tidewatch_benches::population::{Population, Size};
 use tidewatch_benches::table::{Report, per_core_second};
-use tidewatch_engine::fold::worker::{Ground, Worker};
+use tidewatch_engine::fold::worker::{FoldContext, Worker};
 use tidewatch_engine::storage::log::Entry;
 use tidewatch_projections::event::{Event, Micros};
 use tidewatch_projections::names::{Names, Symbol};
@@ -34,14 +34,14 @@ fn main() {
         let size = Size { accounts, users, features: 12, days: 28, events };
         let names = Arc::new(Names::new());
         let frames = frames(&Population::new(size, &names), events);
-        let ground = ground(&names);
+        let context = context(&names);
         let what = format!("{accounts} accounts, {users} users each, {events} events");
         let by_symbol =
-            Pair::alternate(rounds, || fold(&ground, &frames, events), || add_up(&frames, events));
+            Pair::alternate(rounds, || fold(&context, &frames, events), || add_up(&frames, events));
         report.pair(&format!("{what}; beside sums by interned account"), &by_symbol, aim);
         let by_text = Pair::alternate(
             rounds,
-            || fold(&ground, &frames, events),
+            || fold(&context, &frames, events),
             || add_up_text(&names, &frames, events),
         );
         report.pair(&format!("{what}; beside sums by account and user as texts"), &by_text, aim);
@@ -62,8 +62,8 @@ fn frames(population: &Population, events: u64) -> Vec<Vec<(u64, Entry)>> {
         .collect()
 }
 
-fn fold(ground: &Ground, frames: &[Vec<(u64, Entry)>], events: u64) -> Cost {
-    let mut worker = Worker::new(0, 1, ground.clone());
+fn fold(context: &FoldContext, frames: &[Vec<(u64, Entry)>], events: u64) -> Cost {
+    let mut worker = Worker::new(0, 1, context.clone());
     Cost::of_thread(events, || frames.iter().for_each(|entries| worker.apply(entries)))
 }
 

@@ -92,16 +92,16 @@ struct Calls {
 fn get(client: &Runtime, channels: &[Channel], accounts: &Arc<Vec<String>>, calls: usize) -> Calls {
     let server_time = || threads().get(SERVER_THREAD).copied().unwrap_or_default();
     let (before, began) = (server_time(), now());
-    let lanes = CONNECTIONS * CALLS_A_CONNECTION;
+    let queues = CONNECTIONS * CALLS_A_CONNECTION;
     let each = client.block_on(async {
-        let tasks: Vec<_> = (0..lanes)
-            .map(|lane| {
+        let tasks: Vec<_> = (0..queues)
+            .map(|queue| {
                 let accounts = Arc::clone(accounts);
-                let mut service = AccountServiceClient::new(channels[lane % CONNECTIONS].clone());
+                let mut service = AccountServiceClient::new(channels[queue % CONNECTIONS].clone());
                 tokio::spawn(async move {
-                    let mut each = Vec::with_capacity(calls / lanes);
-                    for call in 0..calls / lanes {
-                        let number = mix((lane * calls + call) as u64) as usize % accounts.len();
+                    let mut each = Vec::with_capacity(calls / queues);
+                    for call in 0..calls / queues {
+                        let number = mix((queue * calls + call) as u64) as usize % accounts.len();
                         let request =
                             v1::GetAccountRequest { account: accounts[number].clone(), ..Default::default() };
                         let began = now();

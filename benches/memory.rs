@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use tidewatch_benches::cost::resident_bytes;
-use tidewatch_benches::log::ground;
+use tidewatch_benches::log::context;
 use tidewatch_benches::options::Options;
 use tidewatch_benches::population::{Population, Size};
 use tidewatch_benches::table::Report;
@@ -75,7 +75,7 @@ fn child(case: &[String]) {
     let population = Population::new(Size { accounts, users, features, days, events }, &names);
     let own_bytes = size_of::<u32>() as u64 * (u64::from(accounts) * (u64::from(users) + 1));
     let named = resident_bytes();
-    let mut worker = Worker::new(0, 1, ground(&names));
+    let mut worker = Worker::new(0, 1, context(&names));
     for from in (0..events).step_by(FRAME_ENTRIES as usize) {
         let indexes = from..(from + FRAME_ENTRIES).min(events);
         let entries: Vec<_> =

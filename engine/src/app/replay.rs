@@ -10,8 +10,8 @@ use tidewatch_ingest::decode::Decoder;
 use super::{EngineError, Shared};
 use crate::control::request::Request;
 use crate::storage::log::DeadLetter;
-use crate::write::queues::Lane;
-use crate::write::sequencer::{Command, Input, Refused, Reply};
+use crate::write::queues::Priority;
+use crate::write::sequencer::{Command, CommandError, Input, Reply};
 
 /// Dead letters settled by one entry of the log.
 const RESOLVED_MAX: usize = 1000;
@@ -24,7 +24,7 @@ pub struct ReplayMapping {
     /// Its digest, empty for native JSON.
     pub digest: Box<str>,
     /// Whether the source goes on under it if it was read by another one so far.
-    pub is_new_welcome: bool,
+    pub create_if_missing: bool,
 }
 
 /// What became of replayed dead letters.
@@ -32,7 +32,7 @@ pub struct ReplayMapping {
 pub struct Replayed {
     /// Nothing of them is refused any more.
     pub resolved: u64,
-    /// Refused again; they stay.
+    /// CommandError again; they stay.
     pub refused: u64,
     /// Not tried, because only the beginning of their record is kept; they stay.
     pub cut: u64,
@@ -50,16 +50,16 @@ pub(super) fn replay<E: From<EngineError>>(
     mapping: ReplayMapping,
     request: Option<&Request>,
 ) -> Result<Replayed, E> {
-    let refused = |refused: Refused| E::from(refused.into());
+    let refused = |refused: CommandError| E::from(refused.into());
     let open = Command::OpenSource {
         source: source.into(),
         mapping_digest: mapping.digest,
-        is_new_mapping_welcome: mapping.is_new_welcome,
+        accept_new_mapping: mapping.create_if_missing,
         streams: false,
     };
     let opened = match shared.ask(open.asked_by(request))? {
         Reply::Opened(opened) => *opened,
-        Reply::Refused(cause) => return Err(refused(cause)),
+        Reply::Failed(cause) => return Err(refused(cause)),
         Reply::Done { .. } | Reply::Taken(_) => {
             unreachable!("opening a source is answered by its checkpoints")
         }
@@ -77,19 +77,22 @@ pub(super) fn replay<E: From<EngineError>>(
         let bytes = letter.original.len();
         let batch = decode(decoder, letter);
         let generation = opened.generation;
-        let ticket =
-            shared.push(Lane::Bulk, bytes, &to, |ticket| Input::Batch { ticket, generation, batch })?;
-        waiting.insert(ticket, seq);
+        let reply_id = shared.push(Priority::Bulk, bytes, &to, |reply_id| Input::Batch {
+            reply_id,
+            generation,
+            batch,
+        })?;
+        waiting.insert(reply_id, seq);
     }
     drop(to);
     let mut resolved = Vec::new();
     while !waiting.is_empty() {
-        let (ticket, reply) = match answers.recv_timeout(ANSWER_WAIT) {
+        let (reply_id, reply) = match answers.recv_timeout(ANSWER_WAIT) {
             Ok(answer) => answer,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return Err(shared.closed().into()),
         };
-        let seq = waiting.remove(&ticket);
+        let seq = waiting.remove(&reply_id);
         match reply {
             Reply::Taken(receipt) => {
                 replayed.accepted += receipt.accepted;
@@ -98,7 +101,7 @@ pub(super) fn replay<E: From<EngineError>>(
                     _ => replayed.refused += 1,
                 }
             }
-            Reply::Refused(cause) => return Err(refused(cause)),
+            Reply::Failed(cause) => return Err(refused(cause)),
             Reply::Done { .. } | Reply::Opened(_) => unreachable!("a batch is taken or refused"),
         }
     }
@@ -106,7 +109,7 @@ pub(super) fn replay<E: From<EngineError>>(
     replayed.resolved = resolved.len() as u64;
     for seqs in resolved.chunks(RESOLVED_MAX) {
         let resolve = Command::ResolveDeadLetters { seqs: seqs.to_vec() };
-        if let Reply::Refused(cause) = shared.ask(resolve.asked_by(request))? {
+        if let Reply::Failed(cause) = shared.ask(resolve.asked_by(request))? {
             return Err(refused(cause));
         }
     }

@@ -11,8 +11,8 @@ use tidewatch_projections::event::Micros;
 
 use super::Shared;
 use crate::clock::monotonic;
-use crate::control::basis::{Basis, Effect};
 use crate::control::entry::Control;
+use crate::control::state::{ControlState, Effect};
 use crate::fold::history::{History, HistoryError};
 use crate::fold::workers::{Entries, Fold};
 use crate::meters::{DISK_FULL, FRAME_ENTRIES, FRAMES, IDS, IDS_MEMORY, WRITE_TIME};
@@ -56,11 +56,11 @@ struct Folding {
 pub(super) fn start(shared: &Arc<Shared>, parts: Parts) -> Vec<JoinHandle<()>> {
     let Parts { sequencer, log, history, fold, workers } = parts;
     let (to_writer, emits) = sync_channel(WRITER_QUEUE_MAX);
-    let basis = sequencer.basis().clone();
+    let control_state = sequencer.control_state().clone();
     let mut threads = vec![spawn("sequencer", shared, move |shared| sequence(shared, sequencer, &to_writer))];
     let to_fold = fold.zip(workers).map(|(fold, workers)| {
         let (to_fold, frames) = sync_channel(FOLD_QUEUE_FRAMES_MAX);
-        let folding = FoldThread { history, fold, workers, basis };
+        let folding = FoldThread { history, fold, workers, control_state };
         threads.push(spawn("fold", shared, move |shared| folding.run(shared, &frames)));
         to_fold
     });
@@ -171,8 +171,8 @@ fn write(
             match emit {
                 Emit::Answer(answer) => {
                     // Who asked may have gone meanwhile; what was asked is done all the same.
-                    let asked = shared.waiting().remove(&answer.ticket);
-                    let _told = asked.map(|to| to.send((answer.ticket, answer.reply)));
+                    let asked = shared.waiting().remove(&answer.reply_id);
+                    let _told = asked.map(|to| to.send((answer.reply_id, answer.reply)));
                 }
                 Emit::Frame(filled) => {
                     frames.increment(1);
@@ -218,7 +218,7 @@ struct FoldThread {
     history: History,
     fold: Fold,
     workers: usize,
-    basis: Basis,
+    control_state: ControlState,
 }
 
 impl FoldThread {
@@ -253,19 +253,20 @@ impl FoldThread {
 
     fn take(&mut self, folding: Folding) -> Result<(), HistoryError> {
         let Folding { last_seq, entries, control } = folding;
-        let effect =
-            control.as_ref().map_or(Effect::None, |control| self.basis.learn(self.history.names(), control));
+        let effect = control
+            .as_ref()
+            .map_or(Effect::None, |control| self.control_state.learn(self.history.names(), control));
         match effect {
             Effect::Refold => {
                 // Beside the state that is being served; the new one replaces it in one step.
                 let history = self.history.until(last_seq);
-                let ground = history.adopted_ground(&self.basis)?;
-                self.fold = history.fold(self.workers, ground)?;
+                let context = history.adopted_context(&self.control_state)?;
+                self.fold = history.fold(self.workers, context)?;
             }
             Effect::None => {
                 self.fold.apply(entries);
                 if control.is_some() {
-                    self.fold.take_basis(Arc::new(self.basis.clone()));
+                    self.fold.take_control_state(Arc::new(self.control_state.clone()));
                 }
             }
         }

@@ -13,7 +13,7 @@ use tidewatch_proto::{prost_types, v1};
 use super::output;
 use super::place::Place;
 use super::writes::{Author, Writes};
-use crate::control::basis::scope_of;
+use crate::control::state::scope_of;
 use crate::serve::services::settings::wire_closed_days;
 use crate::storage::directory::TENANT_DEFAULT;
 

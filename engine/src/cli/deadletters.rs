@@ -18,8 +18,8 @@ use super::remote::Remote;
 use super::writes::{Author, Writes};
 use crate::fold::history::History;
 use crate::position::Position;
-use crate::read::index::Books;
-use crate::serve::services::dead_letters::{self, Shelf};
+use crate::read::index::Index;
+use crate::serve::services::dead_letters::{self, DeadLetterIndex};
 use crate::storage::directory::{Directory, SHARD};
 
 #[derive(Subcommand)]
@@ -142,7 +142,7 @@ pub(super) fn run(task: &Task) -> anyhow::Result<()> {
 
 /// Where dead letters are read.
 enum Letters {
-    /// A directory at rest, with books that are up to date.
+    /// A directory at rest, with index that are up to date.
     Resting(Box<Resting>),
     /// A running engine.
     Remote(Remote),
@@ -150,7 +150,7 @@ enum Letters {
 
 struct Resting {
     _directory: Directory,
-    books: Books,
+    index: Index,
     history: History,
     end: Position,
 }
@@ -160,14 +160,14 @@ impl Resting {
         let directory = Directory::open(root)?;
         let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
         let end = history.end()?;
-        let books = Books::open(directory.root())?;
-        books.catch_up(&history, end.lineage, end.last_seq)?;
+        let index = Index::open(directory.root())?;
+        index.catch_up(&history, end.lineage, end.last_seq)?;
         let end = Position { shard: SHARD, lineage: end.lineage, seq: end.last_seq };
-        Ok(Self { _directory: directory, books, history, end })
+        Ok(Self { _directory: directory, index, history, end })
     }
 
-    fn shelf(&self) -> Shelf<'_> {
-        Shelf { books: &self.books, history: &self.history, at: self.end }
+    fn dead_letters(&self) -> DeadLetterIndex<'_> {
+        DeadLetterIndex { index: &self.index, history: &self.history, at: self.end }
     }
 }
 
@@ -185,7 +185,7 @@ impl Letters {
         let request = v1::ListDeadLettersRequest { filter, order_by, ..Default::default() };
         match self {
             Self::Resting(resting) => {
-                let listed = dead_letters::page(&resting.shelf(), &request, 0, limit)?;
+                let listed = dead_letters::page(&resting.dead_letters(), &request, 0, limit)?;
                 let items = listed.dead_letters;
                 Ok(Listed { is_cut: items.len() < listed.total, items })
             }
@@ -201,7 +201,7 @@ impl Letters {
     fn count(&self, filter: String) -> anyhow::Result<Vec<v1::ReasonCount>> {
         let request = v1::ListDeadLettersRequest { filter, page_size: 1, ..Default::default() };
         Ok(match self {
-            Self::Resting(resting) => dead_letters::page(&resting.shelf(), &request, 0, 1)?.counts,
+            Self::Resting(resting) => dead_letters::page(&resting.dead_letters(), &request, 0, 1)?.counts,
             Self::Remote(remote) => remote.ask(remote.dead_letters().list_dead_letters(request))?.counts,
         })
     }
@@ -209,7 +209,7 @@ impl Letters {
     /// One with its bytes.
     fn one(&self, sequence: u64) -> anyhow::Result<v1::DeadLetter> {
         match self {
-            Self::Resting(resting) => Ok(dead_letters::one(&resting.shelf(), sequence)?),
+            Self::Resting(resting) => Ok(dead_letters::one(&resting.dead_letters(), sequence)?),
             Self::Remote(remote) => {
                 let request = v1::GetDeadLetterRequest { sequence, ..Default::default() };
                 let answer = remote.ask(remote.dead_letters().get_dead_letter(request))?;

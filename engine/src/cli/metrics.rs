@@ -15,8 +15,8 @@ use super::place::{Access, Place};
 use super::remote::Remote;
 use crate::fold::history::History;
 use crate::read::scan::{AsOf, Question};
-use crate::serve::asking::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX};
 use crate::serve::convert;
+use crate::serve::paging::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX};
 use crate::serve::services::metrics::rows_of_log;
 use crate::storage::directory::Directory;
 
@@ -68,7 +68,7 @@ fn of_directory(arguments: &Arguments, root: &Path) -> anyhow::Result<Vec<v1::Me
     let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
     let model = match &arguments.model {
         Some(file) => read_model(file)?,
-        None => Model::parse(history.preface()?.basis.model_text())?,
+        None => Model::parse(history.summary()?.control_state.model_text())?,
     };
     let accounts = (!arguments.all).then(|| arguments.account.clone());
     let question = Question { model, as_of: arguments.as_of.clone(), accounts };

@@ -12,9 +12,9 @@ use super::place::{Access, Place};
 use super::remote::Remote;
 use crate::fold::history::History;
 use crate::position::Position;
-use crate::read::snapshot::Standpoint;
-use crate::serve::asking::{BATCH_ACCOUNTS_MAX, PAGE_SIZE_MAX};
-use crate::serve::refusal::Refusal;
+use crate::read::snapshot::ReadSnapshot;
+use crate::serve::api_error::ApiError;
+use crate::serve::paging::{BATCH_ACCOUNTS_MAX, PAGE_SIZE_MAX};
 use crate::serve::services::{accounts, metrics};
 use crate::serve::timeline;
 use crate::storage::directory::Directory;
@@ -30,7 +30,7 @@ pub(super) enum Reads {
 /// A folded directory, held while it is read.
 pub(super) struct Resting {
     _directory: Directory,
-    standpoint: Standpoint,
+    snapshot: ReadSnapshot,
 }
 
 /// A part of a list that is asked for page by page.
@@ -45,12 +45,12 @@ impl Resting {
     fn open(root: &Path, workers: usize) -> anyhow::Result<Self> {
         let directory = Directory::open(root)?;
         let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
-        let preface = history.preface()?;
-        let ground = history.adopted_ground(&preface.basis)?;
-        let fold = history.fold(workers, ground)?;
-        let view = Arc::new(fold.settle(Position { shard: 0, lineage: 0, seq: preface.last_seq }));
+        let summary = history.summary()?;
+        let context = history.adopted_context(&summary.control_state)?;
+        let fold = history.fold(workers, context)?;
+        let view = Arc::new(fold.settle(Position { shard: 0, lineage: 0, seq: summary.last_seq }));
         let tenant = directory.tenant().into();
-        Ok(Self { _directory: directory, standpoint: Standpoint { view, history, tenant, workers } })
+        Ok(Self { _directory: directory, snapshot: ReadSnapshot { view, history, tenant, workers } })
     }
 }
 
@@ -67,8 +67,8 @@ impl Reads {
     pub(super) fn account(&self, account: &str) -> anyhow::Result<v1::Account> {
         match self {
             Self::Resting(resting) => {
-                let unknown = || Refusal::AccountUnknown { account: account.to_owned() };
-                Ok(accounts::live(&resting.standpoint.view, account).ok_or_else(unknown)?)
+                let unknown = || ApiError::AccountUnknown { account: account.to_owned() };
+                Ok(accounts::live(&resting.snapshot.view, account).ok_or_else(unknown)?)
             }
             Self::Remote(remote) => {
                 let request = v1::GetAccountRequest { account: account.to_owned(), ..Default::default() };
@@ -84,7 +84,7 @@ impl Reads {
         for part in accounts.chunks(BATCH_ACCOUNTS_MAX) {
             match self {
                 Self::Resting(resting) => {
-                    rows.extend(metrics::live_rows(&resting.standpoint, Some(part.to_vec()))?);
+                    rows.extend(metrics::live_rows(&resting.snapshot, Some(part.to_vec()))?);
                 }
                 Self::Remote(remote) => {
                     let request = v1::ScanMetricsRequest { accounts: part.to_vec(), ..Default::default() };
@@ -103,7 +103,7 @@ impl Reads {
     ) -> anyhow::Result<(Vec<v1::ListedAccount>, usize)> {
         let remote = match self {
             Self::Resting(resting) => {
-                return Ok(accounts::list(&resting.standpoint.view, request, 0, limit)?);
+                return Ok(accounts::list(&resting.snapshot.view, request, 0, limit)?);
             }
             Self::Remote(remote) => remote,
         };
@@ -125,7 +125,7 @@ impl Reads {
     ) -> anyhow::Result<Listed<v1::TimelineEntry>> {
         match self {
             Self::Resting(resting) => {
-                let (items, total) = timeline::page(&resting.standpoint, request, 0, limit)?;
+                let (items, total) = timeline::page(&resting.snapshot, request, 0, limit)?;
                 Ok(Listed { is_cut: items.len() < total, items })
             }
             Self::Remote(remote) => pages(limit, |page_size, page_token| {
@@ -139,7 +139,7 @@ impl Reads {
     /// The names of the adopted metrics.
     pub(super) fn adopted_metrics(&self) -> anyhow::Result<Vec<String>> {
         match self {
-            Self::Resting(resting) => Ok(accounts::adopted_metrics(&resting.standpoint.view)),
+            Self::Resting(resting) => Ok(accounts::adopted_metrics(&resting.snapshot.view)),
             Self::Remote(remote) => Ok(info(remote)?.metrics),
         }
     }
@@ -147,7 +147,7 @@ impl Reads {
     /// The calendar of the reporting zone.
     pub(super) fn calendar(&self) -> anyhow::Result<Calendar> {
         match self {
-            Self::Resting(resting) => Ok(resting.standpoint.view.plan.calendar.clone()),
+            Self::Resting(resting) => Ok(resting.snapshot.view.plan.calendar.clone()),
             Self::Remote(remote) => Ok(Calendar::new(&info(remote)?.zone)?),
         }
     }

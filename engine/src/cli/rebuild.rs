@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let bar = output::bar(Unit::Entries, "folding the log");
     let started = monotonic();
-    let options = Options { discard_derived: true, is_new_welcome: false, ..arguments.workers.options() };
+    let options = Options { discard_derived: true, create_if_missing: false, ..arguments.workers.options() };
     let engine = Engine::open(&arguments.place.data, options, &output::reading(&bar))?;
     bar.finish_and_clear();
     let elapsed = started.elapsed();

@@ -19,8 +19,8 @@ use v1::settings_service_client::SettingsServiceClient;
 use v1::source_service_client::SourceServiceClient;
 
 use super::output::{self, Unit};
-use crate::serve::gate::TENANT_METADATA;
-use crate::serve::refusal::Refusal;
+use crate::serve::api_error::ApiError;
+use crate::serve::tenant_check::TENANT_METADATA;
 
 /// How long a connection may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
@@ -171,7 +171,7 @@ fn told(status: Status) -> anyhow::Error {
 
 /// Whether a read only came before its position.
 fn is_behind(status: &Status) -> bool {
-    let not_reached = Refusal::PositionNotReached { wanted: 0, published: 0 };
+    let not_reached = ApiError::PositionNotReached { wanted: 0, published: 0 };
     status.get_details_error_info().is_some_and(|info| info.reason == not_reached.reason())
 }
 

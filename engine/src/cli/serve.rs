@@ -18,14 +18,14 @@ use crate::app::{Engine, EngineError, Ingested, Options, Reading};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config, SourceConfig};
 use crate::meters::Meters;
-use crate::read::index::Books;
+use crate::read::index::Index;
 use crate::serve::formats::{Formats, SourceFormat};
 use crate::serve::http;
+use crate::serve::lifecycle::Lifecycle;
 use crate::serve::listen::{self, Api, ListenError, Listening};
 use crate::serve::reader::Reader;
-use crate::serve::stage::Stage;
 use crate::telemetry;
-use crate::write::sequencer::Refused;
+use crate::write::sequencer::CommandError;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         tracing::warn!("{unknown}");
     }
     let runtime = Runtime::new().context("the system gives no threads for the services")?;
-    let (stage, meters) = (Arc::new(Stage::default()), Arc::new(Meters::new()));
+    let (stage, meters) = (Arc::new(Lifecycle::default()), Arc::new(Meters::new()));
     let pages = runtime.block_on(listen::http(config.serve.http, operator_pages(&stage, &meters)));
     let pages = unless_passing(pages, arguments.until_caught_up)?;
 
@@ -79,9 +79,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         })
         .collect::<anyhow::Result<_>>()?;
     let formats = Arc::new(Formats::new(&engine, config.limits.clone(), configured));
-    let books = Arc::new(Books::open(engine.directory().root())?);
+    let index = Arc::new(Index::open(engine.directory().root())?);
     let reader =
-        Reader::new(Arc::clone(&engine), books, workers(&config)).expect("it was opened with a fold");
+        Reader::new(Arc::clone(&engine), index, workers(&config)).expect("it was opened with a fold");
     let stop = Arc::new(AtomicBool::new(false));
     let (pins, formats_of_api) = (Arc::clone(&stage.pins), Arc::clone(&formats));
     let api = Api { reader, formats: formats_of_api, pins, stop: Arc::clone(&stop) };
@@ -133,7 +133,7 @@ fn unless_passing(
     }
 }
 
-fn operator_pages(stage: &Arc<Stage>, meters: &Arc<Meters>) -> axum::Router {
+fn operator_pages(stage: &Arc<Lifecycle>, meters: &Arc<Meters>) -> axum::Router {
     let (readiness, gauges, counted) = (Arc::clone(stage), Arc::clone(stage), Arc::clone(meters));
     http::routes(move || readiness.readiness(), meters.page(), move || gauges.read_gauges(&counted))
 }
@@ -189,7 +189,7 @@ impl Stream<'_> {
     fn read(&self, mut reading: Reading) -> anyhow::Result<Ingested> {
         loop {
             match self.engine.ingest(reading) {
-                Err(EngineError::Refused(Refused::SourceWasReset { name, .. })) => {
+                Err(EngineError::Command(CommandError::SourceWasReset { name, .. })) => {
                     tracing::info!(source = %name, "reset while it was read, reading it from its start");
                     reading = self.reading()?;
                 }

@@ -113,7 +113,8 @@ fn read(place: &Place, limit: usize) -> anyhow::Result<Listed<v1::Source>> {
             let directory = Directory::open(root)?;
             let names = Arc::new(Names::new());
             let history = History::new(Arc::clone(directory.disk()), Arc::clone(&names), u64::MAX);
-            let (items, total) = sources::page(&names, &history.preface()?.basis, &request, 0, limit)?;
+            let (items, total) =
+                sources::page(&names, &history.summary()?.control_state, &request, 0, limit)?;
             Ok(Listed { is_cut: items.len() < total, items })
         }
         Access::Server(remote) => pages(limit, |page_size, page_token| {

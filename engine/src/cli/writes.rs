@@ -15,10 +15,10 @@ use super::push::{self, Import};
 use super::remote::Remote;
 use crate::app::{Engine, Ingested, Options};
 use crate::control::request::Request;
-use crate::read::index::Books;
+use crate::read::index::Index;
 use crate::serve::convert;
 use crate::serve::formats::{self, Formats};
-use crate::serve::services::dead_letters::{self, Shelf};
+use crate::serve::services::dead_letters::{self, DeadLetterIndex};
 use crate::serve::services::settings;
 use crate::write::sequencer::Command;
 
@@ -115,12 +115,12 @@ impl<'a> Writes<'a> {
     ) -> anyhow::Result<v1::ReplayDeadLettersResponse> {
         match &self.place {
             Open::Resting(engine) => {
-                let (history, books) = (engine.history(), Books::open(engine.directory().root())?);
+                let (history, index) = (engine.history(), Index::open(engine.directory().root())?);
                 let at = engine.position(*engine.durable().borrow());
-                books.catch_up(&history, at.lineage, at.seq)?;
-                let shelf = Shelf { books: &books, history: &history, at };
+                index.catch_up(&history, at.lineage, at.seq)?;
+                let dead_letters = DeadLetterIndex { index: &index, history: &history, at };
                 let formats = Formats::new(engine, limits, Default::default());
-                Ok(dead_letters::replay(engine, &shelf, &formats, &asked, &self.request(engine))?)
+                Ok(dead_letters::replay(engine, &dead_letters, &formats, &asked, &self.request(engine))?)
             }
             Open::Remote(remote) => {
                 let (request_id, on_behalf_of) = self.id()?;
@@ -177,7 +177,7 @@ impl<'a> Writes<'a> {
 
 fn open(root: &Path, tenant: Option<&str>) -> anyhow::Result<Engine> {
     let bar = output::bar(Unit::Entries, "reading the log");
-    let mut options = Options { is_new_welcome: tenant.is_some(), ..Options::new(None) };
+    let mut options = Options { create_if_missing: tenant.is_some(), ..Options::new(None) };
     if let Some(tenant) = tenant {
         options.tenant = tenant.to_owned();
     }

@@ -7,8 +7,8 @@ use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::{Bounds, Plan};
 use tidewatch_projections::settings::{ClosedDays, Settings};
 
-use crate::control::basis::{Basis, adopted_of, scope_text};
 use crate::control::entry::Control;
+use crate::control::state::{ControlState, adopted_of, scope_text};
 
 /// Longest model file, in bytes.
 pub const MODEL_BYTES_MAX: usize = 256 * 1024;
@@ -153,11 +153,14 @@ impl Adoption {
 }
 
 /// A word that changes whenever something else is adopted.
-pub fn etag(basis: &Basis) -> String {
+pub fn etag(control_state: &ControlState) -> String {
     let mut bytes = Vec::new();
-    Control::SettingsAdopted(adopted_of(&basis.settings)).encode(None, &mut bytes);
+    Control::SettingsAdopted(adopted_of(&control_state.settings)).encode(None, &mut bytes);
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes).update(basis.model_text().as_bytes());
+    hasher
+        .update(&(bytes.len() as u64).to_le_bytes())
+        .update(&bytes)
+        .update(control_state.model_text().as_bytes());
     hasher.finalize().to_hex()[..16].to_owned()
 }
 
@@ -175,10 +178,10 @@ mod tests {
         let adoption = Adoption { closed_days: Some(vec![closed.clone()]), ..Adoption::default() };
         let after = adoption.settings(&before);
         assert_eq!(after, Settings { closed_days: vec![closed], ..before.clone() });
-        let basis = |settings| Basis { settings, ..Basis::default() };
-        assert_ne!(etag(&basis(before.clone())), etag(&basis(after)));
-        let other = Basis { model_text: Some("[metrics]\n".into()), ..basis(before.clone()) };
-        assert_ne!(etag(&basis(before)), etag(&other));
+        let control_state = |settings| ControlState { settings, ..ControlState::default() };
+        assert_ne!(etag(&control_state(before.clone())), etag(&control_state(after)));
+        let other = ControlState { model_text: Some("[metrics]\n".into()), ..control_state(before.clone()) };
+        assert_ne!(etag(&control_state(before)), etag(&other));
     }
 
     #[test]

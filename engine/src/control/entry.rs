@@ -9,8 +9,8 @@ use prost::Message as _;
 use tidewatch_projections::event::Micros;
 use tidewatch_proto::log::v1 as wire;
 
-use crate::control::basis::scope_of;
 use crate::control::request::Request;
+use crate::control::state::scope_of;
 use crate::storage::log::ControlRecord;
 
 /// One control entry.

@@ -38,7 +38,7 @@ pub struct CarriedOut {
 }
 
 impl Request {
-    /// A request of the command line, where nobody repeats one by accident.
+    /// A request of the command line, where nobody idempotency one by accident.
     pub fn of_command_line(on_behalf_of: &str, at: Micros) -> Self {
         let (actor, on_behalf_of) = (ACTOR_COMMAND_LINE.into(), on_behalf_of.into());
         Self { actor, on_behalf_of, id: "".into(), body: 0, at }

@@ -8,9 +8,9 @@ use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::{Bounds, Plan};
 use tidewatch_projections::tenant::Tenant;
 
-use crate::control::basis::Basis;
 use crate::control::entry::{Control, ControlError};
-use crate::fold::worker::Ground;
+use crate::control::state::ControlState;
+use crate::fold::worker::FoldContext;
 use crate::fold::workers::Fold;
 use crate::storage::dedup::DedupError;
 use crate::storage::directory::LOG_DIR;
@@ -53,9 +53,9 @@ pub enum HistoryError {
 
 /// What control entries and merges add up to: small, and needed before anything is folded.
 #[derive(Default)]
-pub struct Preface {
+pub struct LogSummary {
     /// Settings, model, sources, clock.
-    pub basis: Basis,
+    pub control_state: ControlState,
     /// Merges only.
     pub merged: Tenant,
     /// The last sequence.
@@ -103,11 +103,11 @@ impl History {
     ///
     /// # Errors
     /// Whatever the log says.
-    pub fn preface(&self) -> Result<Preface, HistoryError> {
-        let mut preface = Preface::default();
+    pub fn summary(&self) -> Result<LogSummary, HistoryError> {
+        let mut summary = LogSummary::default();
         let mut reader = self.reader();
         while let Some(raw) = reader.next_raw()? {
-            preface.last_seq = raw.header.next_seq() - 1;
+            summary.last_seq = raw.header.next_seq() - 1;
             if !raw.header.is_control() {
                 continue;
             }
@@ -116,9 +116,9 @@ impl History {
             raw.entries(&self.names, |seq, entry| match entry {
                 Entry::Control(record) => match Control::of_record(&record) {
                     Ok(control) => {
-                        preface.basis.learn(&self.names, &control);
+                        summary.control_state.learn(&self.names, &control);
                         if let Control::SourceReset { source, .. } = &control {
-                            preface.merged.merges.forget(self.names.intern(source));
+                            summary.merged.merges.forget(self.names.intern(source));
                         }
                     }
                     Err(source) => outcome = Err(HistoryError::Control { seq, source }),
@@ -136,9 +136,9 @@ impl History {
                 source,
             })?;
             outcome?;
-            merges.iter().for_each(|event| preface.merged.observe(&self.names, event));
+            merges.iter().for_each(|event| summary.merged.observe(&self.names, event));
         }
-        Ok(preface)
+        Ok(summary)
     }
 
     /// Calls `each` with every frame.
@@ -206,8 +206,8 @@ impl History {
     ///
     /// # Errors
     /// Whatever the log says.
-    pub fn fold(&self, workers: usize, ground: Ground) -> Result<Fold, HistoryError> {
-        let mut fold = Fold::start(workers, ground);
+    pub fn fold(&self, workers: usize, context: FoldContext) -> Result<Fold, HistoryError> {
+        let mut fold = Fold::start(workers, context);
         self.frames(|frame| {
             fold.apply(Arc::new(frame.entries));
             Ok::<(), HistoryError>(())
@@ -219,13 +219,13 @@ impl History {
     ///
     /// # Errors
     /// When the adopted zone or model is not one this version knows.
-    pub fn adopted_ground(&self, basis: &Basis) -> Result<Ground, HistoryError> {
-        let model = Model::parse(basis.model_text())?;
-        let plan = Plan::compile(model, &self.names, basis.calendar()?, Bounds::LIVE, &[])?;
-        Ok(Ground {
+    pub fn adopted_context(&self, control_state: &ControlState) -> Result<FoldContext, HistoryError> {
+        let model = Model::parse(control_state.model_text())?;
+        let plan = Plan::compile(model, &self.names, control_state.calendar()?, Bounds::LIVE, &[])?;
+        Ok(FoldContext {
             names: Arc::clone(&self.names),
             plan: Arc::new(plan),
-            basis: Arc::new(basis.clone()),
+            control_state: Arc::new(control_state.clone()),
             only: None,
         })
     }

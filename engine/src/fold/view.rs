@@ -12,7 +12,7 @@ use tidewatch_projections::plan::Plan;
 use tidewatch_projections::tenant::Tenant;
 use tokio::sync::watch;
 
-use crate::control::basis::Basis;
+use crate::control::state::ControlState;
 use crate::position::Position;
 
 /// Accounts of one chunk.
@@ -97,7 +97,7 @@ pub struct View {
     /// The table of names.
     pub names: Arc<Names>,
     /// The settings, the model and the clock at that position.
-    pub basis: Arc<Basis>,
+    pub control_state: Arc<ControlState>,
     /// The adopted model, compiled.
     pub plan: Arc<Plan>,
     /// What crosses accounts.
@@ -131,7 +131,12 @@ impl View {
 
     /// What an evaluation at this view depends on besides the account.
     pub fn context(&self) -> Context<'_> {
-        Context { plan: &self.plan, settings: &self.basis.settings, tenant: &self.tenant, names: &self.names }
+        Context {
+            plan: &self.plan,
+            settings: &self.control_state.settings,
+            tenant: &self.tenant,
+            names: &self.names,
+        }
     }
 
     /// The accounts that answer together for `account` at an instant, the survivor first; empty where nothing is known
@@ -151,8 +156,8 @@ impl View {
     pub fn live_instant(&self, members: &[&Account]) -> (Micros, bool) {
         let newest = members.iter().map(|member| member.newest_at).max().unwrap_or(Micros::MIN);
         let after = newest.saturating_add(1);
-        let Some(clock) = self.basis.clock_at else { return (after, false) };
-        let wall = self.basis.wall_at.unwrap_or(clock).max(clock);
+        let Some(clock) = self.control_state.clock_at else { return (after, false) };
+        let wall = self.control_state.wall_at.unwrap_or(clock).max(clock);
         let calendar = &self.plan.calendar;
         if newest > Micros::MIN && calendar.day(newest) > calendar.day(clock - 1) {
             return (clock, true);

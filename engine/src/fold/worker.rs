@@ -8,7 +8,7 @@ use tidewatch_projections::event::Event;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::Plan;
 
-use crate::control::basis::Basis;
+use crate::control::state::ControlState;
 use crate::fold::view::{CHUNK_ACCOUNTS, Chunk, Directory, Part, View};
 use crate::storage::log::Entry;
 
@@ -18,13 +18,13 @@ const AHEAD: usize = 16;
 
 /// Under what a fold reads the log. State does not depend on how many workers share it.
 #[derive(Clone)]
-pub struct Ground {
+pub struct FoldContext {
     /// The table of names.
     pub names: Arc<Names>,
     /// The compiled model.
     pub plan: Arc<Plan>,
     /// Which events count.
-    pub basis: Arc<Basis>,
+    pub control_state: Arc<ControlState>,
     /// Fold only these accounts, sorted; `None` is all.
     pub only: Option<Arc<[Symbol]>>,
 }
@@ -33,7 +33,7 @@ pub struct Ground {
 pub struct Worker {
     index: usize,
     workers: usize,
-    ground: Ground,
+    context: FoldContext,
     chunks: Vec<Arc<Chunk>>,
     /// By symbol index: the slot and one, 0 for none. A table costs less than a hash at every event.
     slots: Vec<u32>,
@@ -43,11 +43,11 @@ pub struct Worker {
 
 impl Worker {
     /// Worker `index` of `workers`, with no account yet.
-    pub fn new(index: usize, workers: usize, ground: Ground) -> Self {
+    pub fn new(index: usize, workers: usize, context: FoldContext) -> Self {
         Self {
             index,
             workers,
-            ground,
+            context,
             chunks: Vec::new(),
             slots: Vec::new(),
             accounts_count: 0,
@@ -74,8 +74,8 @@ impl Worker {
 
     fn folds(&self, account: Symbol, event: &Event) -> bool {
         View::worker_of(account, self.workers) == self.index
-            && self.ground.basis.counts(event)
-            && self.ground.only.as_ref().is_none_or(|only| only.binary_search(&account).is_ok())
+            && self.context.control_state.counts(event)
+            && self.context.only.as_ref().is_none_or(|only| only.binary_search(&account).is_ok())
     }
 
     fn apply_events(&mut self, ahead: &mut Vec<(usize, &Event)>) {
@@ -87,7 +87,7 @@ impl Worker {
         for (slot, event) in ahead.drain(..) {
             let chunk = Arc::make_mut(&mut self.chunks[slot / CHUNK_ACCOUNTS]);
             let state = chunk.get_mut(slot % CHUNK_ACCOUNTS).expect("a slot is given with an account in it");
-            state.apply(&self.ground.plan, &self.ground.names, event);
+            state.apply(&self.context.plan, &self.context.names, event);
         }
     }
 
@@ -116,9 +116,9 @@ impl Worker {
         slot
     }
 
-    /// Another basis that leaves what was folded right.
-    pub fn take_basis(&mut self, basis: Arc<Basis>) {
-        self.ground.basis = basis;
+    /// Another control_state that leaves what was folded right.
+    pub fn take_control_state(&mut self, control_state: Arc<ControlState>) {
+        self.context.control_state = control_state;
     }
 
     /// The accounts as they are now; shared until they change.

@@ -9,9 +9,9 @@ use std::thread::{self, JoinHandle};
 use tidewatch_projections::event::Event;
 use tidewatch_projections::tenant::Tenant;
 
-use crate::control::basis::Basis;
+use crate::control::state::ControlState;
 use crate::fold::view::{Part, Published, View};
-use crate::fold::worker::{Ground, Worker};
+use crate::fold::worker::{FoldContext, Worker};
 use crate::position::Position;
 use crate::storage::log::Entry;
 
@@ -23,7 +23,7 @@ pub type Entries = Arc<Vec<(u64, Entry)>>;
 
 enum Job {
     Apply(Entries),
-    TakeBasis(Arc<Basis>),
+    TakeControlState(Arc<ControlState>),
     /// Hand the accounts over; the last worker to do so calls `done` with all parts.
     HandOver(Arc<HandOver>),
 }
@@ -51,7 +51,7 @@ impl HandOver {
 
 /// W workers on their own threads, and the fold of what crosses accounts.
 pub struct Fold {
-    ground: Ground,
+    context: FoldContext,
     tenant: Arc<Tenant>,
     queues: Vec<SyncSender<Job>>,
     threads: Vec<JoinHandle<()>>,
@@ -59,12 +59,12 @@ pub struct Fold {
 
 impl Fold {
     /// Starts `workers` threads (at least one) with no account yet.
-    pub fn start(workers: usize, ground: Ground) -> Self {
+    pub fn start(workers: usize, context: FoldContext) -> Self {
         let workers = workers.max(1);
         let (queues, threads) = (0..workers)
             .map(|index| {
                 let (sender, receiver) = sync_channel(QUEUE_FRAMES_MAX);
-                let worker = Worker::new(index, workers, ground.clone());
+                let worker = Worker::new(index, workers, context.clone());
                 let thread = thread::Builder::new()
                     .name(format!("fold-{index}"))
                     .spawn(move || work(index, worker, &receiver))
@@ -72,35 +72,35 @@ impl Fold {
                 (sender, thread)
             })
             .unzip();
-        Self { ground, tenant: Arc::default(), queues, threads }
+        Self { context, tenant: Arc::default(), queues, threads }
     }
 
     /// Under what the log is read.
-    pub fn ground(&self) -> &Ground {
-        &self.ground
+    pub fn context(&self) -> &FoldContext {
+        &self.context
     }
 
     /// Folds a frame in.
     pub fn apply(&mut self, entries: Entries) {
-        observe(Arc::make_mut(&mut self.tenant), &self.ground, &entries);
+        observe(Arc::make_mut(&mut self.tenant), &self.context, &entries);
         for queue in &self.queues {
             send(queue, Job::Apply(Arc::clone(&entries)));
         }
     }
 
-    /// Another basis that leaves what was folded right (see [`crate::control::basis::Effect`]).
-    pub fn take_basis(&mut self, basis: Arc<Basis>) {
-        self.ground.basis = Arc::clone(&basis);
+    /// Another control_state that leaves what was folded right (see [`crate::control::state::Effect`]).
+    pub fn take_control_state(&mut self, control_state: Arc<ControlState>) {
+        self.context.control_state = Arc::clone(&control_state);
         for queue in &self.queues {
-            send(queue, Job::TakeBasis(Arc::clone(&basis)));
+            send(queue, Job::TakeControlState(Arc::clone(&control_state)));
         }
     }
 
     /// Calls `done` with the view at `position` once every worker stands there.
     pub fn view(&self, position: Position, done: impl FnOnce(View) + Send + 'static) {
-        let Ground { names, plan, basis, .. } = self.ground.clone();
+        let FoldContext { names, plan, control_state, .. } = self.context.clone();
         let tenant = Arc::clone(&self.tenant);
-        let done = move |parts| done(View { position, names, basis, plan, tenant, parts });
+        let done = move |parts| done(View { position, names, control_state, plan, tenant, parts });
         let workers = self.queues.len();
         let hand_over = Arc::new(HandOver {
             waiting: AtomicUsize::new(workers),
@@ -137,13 +137,13 @@ impl Drop for Fold {
 }
 
 /// Counts what crosses accounts.
-pub fn observe(tenant: &mut Tenant, ground: &Ground, entries: &[(u64, Entry)]) {
-    let counting = |event: &&Event| ground.basis.counts(event);
+pub fn observe(tenant: &mut Tenant, context: &FoldContext, entries: &[(u64, Entry)]) {
+    let counting = |event: &&Event| context.control_state.counts(event);
     let events = entries.iter().filter_map(|(_, entry)| match entry {
         Entry::Event(event) => Some(event),
         Entry::DeadLetter(_) | Entry::Control(_) => None,
     });
-    events.filter(counting).for_each(|event| tenant.observe(&ground.names, event));
+    events.filter(counting).for_each(|event| tenant.observe(&context.names, event));
 }
 
 fn send(queue: &SyncSender<Job>, job: Job) {
@@ -154,7 +154,7 @@ fn work(index: usize, mut worker: Worker, jobs: &Receiver<Job>) {
     for job in jobs {
         match job {
             Job::Apply(entries) => worker.apply(&entries),
-            Job::TakeBasis(basis) => worker.take_basis(basis),
+            Job::TakeControlState(control_state) => worker.take_control_state(control_state),
             Job::HandOver(hand_over) => hand_over.give(index, worker.part()),
         }
     }

@@ -15,7 +15,7 @@ use tidewatch_projections::ticket;
 use crate::fold::view::View;
 
 /// An account at an instant. What costs is computed once, when first asked for.
-pub struct Subject<'v> {
+pub struct AccountAt<'v> {
     /// The view it stands in.
     pub view: &'v View,
     /// The account that answers.
@@ -24,9 +24,9 @@ pub struct Subject<'v> {
     pub as_of: Micros,
     /// The instant is the clock's, though the account has events of a later day.
     pub catching_up: bool,
-    heard: Heard<'v>,
+    members: Members<'v>,
     /// Stands in for a survivor that has no event of its own.
-    unheard: Option<Box<Account>>,
+    eventless_survivor: Option<Box<Account>>,
     standings: OnceCell<Vec<(&'v str, Standing)>>,
     since: OnceCell<Since>,
     /// By place in the model.
@@ -34,13 +34,13 @@ pub struct Subject<'v> {
 }
 
 /// The accounts with events of their own that count together, the survivor first if it is one of them; never none.
-enum Heard<'v> {
+enum Members<'v> {
     /// What nearly every account is: in no merge.
     One(&'v Account),
     Several(Vec<&'v Account>),
 }
 
-impl<'v> Heard<'v> {
+impl<'v> Members<'v> {
     fn as_slice(&self) -> &[&'v Account] {
         match self {
             Self::One(account) => slice::from_ref(account),
@@ -49,7 +49,7 @@ impl<'v> Heard<'v> {
     }
 }
 
-impl<'v> Subject<'v> {
+impl<'v> AccountAt<'v> {
     /// The account at its live instant; `None` where nothing is known of it.
     pub fn live(view: &'v View, account: Symbol) -> Option<Self> {
         if !view.tenant.merges.concern(account) {
@@ -65,33 +65,34 @@ impl<'v> Subject<'v> {
         if !view.tenant.merges.concern(account.id) {
             return Some(Self::alone(view, account));
         }
-        Self::live(view, account.id).filter(|subject| subject.heard()[0].id == account.id)
+        Self::live(view, account.id).filter(|account_at| account_at.members()[0].id == account.id)
     }
 
     fn alone(view: &'v View, account: &'v Account) -> Self {
         let (as_of, catching_up) = view.live_instant(&[account]);
-        Self { catching_up, ..Self::of(view, account.id, as_of, Heard::One(account)) }
+        Self { catching_up, ..Self::of(view, account.id, as_of, Members::One(account)) }
     }
 
     /// The account at an instant; `None` where nothing is known of it.
     pub fn at(view: &'v View, account: Symbol, as_of: Micros) -> Option<Self> {
         if !view.tenant.merges.concern(account) {
-            return Some(Self::of(view, account, as_of, Heard::One(view.account(account)?)));
+            return Some(Self::of(view, account, as_of, Members::One(view.account(account)?)));
         }
         let survivor = view.tenant.merges.survivor(account, as_of);
-        let heard = view.members(survivor, as_of);
-        (!heard.is_empty()).then(|| Self::of(view, survivor, as_of, Heard::Several(heard)))
+        let members = view.members(survivor, as_of);
+        (!members.is_empty()).then(|| Self::of(view, survivor, as_of, Members::Several(members)))
     }
 
-    fn of(view: &'v View, survivor: Symbol, as_of: Micros, heard: Heard<'v>) -> Self {
-        let unheard = (heard.as_slice()[0].id != survivor).then(|| Box::new(Account::new(survivor)));
+    fn of(view: &'v View, survivor: Symbol, as_of: Micros, members: Members<'v>) -> Self {
+        let eventless_survivor =
+            (members.as_slice()[0].id != survivor).then(|| Box::new(Account::new(survivor)));
         Self {
             view,
             survivor,
             as_of,
             catching_up: false,
-            heard,
-            unheard,
+            members,
+            eventless_survivor,
             standings: OnceCell::new(),
             since: OnceCell::new(),
             metrics: OnceCell::new(),
@@ -99,40 +100,40 @@ impl<'v> Subject<'v> {
     }
 
     /// The accounts with events of their own that count together, the survivor first if it is one of them; never none.
-    pub fn heard(&self) -> &[&'v Account] {
-        self.heard.as_slice()
+    pub fn members(&self) -> &[&'v Account] {
+        self.members.as_slice()
     }
 
     /// The accounts that count together, the survivor first.
-    fn members(&self) -> Cow<'_, [&Account]> {
-        match &self.unheard {
-            None => Cow::Borrowed(self.heard()),
-            Some(survivor) => [&**survivor].into_iter().chain(self.heard().iter().copied()).collect(),
+    fn all_members(&self) -> Cow<'_, [&Account]> {
+        match &self.eventless_survivor {
+            None => Cow::Borrowed(self.members()),
+            Some(survivor) => [&**survivor].into_iter().chain(self.members().iter().copied()).collect(),
         }
     }
 
     fn survivor(&self) -> &Account {
-        self.unheard.as_deref().unwrap_or(self.heard()[0])
+        self.eventless_survivor.as_deref().unwrap_or(self.members()[0])
     }
 
     /// The accounts merged into it, with events of their own.
     pub fn merged(&self) -> impl Iterator<Item = &'v Account> {
-        self.heard().iter().copied().filter(|member| member.id != self.survivor)
+        self.members().iter().copied().filter(|member| member.id != self.survivor)
     }
 
     /// The survivor's own state, where it has events.
     pub fn own(&self) -> Option<&'v Account> {
-        Some(self.heard()[0]).filter(|_| self.unheard.is_none())
+        Some(self.members()[0]).filter(|_| self.eventless_survivor.is_none())
     }
 
     /// Whether memory answers exactly: everything known happened before the instant, and nothing was left out.
     pub fn is_exact(&self) -> bool {
-        self.heard().iter().all(|member| member.newest_at < self.as_of && !member.past_a_bound())
+        self.members().iter().all(|member| member.newest_at < self.as_of && !member.past_a_bound())
     }
 
     /// What is true of every subscription, with its id.
     pub fn standings(&self) -> &[(&'v str, Standing)] {
-        self.standings.get_or_init(|| status::standings(self.view.context(), self.heard(), self.as_of))
+        self.standings.get_or_init(|| status::standings(self.view.context(), self.members(), self.as_of))
     }
 
     /// Where the commercial relation stands.
@@ -143,13 +144,13 @@ impl<'v> Subject<'v> {
 
     /// Every adopted metric, in the order of the model.
     pub fn metrics(&self) -> Vec<Option<Scalar>> {
-        metric::evaluate(self.view.context(), &self.members(), self.as_of)
+        metric::evaluate(self.view.context(), &self.all_members(), self.as_of)
     }
 
     /// One adopted metric, by its place in the model.
     pub fn metric(&self, index: usize) -> Option<&Scalar> {
         let none_yet = || self.view.plan.model.metrics.iter().map(|_| OnceCell::new()).collect();
-        let value = || metric::evaluate_one(self.view.context(), &self.members(), self.as_of, index);
+        let value = || metric::evaluate_one(self.view.context(), &self.all_members(), self.as_of, index);
         self.metrics.get_or_init(none_yet)[index].get_or_init(value).as_ref()
     }
 
@@ -162,7 +163,7 @@ impl<'v> Subject<'v> {
     /// The first day of life.
     pub fn first_day(&self) -> Option<tidewatch_projections::calendar::Day> {
         let calendar = &self.view.plan.calendar;
-        self.heard().iter().filter_map(|member| member.first_day(calendar, self.as_of)).min()
+        self.members().iter().filter_map(|member| member.first_day(calendar, self.as_of)).min()
     }
 
     /// Days from the first day to today.
@@ -176,16 +177,16 @@ impl<'v> Subject<'v> {
         let open = |member: &&Account| {
             member.tickets.iter().filter(|(_, ticket)| ticket::open(ticket, self.as_of)).count()
         };
-        self.heard().iter().map(open).sum()
+        self.members().iter().map(open).sum()
     }
 
     /// Events accepted for it and those merged into it.
     pub fn events(&self) -> u64 {
-        self.heard().iter().map(|member| member.events).sum()
+        self.members().iter().map(|member| member.events).sum()
     }
 
     /// The newest of them.
     pub fn newest_at(&self) -> Option<Micros> {
-        self.heard().iter().map(|member| member.newest_at).max().filter(|at| *at > Micros::MIN)
+        self.members().iter().map(|member| member.newest_at).max().filter(|at| *at > Micros::MIN)
     }
 }

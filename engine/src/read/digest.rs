@@ -14,7 +14,7 @@ use tidewatch_projections::names::Names;
 use tidewatch_projections::tenant::Tenant;
 use tidewatch_projections::vocabulary::EventType;
 
-use crate::control::basis::{Basis, adopted_of};
+use crate::control::state::{ControlState, adopted_of};
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
 use crate::position::Position;
@@ -35,10 +35,10 @@ impl fmt::Display for Digest {
 /// # Errors
 /// Whatever the log says. An empty log has no `last`; its metrics are left out.
 pub fn of_log(history: &History, as_of: AsOf, workers: usize) -> Result<Digest, ScanError> {
-    let preface = history.preface()?;
-    let ground = history.adopted_ground(&preface.basis)?;
+    let summary = history.summary()?;
+    let context = history.adopted_context(&summary.control_state)?;
     let view =
-        history.fold(workers, ground)?.settle(Position { shard: 0, lineage: 0, seq: preface.last_seq });
+        history.fold(workers, context)?.settle(Position { shard: 0, lineage: 0, seq: summary.last_seq });
     of_view(&view, history, as_of, workers)
 }
 
@@ -47,7 +47,7 @@ pub fn of_log(history: &History, as_of: AsOf, workers: usize) -> Result<Digest, 
 /// # Errors
 /// Whatever the log says.
 pub fn of_view(view: &View, history: &History, as_of: AsOf, workers: usize) -> Result<Digest, ScanError> {
-    let model = Model::parse(view.basis.model_text()).map_err(HistoryError::from)?;
+    let model = Model::parse(view.control_state.model_text()).map_err(HistoryError::from)?;
     let question = Question { model, as_of: vec![as_of], accounts: None };
     let rows = match scan(history, &question, workers) {
         Err(ScanError::NoEvent) => Vec::new(),
@@ -69,7 +69,7 @@ fn digest(view: &View, model: &Model, rows: &[Row]) -> Digest {
         hasher.bytes(&bytes);
     }
     hasher.section("settings");
-    hasher.settings(&view.basis);
+    hasher.settings(&view.control_state);
     hasher.section("tenant");
     hasher.tenant(&view.tenant);
     hasher.section("metrics");
@@ -107,8 +107,8 @@ impl Hasher<'_> {
         self.inner.update(&count.to_le_bytes());
     }
 
-    fn settings(&mut self, basis: &Basis) {
-        let settings = adopted_of(&basis.settings);
+    fn settings(&mut self, control_state: &ControlState) {
+        let settings = adopted_of(&control_state.settings);
         self.text(&settings.zone);
         self.instant(Some(settings.skew_us));
         self.instant(Some(settings.close_delay_us));
@@ -121,7 +121,7 @@ impl Hasher<'_> {
             self.instant(Some(from.into()));
             self.instant(Some(to.into()));
         }
-        self.text(basis.model_text());
+        self.text(control_state.model_text());
     }
 
     fn tenant(&mut self, tenant: &Tenant) {

@@ -1,6 +1,6 @@
-//! The small books worth an index: dead letters and the directory of accounts, kept in sled.
+//! The index of dead letters and the directory of accounts, kept in sled.
 //!
-//! Everything here is derived. The book says up to which sequence of which lineage it was written, in the same batch as
+//! Everything here is derived. The index says up to which sequence of which lineage it was written, in the same batch as
 //! what it says; one that does not fit the log is emptied and written anew. Nothing else of the program names sled.
 
 use std::collections::BTreeMap;
@@ -17,24 +17,24 @@ use crate::control::entry::Control;
 use crate::fold::history::{History, HistoryError};
 use crate::storage::log::{DeadLetter, Entry, LogError};
 
-/// Where the books lie in a data directory.
-pub const BOOKS_DIR: &str = "books";
+/// Where the index lie in a data directory.
+pub const INDEX_DIR: &str = "index";
 /// Entries of the log that are written in one batch; sled is quick with small ones.
 const BATCH_ENTRIES: usize = 4096;
 /// Memory for sled's cache, in bytes.
 const CACHE_BYTES: u64 = 16 << 20;
-/// Changes whenever the form of the values does: a book of another form is written anew.
+/// Changes whenever the form of the values does: an index of another form is written anew.
 const FORM: u8 = 1;
 
 const APPLIED: &[u8] = b"applied";
 const DEAD_LETTER: u8 = b'd';
 const ACCOUNT: u8 = b'a';
 
-/// Why the books cannot be used. Deleting them loses nothing.
+/// Why the index cannot be used. Deleting them loses nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum BooksError {
+pub enum IndexError {
     /// The store.
-    #[error("the books in {} cannot be used: {source}; delete that folder, it is made anew from the log", path.display())]
+    #[error("the index in {} cannot be used: {source}; delete that folder, it is made anew from the log", path.display())]
     Store {
         /// The folder.
         path: PathBuf,
@@ -46,13 +46,13 @@ pub enum BooksError {
     History(#[from] HistoryError),
 }
 
-impl From<LogError> for BooksError {
+impl From<LogError> for IndexError {
     fn from(error: LogError) -> Self {
         Self::History(error.into())
     }
 }
 
-/// What the book says of a dead letter; the record itself is in the log.
+/// What the index says of a dead letter; the record itself is in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeadLetterNote {
     /// Its sequence.
@@ -82,58 +82,58 @@ pub struct DeadLetterFilter {
     pub with_resolved: bool,
 }
 
-/// The books of one data directory.
-pub struct Books {
+/// The index of one data directory.
+pub struct Index {
     path: PathBuf,
     tree: sled::Db,
     /// Writers take turns: a batch says up to where it goes.
     writing: Mutex<()>,
 }
 
-impl Books {
-    /// Opens the books below a data directory, which this process holds.
+impl Index {
+    /// Opens the index below a data directory, which this process holds.
     ///
     /// # Errors
     /// Whatever the store says.
-    pub fn open(root: &Path) -> Result<Self, BooksError> {
-        let path = root.join(BOOKS_DIR);
+    pub fn open(root: &Path) -> Result<Self, IndexError> {
+        let path = root.join(INDEX_DIR);
         let opened =
             sled::Config::new().path(&path).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace).open();
-        let tree = opened.map_err(|source| BooksError::Store { path: path.clone(), source })?;
+        let tree = opened.map_err(|source| IndexError::Store { path: path.clone(), source })?;
         Ok(Self { path, tree, writing: Mutex::new(()) })
     }
 
-    /// Deletes the books of a data directory, which nobody has open.
+    /// Deletes the index of a data directory, which nobody has open.
     ///
     /// # Errors
     /// Whatever the system says.
-    #[expect(clippy::disallowed_methods, reason = "the books are derived, and the store's files are its own")]
+    #[expect(clippy::disallowed_methods, reason = "the index is derived, and the store's files are its own")]
     pub fn discard(root: &Path) -> std::io::Result<()> {
-        match std::fs::remove_dir_all(root.join(BOOKS_DIR)) {
+        match std::fs::remove_dir_all(root.join(INDEX_DIR)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             done => done,
         }
     }
 
-    fn store(&self) -> impl Fn(sled::Error) -> BooksError {
-        |source| BooksError::Store { path: self.path.clone(), source }
+    fn store(&self) -> impl Fn(sled::Error) -> IndexError {
+        |source| IndexError::Store { path: self.path.clone(), source }
     }
 
     /// The last sequence written, 0 for none of this lineage.
     ///
     /// # Errors
     /// Whatever the store says.
-    pub fn applied(&self, lineage: u128) -> Result<u64, BooksError> {
+    pub fn applied(&self, lineage: u128) -> Result<u64, IndexError> {
         let value = self.tree.get(APPLIED).map_err(self.store())?;
         Ok(value.and_then(|value| applied_of(&value, lineage)).unwrap_or(0))
     }
 
-    /// Writes what the log has beyond the books; a book of another lineage, or one that is ahead of the log, is emptied
+    /// Writes what the log has beyond the index; an index of another lineage, or one that is ahead of the log, is emptied
     /// first.
     ///
     /// # Errors
     /// Whatever the store or the log says.
-    pub fn catch_up(&self, history: &History, lineage: u128, last_seq: u64) -> Result<(), BooksError> {
+    pub fn catch_up(&self, history: &History, lineage: u128, last_seq: u64) -> Result<(), IndexError> {
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut applied = self.applied(lineage)?;
         if applied > last_seq || applied == 0 {
@@ -152,14 +152,14 @@ impl Books {
             if page.entries >= BATCH_ENTRIES {
                 self.write(std::mem::take(&mut page), lineage, seq)?;
             }
-            Ok::<bool, BooksError>(true)
+            Ok::<bool, IndexError>(true)
         })?;
         self.write(page, lineage, last_seq)?;
         self.tree.flush().map_err(self.store())?;
         Ok(())
     }
 
-    fn write(&self, page: Page, lineage: u128, seq: u64) -> Result<(), BooksError> {
+    fn write(&self, page: Page, lineage: u128, seq: u64) -> Result<(), IndexError> {
         let mut batch = page.batch;
         for (key, note) in &page.notes {
             batch.insert(key.as_slice(), encode_note(note));
@@ -180,7 +180,7 @@ impl Books {
         filter: &DeadLetterFilter,
         after_seq: u64,
         limit: usize,
-    ) -> Result<Vec<DeadLetterNote>, BooksError> {
+    ) -> Result<Vec<DeadLetterNote>, IndexError> {
         let mut notes = Vec::new();
         for found in self.tree.range(dead_letter_key(after_seq.saturating_add(1))..=dead_letter_key(u64::MAX))
         {
@@ -197,7 +197,7 @@ impl Books {
     ///
     /// # Errors
     /// Whatever the store says.
-    pub fn count(&self, filter: &DeadLetterFilter) -> Result<BTreeMap<Reason, u64>, BooksError> {
+    pub fn count(&self, filter: &DeadLetterFilter) -> Result<BTreeMap<Reason, u64>, IndexError> {
         let mut counts = BTreeMap::new();
         for note in self.dead_letters(filter, 0, usize::MAX)? {
             *counts.entry(note.reason).or_default() += 1;
@@ -209,7 +209,7 @@ impl Books {
     ///
     /// # Errors
     /// Whatever the store says.
-    pub fn first_seq(&self, account: &str) -> Result<Option<u64>, BooksError> {
+    pub fn first_seq(&self, account: &str) -> Result<Option<u64>, IndexError> {
         let value = self.tree.get(account_key(account)).map_err(self.store())?;
         Ok(value.and_then(|value| Some(u64::from_be_bytes(value.as_ref().try_into().ok()?))))
     }
@@ -226,7 +226,7 @@ struct Page {
 }
 
 impl Page {
-    fn take(&mut self, books: &Books, names: &Names, seq: u64, entry: &Entry) -> Result<(), BooksError> {
+    fn take(&mut self, index: &Index, names: &Names, seq: u64, entry: &Entry) -> Result<(), IndexError> {
         self.entries += 1;
         match entry {
             Entry::Event(event) => {
@@ -234,7 +234,7 @@ impl Page {
                     return Ok(());
                 };
                 let key = account_key(names.text(account));
-                if books.tree.get(&key).map_err(books.store())?.is_none() {
+                if index.tree.get(&key).map_err(index.store())?.is_none() {
                     self.batch.insert(key, &seq.to_be_bytes());
                 }
             }
@@ -243,10 +243,10 @@ impl Page {
             }
             Entry::Control(record) => {
                 let control = Control::of_record(record)
-                    .map_err(|source| BooksError::History(HistoryError::Control { seq, source }))?;
+                    .map_err(|source| IndexError::History(HistoryError::Control { seq, source }))?;
                 if let Control::DeadLettersResolved { seqs } = control {
                     for seq in seqs {
-                        self.resolve(books, seq)?;
+                        self.resolve(index, seq)?;
                     }
                 }
             }
@@ -254,10 +254,10 @@ impl Page {
         Ok(())
     }
 
-    fn resolve(&mut self, books: &Books, seq: u64) -> Result<(), BooksError> {
+    fn resolve(&mut self, index: &Index, seq: u64) -> Result<(), IndexError> {
         let key = dead_letter_key(seq);
         if !self.notes.contains_key(&key) {
-            let stored = books.tree.get(&key).map_err(books.store())?;
+            let stored = index.tree.get(&key).map_err(index.store())?;
             if let Some(note) = stored.and_then(|value| decode_note(&key, &value)) {
                 self.notes.insert(key.clone(), note);
             }

@@ -8,8 +8,8 @@ use tidewatch_projections::plan::{Bounds, Plan};
 
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
-use crate::fold::worker::{Ground, Worker};
-use crate::serve::refusal::Refusal;
+use crate::fold::worker::{FoldContext, Worker};
+use crate::serve::api_error::ApiError;
 use crate::storage::log::Entry;
 
 /// The view of `accounts`, and of those that answer with them, from the events before `as_of` alone; without bounds.
@@ -21,7 +21,7 @@ pub fn accounts_at(
     view: &View,
     accounts: &[Symbol],
     as_of: Micros,
-) -> Result<View, Refusal> {
+) -> Result<View, ApiError> {
     let merges = &view.tenant.merges;
     let mut only: Vec<Symbol> = accounts
         .iter()
@@ -33,13 +33,13 @@ pub fn accounts_at(
     let plan = Plan::compile(view.plan.model.clone(), &view.names, calendar, Bounds::NONE, &[as_of])
         .map_err(|error| internal(&error))?;
     let plan = Arc::new(plan);
-    let ground = Ground {
+    let context = FoldContext {
         names: Arc::clone(&view.names),
         plan: Arc::clone(&plan),
-        basis: Arc::clone(&view.basis),
+        control_state: Arc::clone(&view.control_state),
         only: Some(only.into()),
     };
-    let mut worker = Worker::new(0, 1, ground);
+    let mut worker = Worker::new(0, 1, context);
     let outcome = history.frames(|mut frame| {
         frame.entries.retain(|(_, entry)| matches!(entry, Entry::Event(event) if event.occurred_at < as_of));
         worker.apply(&frame.entries);
@@ -50,7 +50,7 @@ pub fn accounts_at(
 }
 
 /// A failure of the log as callers see it.
-pub fn internal(error: &dyn std::error::Error) -> Refusal {
+pub fn internal(error: &dyn std::error::Error) -> ApiError {
     tracing::error!(%error, "a read of the log failed");
-    Refusal::Internal { problem: error.to_string() }
+    ApiError::Internal { problem: error.to_string() }
 }

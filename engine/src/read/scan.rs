@@ -13,7 +13,7 @@ use tidewatch_projections::plan::{Bounds, Plan};
 
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
-use crate::fold::worker::Ground;
+use crate::fold::worker::FoldContext;
 use crate::position::Position;
 
 /// An instant as it is asked for.
@@ -88,9 +88,9 @@ pub enum ScanError {
 /// # Errors
 /// Whatever the log says; `last` of an empty log.
 pub fn scan(history: &History, question: &Question, workers: usize) -> Result<Vec<Row>, ScanError> {
-    let preface = history.preface()?;
+    let summary = history.summary()?;
     let names = Arc::clone(history.names());
-    let calendar = preface.basis.calendar().map_err(HistoryError::from)?;
+    let calendar = summary.control_state.calendar().map_err(HistoryError::from)?;
     let known: Vec<Micros> =
         question.as_of.iter().filter_map(|as_of| as_of.instant(&calendar, None)).collect();
     let plan = Plan::compile(question.model.clone(), &names, calendar.clone(), Bounds::NONE, &known)
@@ -100,7 +100,7 @@ pub fn scan(history: &History, question: &Question, workers: usize) -> Result<Ve
         .as_ref()
         .map(|accounts| accounts.iter().map(|account| names.intern(account)).collect());
     let only = asked.as_ref().map(|asked| {
-        let merges = &preface.merged.merges;
+        let merges = &summary.merged.merges;
         let instants = || known.iter().copied().chain([Micros::MAX]);
         let mut only: Vec<Symbol> = asked
             .iter()
@@ -111,9 +111,10 @@ pub fn scan(history: &History, question: &Question, workers: usize) -> Result<Ve
         only.dedup();
         only.into()
     });
-    let ground = Ground { names, plan: Arc::new(plan), basis: Arc::new(preface.basis), only };
-    let fold = history.fold(workers, ground)?;
-    let view = fold.settle(Position { shard: 0, lineage: 0, seq: preface.last_seq });
+    let context =
+        FoldContext { names, plan: Arc::new(plan), control_state: Arc::new(summary.control_state), only };
+    let fold = history.fold(workers, context)?;
+    let view = fold.settle(Position { shard: 0, lineage: 0, seq: summary.last_seq });
     let last = view.tenant.last_instant();
     let mut rows = Vec::new();
     for as_of in &question.as_of {

@@ -7,7 +7,7 @@ use crate::fold::view::View;
 
 /// A view, and the log up to its position.
 #[derive(Clone)]
-pub struct Standpoint {
+pub struct ReadSnapshot {
     /// Everything up to its position, folded.
     pub view: Arc<View>,
     /// The log up to that position, for what memory does not answer exactly.

@@ -11,7 +11,7 @@ use tidewatch_projections::value::Value;
 
 use super::convert::{plain_text, type_name};
 use super::filter::{Kind, Operand};
-use crate::read::account::Subject;
+use crate::read::account::AccountAt;
 
 /// A field of the list of accounts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,29 +85,29 @@ impl AccountColumn {
     }
 
     /// What an account has there.
-    pub fn operand<'v>(&self, subject: &Subject<'v>) -> Option<Operand<'v>> {
-        let view = subject.view;
+    pub fn operand<'v>(&self, account_at: &AccountAt<'v>) -> Option<Operand<'v>> {
+        let view = account_at.view;
         match self {
-            Self::Id => Some(Operand::Text(view.names.text(subject.survivor).into())),
-            Self::Status => Some(Operand::Text(subject.since().status.name().into())),
-            Self::StatusSince => subject.since().since.map(|day| Operand::Day(day.date())),
-            Self::FirstDay => subject.first_day().map(|day| Operand::Day(day.date())),
-            Self::AgeDays => subject.age_days().map(|days| Operand::Exact(days.into())),
-            Self::Seats => subject.seats().map(Operand::Number),
-            Self::Events => Some(Operand::Exact(Decimal::new(subject.events().into(), 0))),
-            Self::NewestEvent => subject.newest_at().map(Operand::Instant),
+            Self::Id => Some(Operand::Text(view.names.text(account_at.survivor).into())),
+            Self::Status => Some(Operand::Text(account_at.since().status.name().into())),
+            Self::StatusSince => account_at.since().since.map(|day| Operand::Day(day.date())),
+            Self::FirstDay => account_at.first_day().map(|day| Operand::Day(day.date())),
+            Self::AgeDays => account_at.age_days().map(|days| Operand::Exact(days.into())),
+            Self::Seats => account_at.seats().map(Operand::Number),
+            Self::Events => Some(Operand::Exact(Decimal::new(account_at.events().into(), 0))),
+            Self::NewestEvent => account_at.newest_at().map(Operand::Instant),
             Self::OpenTickets => {
-                i64::try_from(subject.open_tickets()).ok().map(|open| Operand::Exact(open.into()))
+                i64::try_from(account_at.open_tickets()).ok().map(|open| Operand::Exact(open.into()))
             }
             Self::Fact(name) => {
-                let stated = subject.own()?.fact(&view.names, name, subject.as_of)?;
+                let stated = account_at.own()?.fact(&view.names, name, account_at.as_of)?;
                 match stated {
                     Value::Text(text) => Some(Operand::Text(Cow::Borrowed(text))),
                     other => plain_text(other).map(|text| Operand::Text(text.into())),
                 }
             }
-            Self::Attribute(name) => value(subject.own()?.fact(&view.names, name, subject.as_of)?),
-            Self::Metric(index) => match subject.metric(*index)? {
+            Self::Attribute(name) => value(account_at.own()?.fact(&view.names, name, account_at.as_of)?),
+            Self::Metric(index) => match account_at.metric(*index)? {
                 Scalar::Number(number) => Some(Operand::Number(*number)),
                 Scalar::Integer(whole) => Some(Operand::Exact(Decimal::new(*whole, 0))),
                 Scalar::Text(text) => Some(Operand::Text(text.clone().into())),

@@ -18,7 +18,7 @@ use super::token::position_token;
 use crate::app::{Condition, Engine, SourceStatus};
 use crate::fold::view::View;
 use crate::position::Position;
-use crate::read::account::Subject;
+use crate::read::account::AccountAt;
 use crate::read::scan::AsOf;
 
 const MICROS: i64 = 1_000_000;
@@ -66,7 +66,7 @@ pub fn position(at: Position) -> v1::Position {
 pub fn freshness(view: &View, engine: &Engine) -> v1::Freshness {
     v1::Freshness {
         position: Some(position(view.position)),
-        watermark: view.basis.clock_at.map(timestamp),
+        watermark: view.control_state.clock_at.map(timestamp),
         newest_event: view.tenant.newest_at.map(timestamp),
         sources: source_ages(engine),
     }
@@ -96,27 +96,28 @@ fn source_age(status: SourceStatus, now: Micros) -> v1::SourceAge {
 }
 
 /// An account.
-pub fn account(subject: &Subject<'_>) -> v1::Account {
-    let names = &subject.view.names;
-    let since = subject.since();
-    let mut merged: Vec<String> = subject.merged().map(|member| names.text(member.id).to_owned()).collect();
+pub fn account(account_at: &AccountAt<'_>) -> v1::Account {
+    let names = &account_at.view.names;
+    let since = account_at.since();
+    let mut merged: Vec<String> =
+        account_at.merged().map(|member| names.text(member.id).to_owned()).collect();
     merged.sort_unstable();
     v1::Account {
-        id: names.text(subject.survivor).to_owned(),
-        as_of: Some(timestamp(subject.as_of)),
+        id: names.text(account_at.survivor).to_owned(),
+        as_of: Some(timestamp(account_at.as_of)),
         status: status(since.status).into(),
         status_since: since.since.map(day),
-        first_day: subject.first_day().map(day),
-        age_days: subject.age_days().and_then(|days| i32::try_from(days).ok()),
-        seats: subject.seats(),
-        facts: Some(facts(subject)),
-        subscriptions: subscriptions(subject),
-        open_tickets: u32::try_from(subject.open_tickets()).unwrap_or(u32::MAX),
-        events: subject.events(),
-        newest_event: subject.newest_at().map(timestamp),
+        first_day: account_at.first_day().map(day),
+        age_days: account_at.age_days().and_then(|days| i32::try_from(days).ok()),
+        seats: account_at.seats(),
+        facts: Some(facts(account_at)),
+        subscriptions: subscriptions(account_at),
+        open_tickets: u32::try_from(account_at.open_tickets()).unwrap_or(u32::MAX),
+        events: account_at.events(),
+        newest_event: account_at.newest_at().map(timestamp),
         merged,
-        past_bounds: subject.heard().iter().any(|member| member.past_a_bound()),
-        catching_up: subject.catching_up,
+        past_bounds: account_at.members().iter().any(|member| member.past_a_bound()),
+        catching_up: account_at.catching_up,
     }
 }
 
@@ -138,10 +139,10 @@ fn status(status: Status) -> v1::AccountStatus {
     }
 }
 
-fn facts(subject: &Subject<'_>) -> v1::AccountFacts {
+fn facts(account_at: &AccountAt<'_>) -> v1::AccountFacts {
     let mut facts = v1::AccountFacts::default();
-    let Some(own) = subject.own() else { return facts };
-    for (name, stated) in own.facts(&subject.view.names, subject.as_of) {
+    let Some(own) = account_at.own() else { return facts };
+    for (name, stated) in own.facts(&account_at.view.names, account_at.as_of) {
         let field = match name {
             "name" => &mut facts.name,
             "kind" => &mut facts.kind,
@@ -181,9 +182,9 @@ pub fn plain_text(value: &Value) -> Option<String> {
     }
 }
 
-fn subscriptions(subject: &Subject<'_>) -> Vec<v1::Subscription> {
+fn subscriptions(account_at: &AccountAt<'_>) -> Vec<v1::Subscription> {
     let mut all: Vec<v1::Subscription> =
-        subject.standings().iter().map(|(id, standing)| subscription_of(id, standing)).collect();
+        account_at.standings().iter().map(|(id, standing)| subscription_of(id, standing)).collect();
     all.sort_by(|left, right| left.id.cmp(&right.id));
     all
 }

@@ -8,7 +8,7 @@ use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::mapping::{MAPPING_BYTES_MAX, Mapping, MappingError};
 use tidewatch_projections::names::Names;
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use crate::app::Engine;
 
 /// Longest name of a source, in bytes.
@@ -51,11 +51,11 @@ impl SourceFormat {
 ///
 /// # Errors
 /// When it is empty or too long.
-pub fn check_source(source: &str) -> Result<(), Refusal> {
+pub fn check_source(source: &str) -> Result<(), ApiError> {
     match source.len() {
-        0 => Err(Refusal::InvalidSource),
+        0 => Err(ApiError::InvalidSource),
         bytes if bytes > SOURCE_BYTES_MAX => {
-            Err(Refusal::TooLong { field: "source", bytes, most: SOURCE_BYTES_MAX })
+            Err(ApiError::TooLong { field: "source", bytes, most: SOURCE_BYTES_MAX })
         }
         _ => Ok(()),
     }
@@ -65,12 +65,12 @@ pub fn check_source(source: &str) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// When it is too long or does not fit its grammar.
-pub fn asked(mapping: &str) -> Result<SourceFormat, Refusal> {
+pub fn asked(mapping: &str) -> Result<SourceFormat, ApiError> {
     if mapping.len() > MAPPING_BYTES_MAX {
         let (bytes, most) = (mapping.len(), MAPPING_BYTES_MAX);
-        return Err(Refusal::TooLong { field: "mapping", bytes, most });
+        return Err(ApiError::TooLong { field: "mapping", bytes, most });
     }
-    SourceFormat::of_mapping(mapping).map_err(|error| Refusal::InvalidMapping { problem: error.to_string() })
+    SourceFormat::of_mapping(mapping).map_err(|error| ApiError::InvalidMapping { problem: error.to_string() })
 }
 
 /// How the sources of one engine are read.

@@ -27,10 +27,10 @@ use v1::source_service_server::SourceServiceServer;
 
 use super::calls;
 use super::formats::Formats;
-use super::gate::Gate;
+use super::idempotency::IdempotencyStore;
 use super::pins::Pins;
 use super::reader::Reader;
-use super::repeats::Repeats;
+use super::tenant_check::TenantCheck;
 use crate::fold::view::View;
 use crate::meters::Meters;
 use crate::serve::services::accounts::Accounts;
@@ -190,8 +190,8 @@ pub fn server() -> Server {
 
 async fn routes(api: Api) -> Result<Routes, ListenError> {
     let Api { reader, formats, pins, stop } = api;
-    let gate = Gate::new(reader.engine().directory().tenant().into());
-    let repeats = Arc::new(Repeats::of(reader.engine()));
+    let tenant_check = TenantCheck::new(reader.engine().directory().tenant().into());
+    let idempotency = Arc::new(IdempotencyStore::of(reader.engine()));
     let record_bytes_max = formats.limits().record_bytes_max;
     let import_bytes_max = REQUEST_BYTES_MAX.max(record_bytes_max + MESSAGE_BYTES_MORE);
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -199,30 +199,30 @@ async fn routes(api: Api) -> Result<Routes, ListenError> {
         health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
     }
     // The servers are of as many types, which share no trait for their limits.
-    macro_rules! gated {
+    macro_rules! checked {
         ($server:expr, $bytes_max:expr) => {
-            InterceptedService::new($server.max_decoding_message_size($bytes_max), gate.clone())
+            InterceptedService::new($server.max_decoding_message_size($bytes_max), tenant_check.clone())
         };
     }
     let accounts = AccountServiceServer::new(Accounts::new(reader.clone(), pins));
     let metrics = MetricServiceServer::new(Metrics::new(reader.clone()));
-    let dead_letters = DeadLetters::new(reader.clone(), Arc::clone(&formats), Arc::clone(&repeats));
+    let dead_letters = DeadLetters::new(reader.clone(), Arc::clone(&formats), Arc::clone(&idempotency));
     let dead_letters = DeadLetterServiceServer::new(dead_letters);
-    let settings = SettingsServiceServer::new(Settings::new(reader.clone(), Arc::clone(&repeats)));
-    let sources = SourceServiceServer::new(Sources::new(reader.clone(), Arc::clone(&repeats)));
-    let imports = ImportServiceServer::new(Imports::new(reader.clone(), formats, repeats, stop));
+    let settings = SettingsServiceServer::new(Settings::new(reader.clone(), Arc::clone(&idempotency)));
+    let sources = SourceServiceServer::new(Sources::new(reader.clone(), Arc::clone(&idempotency)));
+    let imports = ImportServiceServer::new(Imports::new(reader.clone(), formats, idempotency, stop));
     let logs = LogServiceServer::new(Logs::new(reader.clone()));
     let server = ServerServiceServer::new(Info::new(reader, record_bytes_max));
     let mut routes = Routes::builder();
     routes
-        .add_service(gated!(accounts, REQUEST_BYTES_MAX))
-        .add_service(gated!(metrics, REQUEST_BYTES_MAX))
-        .add_service(gated!(dead_letters, REQUEST_BYTES_MAX))
-        .add_service(gated!(settings, REQUEST_BYTES_MAX))
-        .add_service(gated!(sources, REQUEST_BYTES_MAX))
-        .add_service(gated!(imports, import_bytes_max))
-        .add_service(gated!(logs, REQUEST_BYTES_MAX))
-        .add_service(gated!(server, REQUEST_BYTES_MAX));
+        .add_service(checked!(accounts, REQUEST_BYTES_MAX))
+        .add_service(checked!(metrics, REQUEST_BYTES_MAX))
+        .add_service(checked!(dead_letters, REQUEST_BYTES_MAX))
+        .add_service(checked!(settings, REQUEST_BYTES_MAX))
+        .add_service(checked!(sources, REQUEST_BYTES_MAX))
+        .add_service(checked!(imports, import_bytes_max))
+        .add_service(checked!(logs, REQUEST_BYTES_MAX))
+        .add_service(checked!(server, REQUEST_BYTES_MAX));
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 
 /// Positions kept at most.
 pub const PINS_MAX: usize = 32;
@@ -68,8 +68,8 @@ impl<V> Pins<V> {
     /// Keeps the view of a list that has further pages.
     ///
     /// # Errors
-    /// [`Refusal::TooManyLists`] when as many are kept as may be and none may go.
-    pub fn keep(&self, now: Instant, sequence: u64, view: &Arc<V>) -> Result<(), Refusal> {
+    /// [`ApiError::TooManyLists`] when as many are kept as may be and none may go.
+    pub fn keep(&self, now: Instant, sequence: u64, view: &Arc<V>) -> Result<(), ApiError> {
         let mut kept = self.live(now);
         if let Some(pin) = kept.get_mut(&sequence) {
             pin.used = now;
@@ -78,7 +78,7 @@ impl<V> Pins<V> {
         if kept.len() >= PINS_MAX {
             let oldest = kept.values().map(|pin| pin.used).min().unwrap_or(now);
             let retry = LIVES.saturating_sub(now.duration_since(oldest));
-            return Err(Refusal::TooManyLists { lists_max: PINS_MAX, retry_s: retry.as_secs() + 1 });
+            return Err(ApiError::TooManyLists { lists_max: PINS_MAX, retry_s: retry.as_secs() + 1 });
         }
         kept.insert(sequence, Pin { view: Arc::clone(view), made: now, used: now });
         Ok(())
@@ -87,10 +87,10 @@ impl<V> Pins<V> {
     /// The view kept at a sequence, for another of its pages.
     ///
     /// # Errors
-    /// [`Refusal::PageTokenExpired`] when it is no longer kept.
-    pub fn resume(&self, now: Instant, sequence: u64) -> Result<Arc<V>, Refusal> {
+    /// [`ApiError::PageTokenExpired`] when it is no longer kept.
+    pub fn resume(&self, now: Instant, sequence: u64) -> Result<Arc<V>, ApiError> {
         let mut kept = self.live(now);
-        let pin = kept.get_mut(&sequence).ok_or(Refusal::PageTokenExpired { sequence })?;
+        let pin = kept.get_mut(&sequence).ok_or(ApiError::PageTokenExpired { sequence })?;
         pin.used = now;
         Ok(Arc::clone(&pin.view))
     }
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(*pins.resume(start + LIVES - SECOND, 7).unwrap(), "seven");
         assert_eq!(*pins.resume(start + LIVES + LIVES - 2 * SECOND, 7).unwrap(), "seven");
         let late = start + 3 * LIVES;
-        assert_eq!(pins.resume(late, 7), Err(Refusal::PageTokenExpired { sequence: 7 }));
+        assert_eq!(pins.resume(late, 7), Err(ApiError::PageTokenExpired { sequence: 7 }));
         assert_eq!(pins.count(late), 0);
     }
 
@@ -146,6 +146,6 @@ mod tests {
             pins.keep(start, sequence, &view).unwrap();
         }
         let refused = pins.keep(start + 60 * SECOND, 99, &Arc::new(99)).unwrap_err();
-        assert_eq!(refused, Refusal::TooManyLists { lists_max: PINS_MAX, retry_s: 14 * 60 + 1 });
+        assert_eq!(refused, ApiError::TooManyLists { lists_max: PINS_MAX, retry_s: 14 * 60 + 1 });
     }
 }

@@ -13,7 +13,7 @@ use tidewatch_proto::v1;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 
 /// Batches that wait between the connection and the decoder.
 const BATCHES_MAX: usize = 2;
@@ -90,9 +90,9 @@ impl Places {
     ///
     /// # Errors
     /// When it leaves a gap, or its lines are not in it or not in order: then a checkpoint would promise too much.
-    pub fn take(&mut self, batch: v1::ImportBatch) -> Result<RawBatch, Refusal> {
+    pub fn take(&mut self, batch: v1::ImportBatch) -> Result<RawBatch, ApiError> {
         let v1::ImportBatch { digest, from_byte, from_line, to_byte, to_line, records } = batch;
-        let refused = |problem: String| Err(Refusal::InvalidImport { problem });
+        let refused = |problem: String| Err(ApiError::InvalidImport { problem });
         let is_digest = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
         if digest.len() != DIGEST_CHARS || !digest.bytes().all(is_digest) {
             return refused(format!("{digest:?} is no digest of {DIGEST_CHARS} hexadecimal digits"));

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use super::token::parse_position;
 use crate::app::Engine;
 use crate::fold::history::History;
 use crate::fold::view::{Published, View};
 use crate::position::Position;
-use crate::read::index::Books;
-use crate::read::snapshot::Standpoint;
+use crate::read::index::Index;
+use crate::read::snapshot::ReadSnapshot;
 
 /// How long a read waits for its `min_position` at most.
 pub const MIN_POSITION_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -22,16 +22,16 @@ pub const MIN_POSITION_WAIT_MAX: Duration = Duration::from_secs(10);
 pub struct Reader {
     engine: Arc<Engine>,
     published: Arc<Published>,
-    books: Arc<Books>,
+    index: Arc<Index>,
     scan_workers: usize,
 }
 
 impl Reader {
     /// Reads an engine that folds; `None` for one that only writes. One reading of the log uses up to `scan_workers`
     /// threads.
-    pub fn new(engine: Arc<Engine>, books: Arc<Books>, scan_workers: usize) -> Option<Self> {
+    pub fn new(engine: Arc<Engine>, index: Arc<Index>, scan_workers: usize) -> Option<Self> {
         let published = Arc::clone(engine.published()?);
-        Some(Self { engine, published, books, scan_workers })
+        Some(Self { engine, published, index, scan_workers })
     }
 
     /// The engine.
@@ -39,9 +39,9 @@ impl Reader {
         &self.engine
     }
 
-    /// The books, which may lie behind the log.
-    pub fn books(&self) -> &Books {
-        &self.books
+    /// The index, which may lie behind the log.
+    pub fn index(&self) -> &Index {
+        &self.index
     }
 
     /// Threads one reading of the log may use.
@@ -59,7 +59,7 @@ impl Reader {
     ///
     /// # Errors
     /// For a token of another history; when the time is over.
-    pub async fn view(&self, min_position: &str, deadline: Option<Duration>) -> Result<Arc<View>, Refusal> {
+    pub async fn view(&self, min_position: &str, deadline: Option<Duration>) -> Result<Arc<View>, ApiError> {
         let view = self.published.load();
         if min_position.is_empty() {
             return Ok(view);
@@ -72,7 +72,7 @@ impl Reader {
             let reached = timeout(patience, published.wait_for(|seq| *seq >= wanted)).await;
             if !matches!(reached, Ok(Ok(_))) {
                 let published = self.published.load().position.seq;
-                return Err(Refusal::PositionNotReached { wanted, published });
+                return Err(ApiError::PositionNotReached { wanted, published });
             }
         }
         Ok(self.published.load())
@@ -84,8 +84,8 @@ impl Reader {
     }
 
     /// A view with the log below it.
-    pub fn standpoint(&self, view: &Arc<View>) -> Standpoint {
-        Standpoint {
+    pub fn snapshot(&self, view: &Arc<View>) -> ReadSnapshot {
+        ReadSnapshot {
             view: Arc::clone(view),
             history: self.history(view),
             tenant: self.engine.directory().tenant().into(),
@@ -94,8 +94,8 @@ impl Reader {
     }
 }
 
-fn wanted(token: &str, here: Position) -> Result<u64, Refusal> {
-    let invalid = |problem: &str| Refusal::InvalidPosition { problem: problem.to_owned() };
+fn wanted(token: &str, here: Position) -> Result<u64, ApiError> {
+    let invalid = |problem: &str| ApiError::InvalidPosition { problem: problem.to_owned() };
     let asked = parse_position(token).ok_or_else(|| invalid("is no position token, or a damaged one"))?;
     if asked.shard != here.shard {
         return Err(invalid(&format!("is of shard {}, this is shard {}", asked.shard, here.shard)));
@@ -105,7 +105,7 @@ fn wanted(token: &str, here: Position) -> Result<u64, Refusal> {
             "is of lineage {:032x}, this is {:032x}: a backup was restored since; read without it",
             asked.lineage, here.lineage
         );
-        return Err(Refusal::InvalidPosition { problem });
+        return Err(ApiError::InvalidPosition { problem });
     }
     Ok(asked.seq)
 }

@@ -8,17 +8,17 @@ use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::timeline::Order;
 use tidewatch_proto::v1;
 
-use super::asking::{Asked, instant, page_size};
+use super::api_error::ApiError;
 use super::columns::EventColumn;
 use super::convert;
 use super::filter::Filter;
+use super::paging::{Asked, instant, page_size};
 use super::reader::Reader;
-use super::refusal::Refusal;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
-use crate::read::account::Subject;
+use crate::read::account::AccountAt;
 use crate::read::past::internal;
-use crate::read::snapshot::Standpoint;
+use crate::read::snapshot::ReadSnapshot;
 use crate::storage::log::Entry;
 
 /// Events beyond the page that are kept while reading, before the oldest are let go.
@@ -32,7 +32,7 @@ pub fn answer(
     reader: &Reader,
     view: &Arc<View>,
     request: &v1::GetTimelineRequest,
-) -> Result<v1::GetTimelineResponse, Refusal> {
+) -> Result<v1::GetTimelineResponse, ApiError> {
     let size = page_size(request.page_size)?;
     let bare = v1::GetTimelineRequest {
         page_size: 0,
@@ -42,9 +42,9 @@ pub fn answer(
     };
     let asked = Asked::new("GetTimeline", &bare, &request.page_token, view.position)?;
     let position = asked.resumed.map_or(view.position, |(position, _)| position);
-    let standpoint = reader.standpoint(view);
-    let standpoint = Standpoint { history: standpoint.history.until(position.seq), ..standpoint };
-    let (entries, total) = page(&standpoint, request, asked.skipped(), size)?;
+    let snapshot = reader.snapshot(view);
+    let snapshot = ReadSnapshot { history: snapshot.history.until(position.seq), ..snapshot };
+    let (entries, total) = page(&snapshot, request, asked.skipped(), size)?;
     let next_page_token = asked.next(position, entries.len(), total);
     let mut freshness = convert::freshness(view, reader.engine());
     freshness.position = Some(convert::position(position));
@@ -56,23 +56,23 @@ pub fn answer(
 /// # Errors
 /// For an unknown account, a filter that is not understood, or whatever the log says.
 pub fn page(
-    standpoint: &Standpoint,
+    snapshot: &ReadSnapshot,
     request: &v1::GetTimelineRequest,
     skipped: usize,
     size: usize,
-) -> Result<(Vec<v1::TimelineEntry>, usize), Refusal> {
-    let view = standpoint.view.as_ref();
-    let filter = Filter::parse(&request.filter, &EventColumn::resolve).map_err(Refusal::InvalidFilter)?;
+) -> Result<(Vec<v1::TimelineEntry>, usize), ApiError> {
+    let view = snapshot.view.as_ref();
+    let filter = Filter::parse(&request.filter, &EventColumn::resolve).map_err(ApiError::InvalidFilter)?;
     let as_of = instant(request.as_of.as_ref(), view)?.unwrap_or(Micros::MAX);
-    let unknown = || Refusal::AccountUnknown { account: request.account.clone() };
+    let unknown = || ApiError::AccountUnknown { account: request.account.clone() };
     let account = view.names.find(&request.account).ok_or_else(unknown)?;
-    Subject::at(view, account, as_of).ok_or_else(unknown)?;
+    AccountAt::at(view, account, as_of).ok_or_else(unknown)?;
 
     let mut sought = Sought { members: members(view, account, as_of), as_of, filter, names: &view.names };
     sought.members.sort_unstable();
-    let (found, total) = read(&standpoint.history, view, &sought, skipped.saturating_add(size))?;
+    let (found, total) = read(&snapshot.history, view, &sought, skipped.saturating_add(size))?;
     let entry = |found: Found| v1::TimelineEntry {
-        event: Some(convert::event(&view.names, &standpoint.tenant, &found.event)),
+        event: Some(convert::event(&view.names, &snapshot.tenant, &found.event)),
         sequence: found.seq,
         recorded_at: Some(convert::timestamp(found.recorded_at)),
     };
@@ -113,14 +113,14 @@ fn read(
     view: &View,
     sought: &Sought<'_>,
     keep: usize,
-) -> Result<(Vec<Found>, usize), Refusal> {
+) -> Result<(Vec<Found>, usize), ApiError> {
     let (mut found, mut total) = (Vec::new(), 0);
     let newest_first =
         |left: &Found, right: &Found| -> Ordering { right.order.cmp(&left.order, sought.names) };
     let outcome = history.frames(|frame| {
         for (seq, entry) in frame.entries {
             let Entry::Event(event) = entry else { continue };
-            if view.basis.counts(&event) && sought.is_met_by(&event) {
+            if view.control_state.counts(&event) && sought.is_met_by(&event) {
                 total += 1;
                 let (order, recorded_at) = (Order::of(&event), frame.header.recorded_at);
                 found.push(Found { order, seq, recorded_at, event });

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::read::index::Books;
+use crate::read::index::Index;
 use crate::storage::disk::Disk;
 use crate::storage::disk::lock::{DirectoryLock, LockError};
 use crate::storage::disk::real::RealDisk;
@@ -177,7 +177,7 @@ impl Directory {
             for name in self.disk.list(DEDUP_DIR)? {
                 self.disk.remove(&format!("{DEDUP_DIR}/{name}"))?;
             }
-            Books::discard(&self.root)
+            Index::discard(&self.root)
         };
         remove().map_err(|source| DirectoryError::Io {
             action: "delete what is derived in",

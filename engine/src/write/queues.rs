@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::write::sequencer::Input;
 
-/// Bytes that may wait in each of the lanes `live` and `bulk`; past them who brings more waits.
-pub const LANE_BYTES_MAX: usize = 16 << 20;
+/// Bytes that may wait in each of the queues `live` and `bulk`; past them who brings more waits.
+pub const QUEUE_BYTES_MAX: usize = 16 << 20;
 
 /// Where an input queues.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lane {
+pub enum Priority {
     /// Acknowledgements, adoptions: rare, small, and somebody waits.
     Command,
     /// Streams and pushes.
@@ -24,7 +24,7 @@ pub enum Lane {
 struct Queue {
     inputs: VecDeque<(Input, usize)>,
     bytes: usize,
-    /// Bytes given out since the last time the other lane was empty.
+    /// Bytes given out since the last time the other queue was empty.
     given_bytes: usize,
 }
 
@@ -42,31 +42,31 @@ impl Queue {
     }
 }
 
-/// The three lanes.
+/// The three queues.
 #[derive(Default)]
-pub struct Lanes {
+pub struct Queues {
     commands: VecDeque<Input>,
     live: Queue,
     bulk: Queue,
 }
 
-impl Lanes {
+impl Queues {
     /// Queues an input that holds `bytes` of memory.
-    pub fn push(&mut self, lane: Lane, input: Input, bytes: usize) {
-        match lane {
-            Lane::Command => self.commands.push_back(input),
-            Lane::Live => self.live.push(input, bytes),
-            Lane::Bulk => self.bulk.push(input, bytes),
+    pub fn push(&mut self, priority: Priority, input: Input, bytes: usize) {
+        match priority {
+            Priority::Command => self.commands.push_back(input),
+            Priority::Live => self.live.push(input, bytes),
+            Priority::Bulk => self.bulk.push(input, bytes),
         }
     }
 
-    /// Whether a lane takes more. One input of any size fits into an empty lane.
-    pub fn has_room(&self, lane: Lane, bytes: usize) -> bool {
-        let fits = |queue: &Queue| queue.inputs.is_empty() || queue.bytes + bytes <= LANE_BYTES_MAX;
-        match lane {
-            Lane::Command => true,
-            Lane::Live => fits(&self.live),
-            Lane::Bulk => fits(&self.bulk),
+    /// Whether a queue takes more. One input of any size fits into an empty queue.
+    pub fn has_room(&self, priority: Priority, bytes: usize) -> bool {
+        let fits = |queue: &Queue| queue.inputs.is_empty() || queue.bytes + bytes <= QUEUE_BYTES_MAX;
+        match priority {
+            Priority::Command => true,
+            Priority::Live => fits(&self.live),
+            Priority::Bulk => fits(&self.bulk),
         }
     }
 
@@ -105,7 +105,7 @@ pub enum Next {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InboxClosed;
 
-/// The lanes between the threads that bring inputs and the one that takes them.
+/// The queues between the threads that bring inputs and the one that takes them.
 #[derive(Default)]
 pub struct Inbox {
     state: Mutex<State>,
@@ -115,7 +115,7 @@ pub struct Inbox {
 
 #[derive(Default)]
 struct State {
-    lanes: Lanes,
+    queues: Queues,
     is_writer_free: bool,
     is_closed: bool,
 }
@@ -125,19 +125,19 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues an input, waiting while its lane is full.
+    /// Queues an input, waiting while its queue is full.
     ///
     /// # Errors
     /// When the inbox is closed.
-    pub fn push(&self, lane: Lane, input: Input, bytes: usize) -> Result<(), InboxClosed> {
+    pub fn push(&self, priority: Priority, input: Input, bytes: usize) -> Result<(), InboxClosed> {
         let mut state = self.state();
-        while !state.is_closed && !state.lanes.has_room(lane, bytes) {
+        while !state.is_closed && !state.queues.has_room(priority, bytes) {
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.is_closed {
             return Err(InboxClosed);
         }
-        state.lanes.push(lane, input, bytes);
+        state.queues.push(priority, input, bytes);
         self.ready.notify_one();
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Inbox {
                 state.is_writer_free = false;
                 return Next::WriterFree;
             }
-            if let Some(input) = state.lanes.take() {
+            if let Some(input) = state.queues.take() {
                 self.room.notify_all();
                 return Next::Input(input);
             }
@@ -189,15 +189,15 @@ impl Inbox {
 mod tests {
     use super::*;
 
-    fn marked(ticket: u64) -> Input {
-        let command = crate::write::sequencer::Command::ResolveDeadLetters { seqs: vec![ticket] };
-        Input::Command { ticket, command }
+    fn marked(reply_id: u64) -> Input {
+        let command = crate::write::sequencer::Command::ResolveDeadLetters { seqs: vec![reply_id] };
+        Input::Command { reply_id, command }
     }
 
-    fn order(lanes: &mut Lanes) -> Vec<u64> {
-        std::iter::from_fn(|| lanes.take())
+    fn order(queues: &mut Queues) -> Vec<u64> {
+        std::iter::from_fn(|| queues.take())
             .map(|input| match input {
-                Input::Command { ticket, .. } => ticket,
+                Input::Command { reply_id, .. } => reply_id,
                 other => panic!("only marked inputs were queued, not {other:?}"),
             })
             .collect()
@@ -205,23 +205,23 @@ mod tests {
 
     #[test]
     fn commands_overtake_and_bulk_gets_a_quarter_while_live_waits() {
-        let mut lanes = Lanes::default();
-        for ticket in 0..9 {
-            lanes.push(Lane::Live, marked(ticket), 1000);
-            lanes.push(Lane::Bulk, marked(100 + ticket), 1000);
+        let mut queues = Queues::default();
+        for reply_id in 0..9 {
+            queues.push(Priority::Live, marked(reply_id), 1000);
+            queues.push(Priority::Bulk, marked(100 + reply_id), 1000);
         }
-        lanes.push(Lane::Command, marked(1000), 0);
-        let order = order(&mut lanes);
+        queues.push(Priority::Command, marked(1000), 0);
+        let order = order(&mut queues);
         assert_eq!(order[..9], [1000, 0, 1, 2, 100, 3, 4, 5, 101]);
         assert_eq!(order.len(), 19);
     }
 
     #[test]
     fn a_full_lane_refuses_and_an_empty_one_takes_anything() {
-        let mut lanes = Lanes::default();
-        assert!(lanes.has_room(Lane::Bulk, 10 * LANE_BYTES_MAX));
-        lanes.push(Lane::Bulk, marked(0), LANE_BYTES_MAX);
-        assert!(!lanes.has_room(Lane::Bulk, 1));
-        assert!(lanes.has_room(Lane::Live, LANE_BYTES_MAX));
+        let mut queues = Queues::default();
+        assert!(queues.has_room(Priority::Bulk, 10 * QUEUE_BYTES_MAX));
+        queues.push(Priority::Bulk, marked(0), QUEUE_BYTES_MAX);
+        assert!(!queues.has_room(Priority::Bulk, 1));
+        assert!(queues.has_room(Priority::Live, QUEUE_BYTES_MAX));
     }
 }

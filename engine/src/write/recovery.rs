@@ -68,9 +68,9 @@ impl Recovery<'_> {
             );
         }
         let history = History::new(disk, Arc::clone(&names), opened.last_seq);
-        let preface = history.preface()?;
+        let summary = history.summary()?;
         let mut fold = match workers {
-            Some(workers) => Some(Fold::start(workers, history.adopted_ground(&preface.basis)?)),
+            Some(workers) => Some(Fold::start(workers, history.adopted_context(&summary.control_state)?)),
             None => None,
         };
         let mut sequencer = Sequencer::new(names, identity, dedup, opened.last_seq + 1);

@@ -24,13 +24,13 @@ use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::tenant::{Fed, Feed, Tenant, merge_of};
 use tidewatch_projections::vocabulary::EventType;
 
-pub use input::{Command, Input, Refused, Ticket};
+pub use input::{Command, CommandError, Input, ReplyId};
 pub use receipt::{Answer, Opened, Receipt, Reply};
 
 use crate::control::adoption::{Adoption, etag};
-use crate::control::basis::{Basis, SourceState, adopted_of};
 use crate::control::entry::{Control, ControlError};
 use crate::control::request::{CarriedOut, Request};
+use crate::control::state::{ControlState, SourceState, adopted_of};
 use crate::planted::{self, Bug};
 use crate::storage::dedup::{Dedup, DedupError, Tended, Verdict};
 use crate::storage::identity::Identity;
@@ -72,7 +72,7 @@ pub struct Sequencer {
     entries: Vec<(u64, Entry)>,
     /// Answers that wait for the frame being filled.
     answers: Vec<Answer>,
-    basis: Basis,
+    control_state: ControlState,
     calendar: Calendar,
     feed: Feed,
     fed_days: HashMap<EventType, FedDays>,
@@ -101,7 +101,7 @@ impl Sequencer {
             dedup,
             entries: Vec::new(),
             answers: Vec::new(),
-            basis: Basis::default(),
+            control_state: ControlState::default(),
             calendar: Calendar::utc(),
             feed: Feed::default(),
             fed_days: HashMap::new(),
@@ -157,7 +157,7 @@ impl Sequencer {
     }
 
     fn learn(&mut self, control: &Control) {
-        self.basis.learn(&self.names, control);
+        self.control_state.learn(&self.names, control);
         match control {
             Control::SourceOpened { source, streams: true, .. } => {
                 self.expect_stream(self.names.intern(source));
@@ -183,7 +183,12 @@ impl Sequencer {
     }
 
     fn dead_letter_key(&self, source: Symbol, kept: &[u8], whole_bytes: u64) -> u128 {
-        self.identity.dead_letter(self.names.text(source), self.basis.generation(source), kept, whole_bytes)
+        self.identity.dead_letter(
+            self.names.text(source),
+            self.control_state.generation(source),
+            kept,
+            whole_bytes,
+        )
     }
 
     /// Ends the recovery. No later frame is recorded before `recorded_at`, the greatest time of recording in the log;
@@ -198,7 +203,7 @@ impl Sequencer {
     ) -> Result<(), tidewatch_projections::calendar::UnknownZone> {
         self.recorded_at = recorded_at.unwrap_or(Micros::MIN);
         self.checkpoints = checkpoints.into_iter().map(|at| (at.stream(), at)).collect();
-        self.calendar = self.basis.calendar()?;
+        self.calendar = self.control_state.calendar()?;
         self.count_fed_days();
         if planted::active(Bug::ForgetWhoStreams) {
             self.streaming.clear();
@@ -212,8 +217,8 @@ impl Sequencer {
     }
 
     /// What the control entries add up to so far.
-    pub fn basis(&self) -> &Basis {
-        &self.basis
+    pub fn control_state(&self) -> &ControlState {
+        &self.control_state
     }
 
     /// Whether nothing waits to be written.
@@ -251,10 +256,12 @@ impl Sequencer {
     pub fn step(&mut self, input: Input, now: Micros, out: &mut Vec<Emit>) -> Result<(), DedupError> {
         self.recorded_at = self.recorded_at.max(now);
         match input {
-            Input::Batch { ticket, generation, batch } => self.take_batch(ticket, generation, batch, out)?,
-            Input::Command { ticket, command } => self.obey(ticket, command, out),
+            Input::Batch { reply_id, generation, batch } => {
+                self.take_batch(reply_id, generation, batch, out)?
+            }
+            Input::Command { reply_id, command } => self.obey(reply_id, command, out),
             Input::CompleteThrough { source, generation, .. }
-                if generation != self.basis.generation(source)
+                if generation != self.control_state.generation(source)
                     && !planted::active(Bug::StaleCompleteThrough) => {}
             Input::CompleteThrough { source, at, .. } => {
                 // A source that was retired meanwhile holds nothing.
@@ -270,17 +277,17 @@ impl Sequencer {
 
     fn take_batch(
         &mut self,
-        ticket: Ticket,
+        reply_id: ReplyId,
         generation: u32,
         batch: Batch,
         out: &mut Vec<Emit>,
     ) -> Result<(), DedupError> {
         let Batch { source, payload, items, progress } = batch;
-        let current = self.basis.generation(source);
+        let current = self.control_state.generation(source);
         if generation != current {
             let name = self.names.text(source).into();
-            let refused = Refused::SourceWasReset { name, opened: generation, current };
-            self.answer(ticket, Reply::Refused(refused), out);
+            let refused = CommandError::SourceWasReset { name, opened: generation, current };
+            self.answer(reply_id, Reply::Failed(refused), out);
             return Ok(());
         }
         if planted::active(Bug::CheckpointTooFar) {
@@ -296,7 +303,7 @@ impl Sequencer {
         // Only now are all records below the checkpoints in this frame or an earlier one.
         self.progress(&progress);
         receipt.last_seq = self.builder.next_seq() - 1;
-        self.answer(ticket, Reply::Taken(Box::new(receipt)), out);
+        self.answer(reply_id, Reply::Taken(Box::new(receipt)), out);
         Ok(())
     }
 
@@ -316,7 +323,7 @@ impl Sequencer {
             }
             Outcome::Rejected(rejection) => rejection,
             Outcome::Event { event, fingerprint } => {
-                let generation = self.basis.generation(event.source);
+                let generation = self.control_state.generation(event.source);
                 let key = self.identity.event(self.names.text(event.source), generation, &event.id);
                 match self.dedup.check(key, fingerprint)? {
                     Verdict::Duplicate { .. } => {
@@ -345,7 +352,7 @@ impl Sequencer {
 
     /// What only the moment and the other events can tell about an event.
     fn judge(&self, event: &Event) -> Result<(), Rejection> {
-        let skew_us = self.basis.settings.skew_us;
+        let skew_us = self.control_state.settings.skew_us;
         if event.occurred_at > self.recorded_at.saturating_add(skew_us) {
             let ahead_s = (event.occurred_at - self.recorded_at) / 1_000_000;
             let detail = format!(
@@ -450,14 +457,14 @@ impl Sequencer {
         Ok(())
     }
 
-    fn obey(&mut self, ticket: Ticket, command: Command, out: &mut Vec<Emit>) {
+    fn obey(&mut self, reply_id: ReplyId, command: Command, out: &mut Vec<Emit>) {
         let (command, request) = command.apart();
         let opened = match &command {
             Command::OpenSource { source, .. } => Some(self.names.intern(source)),
             _ => None,
         };
         let reply = match self.controls_of(command) {
-            Err(refused) => Reply::Refused(refused),
+            Err(refused) => Reply::Failed(refused),
             Ok(mut controls) => {
                 let last = controls.pop();
                 // The last entry alone names the request: one that a crash left half done was not carried out.
@@ -468,34 +475,38 @@ impl Sequencer {
                 let seq = self.builder.next_seq() - 1;
                 match opened {
                     Some(source) => Reply::Opened(Box::new(Opened {
-                        generation: self.basis.generation(source),
+                        generation: self.control_state.generation(source),
                         checkpoints: self.checkpoints.values().cloned().collect(),
                     })),
                     None => Reply::Done { seq },
                 }
             }
         };
-        self.answer(ticket, reply, out);
+        self.answer(reply_id, reply, out);
     }
 
     /// The entries that carry a command out; none where all is as asked already.
-    fn controls_of(&mut self, command: Command) -> Result<Vec<Control>, Refused> {
+    fn controls_of(&mut self, command: Command) -> Result<Vec<Control>, CommandError> {
         let control = match command {
-            Command::OpenSource { source, mapping_digest, is_new_mapping_welcome, streams } => {
-                let state = self.basis.sources.get(&self.names.intern(&source));
+            Command::OpenSource { source, mapping_digest, accept_new_mapping, streams } => {
+                let state = self.control_state.sources.get(&self.names.intern(&source));
                 let is_new_stream = streams && !state.is_some_and(|state| state.streams);
                 match state.and_then(|state| state.mapping_digest.as_ref()) {
                     Some(known) if *known == mapping_digest && !is_new_stream => None,
-                    Some(known) if *known != mapping_digest && !is_new_mapping_welcome => {
+                    Some(known) if *known != mapping_digest && !accept_new_mapping => {
                         let known = known.clone();
-                        return Err(Refused::MappingChanged { name: source, known, given: mapping_digest });
+                        return Err(CommandError::MappingChanged {
+                            name: source,
+                            known,
+                            given: mapping_digest,
+                        });
                     }
                     _ => Some(Control::SourceOpened { source, mapping_digest, streams }),
                 }
             }
             Command::RetireSource { source } => {
                 let symbol = self.names.intern(&source);
-                match self.basis.sources.get(&symbol) {
+                match self.control_state.sources.get(&symbol) {
                     Some(state) => state.streams.then_some(Control::SourceRetired { source }),
                     None => return Err(self.unknown_source(source)),
                 }
@@ -506,7 +517,7 @@ impl Sequencer {
             }
             Command::ResetSource { source, mapping_digest } => {
                 let symbol = self.names.intern(&source);
-                let generation = self.basis.generation(symbol) + 1;
+                let generation = self.control_state.generation(symbol) + 1;
                 Some(Control::SourceReset { source, generation, mapping_digest })
             }
             Command::Adopt(adoption) => return self.adopted(*adoption),
@@ -518,30 +529,30 @@ impl Sequencer {
         Ok(control.into_iter().collect())
     }
 
-    fn adopted(&self, adoption: Adoption) -> Result<Vec<Control>, Refused> {
+    fn adopted(&self, adoption: Adoption) -> Result<Vec<Control>, CommandError> {
         if let Some(asked) = &adoption.etag {
-            let current = etag(&self.basis);
+            let current = etag(&self.control_state);
             if **asked != *current {
-                return Err(Refused::SettingsChanged { asked: asked.clone(), current: current.into() });
+                return Err(CommandError::SettingsChanged { asked: asked.clone(), current: current.into() });
             }
         }
-        let settings = adoption.settings(&self.basis.settings);
-        Calendar::new(&settings.zone).map_err(|error| Refused::UnknownZone(error.to_string()))?;
-        let is_of_other_rules = adoption.names_settings() && self.basis.other_tz_version().is_some();
-        let is_new = settings != self.basis.settings || is_of_other_rules;
+        let settings = adoption.settings(&self.control_state.settings);
+        Calendar::new(&settings.zone).map_err(|error| CommandError::UnknownZone(error.to_string()))?;
+        let is_of_other_rules = adoption.names_settings() && self.control_state.other_tz_version().is_some();
+        let is_new = settings != self.control_state.settings || is_of_other_rules;
         let settings = is_new.then(|| Control::SettingsAdopted(adopted_of(&settings)));
-        let model = adoption.model.filter(|text| **text != *self.basis.model_text());
+        let model = adoption.model.filter(|text| **text != *self.control_state.model_text());
         Ok(settings.into_iter().chain(model.map(|text| Control::ModelAdopted { text })).collect())
     }
 
-    fn unknown_source(&self, name: Box<str>) -> Refused {
-        let known = self.basis.sources.keys().map(|name| self.names.text(*name).into());
-        Refused::UnknownSource { name, known: known.collect() }
+    fn unknown_source(&self, name: Box<str>) -> CommandError {
+        let known = self.control_state.sources.keys().map(|name| self.names.text(*name).into());
+        CommandError::UnknownSource { name, known: known.collect() }
     }
 
     /// What is known of a source.
     pub fn source(&self, name: &str) -> SourceState {
-        let known = self.names.find(name).and_then(|symbol| self.basis.sources.get(&symbol));
+        let known = self.names.find(name).and_then(|symbol| self.control_state.sources.get(&symbol));
         known.cloned().unwrap_or_default()
     }
 
@@ -560,10 +571,11 @@ impl Sequencer {
         let kind = control.kind();
         let seq = self.builder.push_control(kind, &payload).expect("commands are limited far below an entry");
         self.entries.push((seq, Entry::Control(ControlRecord { kind, payload: payload.into() })));
-        let zone_before = self.basis.settings.zone.clone();
+        let zone_before = self.control_state.settings.zone.clone();
         self.learn(&control);
-        if self.basis.settings.zone != zone_before {
-            self.calendar = self.basis.calendar().expect("the zone was checked before it was adopted");
+        if self.control_state.settings.zone != zone_before {
+            self.calendar =
+                self.control_state.calendar().expect("the zone was checked before it was adopted");
             self.count_fed_days();
         }
         self.close(Some(control), out);
@@ -585,8 +597,8 @@ impl Sequencer {
         self.checkpoints.values()
     }
 
-    fn answer(&mut self, ticket: Ticket, reply: Reply, out: &mut Vec<Emit>) {
-        let answer = Answer { ticket, reply };
+    fn answer(&mut self, reply_id: ReplyId, reply: Reply, out: &mut Vec<Emit>) {
+        let answer = Answer { reply_id, reply };
         if self.builder.is_empty() || planted::active(Bug::DedupBeforeDurability) {
             out.push(Emit::Answer(answer));
         } else {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tidewatch_engine::serve::formats::Formats;
 use tidewatch_engine::serve::http;
+use tidewatch_engine::serve::lifecycle::Lifecycle;
 use tidewatch_engine::serve::listen::{self, Api, ListenError};
-use tidewatch_engine::serve::stage::Stage;
 use tidewatch_ingest::limits::Limits;
 use tidewatch_proto::v1;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -78,9 +78,9 @@ async fn health_and_reflection_answer_the_standard_clients() {
 #[tokio::test]
 async fn an_address_beyond_this_machine_is_refused() {
     let served = Served::new(&[]).await;
-    let books = tempfile::TempDir::new().unwrap();
-    let books = Arc::new(tidewatch_engine::read::index::Books::open(books.path()).unwrap());
-    let reader = tidewatch_engine::serve::reader::Reader::new(Arc::clone(&served.engine), books, 1).unwrap();
+    let index = tempfile::TempDir::new().unwrap();
+    let index = Arc::new(tidewatch_engine::read::index::Index::open(index.path()).unwrap());
+    let reader = tidewatch_engine::serve::reader::Reader::new(Arc::clone(&served.engine), index, 1).unwrap();
     let formats = Arc::new(Formats::new(&served.engine, Limits::default(), HashMap::new()));
     let api = Api { reader, formats, pins: Arc::clone(&served.stage.pins), stop: Arc::default() };
     let everywhere = "0.0.0.0:0".parse().unwrap();
@@ -101,7 +101,7 @@ async fn page(address: std::net::SocketAddr, path: &str) -> (u16, String) {
 #[tokio::test]
 async fn operator_pages_follow_the_engine_from_replay_to_stop() {
     let served = Served::new(&[usage("1", "acme", "2024-02-01T00:00:00Z"), "{".to_owned()]).await;
-    let serve = |stage: &Arc<Stage>| {
+    let serve = |stage: &Arc<Lifecycle>| {
         let (readiness, gauges) = (Arc::clone(stage), Arc::clone(stage));
         let meters = Arc::clone(&served.meters);
         let routes = http::routes(
@@ -111,7 +111,7 @@ async fn operator_pages_follow_the_engine_from_replay_to_stop() {
         );
         listen::http("127.0.0.1:0".parse().unwrap(), routes)
     };
-    let young = Arc::new(Stage::default());
+    let young = Arc::new(Lifecycle::default());
     young.replaying(30, 120);
     let pages = serve(&young).await.unwrap();
     assert_eq!(page(pages.address(), "/livez").await.0, 200);

@@ -8,11 +8,11 @@ use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 use tidewatch_engine::app::{Engine, Options, Reading};
 use tidewatch_engine::meters::Meters;
-use tidewatch_engine::read::index::Books;
+use tidewatch_engine::read::index::Index;
 use tidewatch_engine::serve::formats::Formats;
+use tidewatch_engine::serve::lifecycle::Lifecycle;
 use tidewatch_engine::serve::listen::{self, Api, Listening};
 use tidewatch_engine::serve::reader::Reader;
-use tidewatch_engine::serve::stage::Stage;
 use tidewatch_engine::write::sequencer::Command;
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::files::{FileSource, Input};
@@ -34,7 +34,7 @@ use v1::source_service_client::SourceServiceClient;
 pub struct Served {
     root: TempDir,
     pub engine: Arc<Engine>,
-    pub stage: Arc<Stage>,
+    pub stage: Arc<Lifecycle>,
     pub meters: Arc<Meters>,
     pub api: Listening,
     pub channel: Channel,
@@ -46,12 +46,12 @@ impl Served {
     /// Serves these lines of native JSON.
     pub async fn new(lines: &[String]) -> Self {
         let root = TempDir::new().unwrap();
-        let (stage, meters) = (Arc::new(Stage::default()), Arc::new(Meters::new()));
+        let (stage, meters) = (Arc::new(Lifecycle::default()), Arc::new(Meters::new()));
         let options = Options { meters: Arc::clone(&meters), ..Options::new(Some(2)) };
         let engine = Arc::new(Engine::open(&root.path().join("data"), options, &|_, _| ()).unwrap());
         stage.started(&engine);
-        let books = Arc::new(Books::open(engine.directory().root()).unwrap());
-        let reader = Reader::new(Arc::clone(&engine), books, 2).unwrap();
+        let index = Arc::new(Index::open(engine.directory().root()).unwrap());
+        let reader = Reader::new(Arc::clone(&engine), index, 2).unwrap();
         let formats = Arc::new(Formats::new(&engine, Limits::default(), HashMap::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let api = Api { reader, formats, pins: Arc::clone(&stage.pins), stop: Arc::clone(&stop) };

@@ -1,11 +1,11 @@
 //! What was refused is kept, found again, and settled after a fix.
-#![expect(clippy::disallowed_methods, reason = "the test deletes the books as an operator would")]
+#![expect(clippy::disallowed_methods, reason = "the test deletes the index as an operator would")]
 
 use std::sync::Arc;
 
 use tidewatch_engine::app::{EngineError, ReplayMapping};
 use tidewatch_engine::fold::history::History;
-use tidewatch_engine::read::index::{BOOKS_DIR, Books, DeadLetterFilter, DeadLetterNote};
+use tidewatch_engine::read::index::{DeadLetterFilter, DeadLetterNote, INDEX_DIR, Index};
 use tidewatch_engine::storage::directory::Directory;
 use tidewatch_engine::storage::log::Entry;
 use tidewatch_engine::write::sequencer::Command;
@@ -34,18 +34,18 @@ fn lines() -> Vec<String> {
     ]
 }
 
-/// What the books say of a stopped directory.
+/// What the index say of a stopped directory.
 fn notes(shard: &Shard, filter: &DeadLetterFilter) -> (Vec<DeadLetterNote>, Option<u64>) {
     let directory = Directory::open(&shard.path()).unwrap();
     let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
     let end = history.end().unwrap();
-    let books = Books::open(directory.root()).unwrap();
-    books.catch_up(&history, end.lineage, end.last_seq).unwrap();
-    (books.dead_letters(filter, 0, usize::MAX).unwrap(), books.first_seq("acme").unwrap())
+    let index = Index::open(directory.root()).unwrap();
+    index.catch_up(&history, end.lineage, end.last_seq).unwrap();
+    (index.dead_letters(filter, 0, usize::MAX).unwrap(), index.first_seq("acme").unwrap())
 }
 
 #[test]
-fn deleting_the_books_changes_no_answer() {
+fn deleting_the_index_changes_no_answer() {
     let shard = Shard::new();
     shard.import_lines("app", &lines());
     let all = DeadLetterFilter { with_resolved: true, ..DeadLetterFilter::default() };
@@ -54,11 +54,11 @@ fn deleting_the_books_changes_no_answer() {
     assert_eq!(reasons, [Reason::FromTheFuture, Reason::NotJson, Reason::FromTheFuture, Reason::IdConflict]);
     assert!(before.1.is_some());
     let digest = shard.digest(1);
-    std::fs::remove_dir_all(shard.path().join(BOOKS_DIR)).unwrap();
+    std::fs::remove_dir_all(shard.path().join(INDEX_DIR)).unwrap();
     assert_eq!(notes(&shard, &all), before);
     assert_eq!(shard.digest(1), digest);
     shard.import_lines("app", &["[]".to_owned()]);
-    assert_eq!(notes(&shard, &all).0.len(), before.0.len() + 1, "books catch up with the log");
+    assert_eq!(notes(&shard, &all).0.len(), before.0.len() + 1, "the index catches up with the log");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_fix_and_a_replay_settle_what_is_not_refused_any_more() {
         other => panic!("{} is a dead letter, not {other:?}", note.seq),
     });
     let decoder = Decoder::new(Arc::clone(engine.names()), "main", "app", Limits::default(), Format::Native);
-    let mapping = ReplayMapping { digest: "".into(), is_new_welcome: false };
+    let mapping = ReplayMapping { digest: "".into(), create_if_missing: false };
     let replayed = engine.replay("app", letters, &decoder, mapping, None).unwrap();
     assert_eq!((replayed.resolved, replayed.refused, replayed.accepted), (2, 2, 2));
     engine.shutdown().unwrap();
@@ -107,7 +107,7 @@ fn a_dead_letter_that_is_cut_is_never_replayed() {
     assert_eq!((letter.original.len(), letter.whole_bytes), (1 << 20, long.len() as u64));
     let limits = Limits { record_bytes_max: 8 << 20, ..Limits::default() };
     let decoder = Decoder::new(Arc::clone(engine.names()), "main", "app", limits, Format::Native);
-    let mapping = ReplayMapping { digest: "".into(), is_new_welcome: false };
+    let mapping = ReplayMapping { digest: "".into(), create_if_missing: false };
     let letters = [Ok::<_, EngineError>((note.seq, letter))];
     let replayed = engine.replay("app", letters, &decoder, mapping, None).unwrap();
     assert_eq!((replayed.resolved, replayed.refused, replayed.accepted, replayed.cut), (0, 0, 0, 1));

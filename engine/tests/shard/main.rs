@@ -5,5 +5,5 @@ mod dead_letters;
 mod disk_full;
 mod expected;
 mod pipeline;
-mod refusals;
+mod rejection_rate;
 mod support;

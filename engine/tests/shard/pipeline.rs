@@ -1,7 +1,7 @@
-//! From files to metrics, as a user sees it: restarts, repeats, orders and threads change nothing.
+//! From files to metrics, as a user sees it: restarts, idempotency, orders and threads change nothing.
 
 use tidewatch_engine::read::scan::AsOf;
-use tidewatch_engine::write::sequencer::{Command, Refused};
+use tidewatch_engine::write::sequencer::{Command, CommandError};
 use tidewatch_ingest::reject::Reason;
 use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::settings::Settings;
@@ -175,7 +175,7 @@ fn a_live_engine_folds_anew_under_another_zone() {
         std::thread::yield_now();
     }
     let view = engine.view().unwrap();
-    assert_eq!(&*view.basis.settings.zone, "America/New_York");
+    assert_eq!(&*view.control_state.settings.zone, "America/New_York");
     let live =
         tidewatch_engine::read::digest::of_view(&view, &engine.history(), AsOf::Last, 1).unwrap().to_string();
     engine.shutdown().unwrap();
@@ -210,7 +210,7 @@ fn another_mapping_is_refused_once_and_loudly() {
     let refused = import(&engine, "app", Some(&mapping), &[file]).unwrap_err();
     let is_loud = matches!(
         &refused,
-        tidewatch_engine::app::EngineError::Refused(Refused::MappingChanged { name, .. }) if &**name == "app"
+        tidewatch_engine::app::EngineError::Command(CommandError::MappingChanged { name, .. }) if &**name == "app"
     );
     assert!(is_loud, "{refused}");
     engine.shutdown().unwrap();

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use tidewatch_engine::control::basis::Basis;
 use tidewatch_engine::control::entry::Control;
+use tidewatch_engine::control::state::ControlState;
 use tidewatch_engine::storage::log::{DeadLetter, Entry, Frame};
 use tidewatch_ingest::checkpoint::{Checkpoint, PartitionCheckpoint};
 use tidewatch_ingest::native;
@@ -72,7 +72,7 @@ type Refused = (u32, u64);
 #[derive(Default)]
 pub struct Audit {
     /// The fold of its control entries.
-    pub basis: Basis,
+    pub control_state: ControlState,
     /// Where its sources stand.
     pub checkpoints: HashMap<Stream, i64>,
     /// Accepted: source, id, generation, record.
@@ -147,7 +147,7 @@ impl Audit {
     }
 
     fn generation(&self, names: &Names, source: &str) -> u32 {
-        names.find(source).map_or(0, |source| self.basis.generation(source))
+        names.find(source).map_or(0, |source| self.control_state.generation(source))
     }
 
     fn entry(&mut self, seq: u64, entry: &Entry, names: &Names, broker: &Broker) -> Result<(), Violation> {
@@ -159,8 +159,8 @@ impl Audit {
                     Ok(control) => control,
                     Err(error) => return violated("control entries are read as written", error.to_string()),
                 };
-                let before = (self.basis.clock_at, self.basis.wall_at);
-                self.basis.learn(names, &control);
+                let before = (self.control_state.clock_at, self.control_state.wall_at);
+                self.control_state.learn(names, &control);
                 if matches!(control, Control::ClockAdvanced { at } if before.0.is_some_and(|clock| at <= clock))
                 {
                     return violated("the clock only advances", format!("{control:?} after {before:?}"));
@@ -172,7 +172,7 @@ impl Audit {
 
     fn event(&mut self, seq: u64, event: &Event, names: &Names, broker: &Broker) -> Result<(), Violation> {
         let identity = (names.text(event.source).to_owned(), event.id.to_string());
-        let generation = self.basis.generation(event.source);
+        let generation = self.control_state.generation(event.source);
         let known = self.by_identity.get(&identity).into_iter().flatten();
         if event.generation != generation || known.clone().any(|(of, _, _)| *of == generation) {
             return violated(
@@ -192,7 +192,7 @@ impl Audit {
         let Some(record) = records.copied().find(|record| told(&record)) else {
             return violated("only what was told is accepted", format!("{identity:?} at {seq}: {event:?}"));
         };
-        if event.occurred_at > self.recorded_at + self.basis.settings.skew_us {
+        if event.occurred_at > self.recorded_at + self.control_state.settings.skew_us {
             return violated("the far future is refused", format!("{identity:?} at {seq}: {event:?}"));
         }
         let line = broker.records[record].line;
@@ -243,7 +243,7 @@ impl Audit {
         broker: &Broker,
     ) -> Result<(), Violation> {
         let source = names.text(letter.source).to_owned();
-        let generation = self.basis.generation(letter.source);
+        let generation = self.control_state.generation(letter.source);
         let key = (source.clone(), letter.original.to_vec());
         let said = || String::from_utf8_lossy(&letter.original).into_owned();
         if self.letters.get(&key).into_iter().flatten().any(|(of, _)| *of == generation) {
@@ -260,7 +260,7 @@ impl Audit {
         let is_right = records.any(|record| match &broker.lines[record.line].meaning {
             Meaning::Refused(expected) => *expected == reason,
             Meaning::Event(told) => match reason {
-                "from_the_future" => told.at > letter.at + self.basis.settings.skew_us,
+                "from_the_future" => told.at > letter.at + self.control_state.settings.skew_us,
                 "merge_cycle" => {
                     told.kind == "account_merged"
                         && self.would_cycle(
@@ -348,7 +348,7 @@ impl Audit {
     /// The accepted events that count, for the oracle.
     pub fn oracle(&self, names: &Names, broker: &Broker) -> Oracle {
         use tidewatch_projections::settings::Scope;
-        let settings = &self.basis.settings;
+        let settings = &self.control_state.settings;
         let zone = Zone::new(&settings.zone);
         let counting =
             self.accepted.iter().filter(|(source, _, of, _)| self.generation(names, source) == *of);

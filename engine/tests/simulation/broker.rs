@@ -113,7 +113,7 @@ impl Broker {
         self.produce_again(topic, partition, line, draw);
     }
 
-    /// Puts a line that was told before there once more: a producer that repeats itself.
+    /// Puts a line that was told before there once more: a producer that idempotency itself.
     pub fn produce_again(&mut self, topic: usize, partition: usize, line: usize, draw: &mut Draw) {
         let Topic { name, source, id, partitions } = &self.topics[topic];
         let (name, source) = (name.clone(), source.clone());

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use tidewatch_engine::control::basis::{Basis, Effect};
 use tidewatch_engine::control::entry::Control;
+use tidewatch_engine::control::state::{ControlState, Effect};
 use tidewatch_engine::fold::history::History;
 use tidewatch_engine::fold::view::View;
-use tidewatch_engine::fold::worker::{Ground, Worker};
+use tidewatch_engine::fold::worker::{FoldContext, Worker};
 use tidewatch_engine::fold::workers::{Entries, observe};
 use tidewatch_engine::position::Position;
 use tidewatch_engine::storage::log::Entry;
@@ -38,26 +38,37 @@ pub fn model(text: &str) -> Model {
 }
 
 /// What is folded under, with the bounds of live state.
-pub fn ground(names: &Arc<Names>, basis: &Basis) -> Ground {
-    ground_of(names, basis, model(basis.model_text()), Bounds::LIVE, &[])
+pub fn context(names: &Arc<Names>, control_state: &ControlState) -> FoldContext {
+    context_of(names, control_state, model(control_state.model_text()), Bounds::LIVE, &[])
 }
 
 /// The same for any model, exact at `cuts`.
-pub fn ground_of(names: &Arc<Names>, basis: &Basis, model: Model, bounds: Bounds, cuts: &[i64]) -> Ground {
-    let calendar = basis.calendar().expect("the simulation adopts zones that exist");
+pub fn context_of(
+    names: &Arc<Names>,
+    control_state: &ControlState,
+    model: Model,
+    bounds: Bounds,
+    cuts: &[i64],
+) -> FoldContext {
+    let calendar = control_state.calendar().expect("the simulation adopts zones that exist");
     let plan = Plan::compile(model, names, calendar, bounds, cuts).expect("the model has few filters");
-    Ground { names: Arc::clone(names), plan: Arc::new(plan), basis: Arc::new(basis.clone()), only: None }
+    FoldContext {
+        names: Arc::clone(names),
+        plan: Arc::new(plan),
+        control_state: Arc::new(control_state.clone()),
+        only: None,
+    }
 }
 
 enum Job {
     Apply(Entries),
-    TakeBasis(Arc<Basis>),
+    TakeControlState(Arc<ControlState>),
 }
 
 /// W workers and what crosses accounts.
 pub struct Folds {
-    ground: Ground,
-    basis: Basis,
+    context: FoldContext,
+    control_state: ControlState,
     tenant: Tenant,
     workers: Vec<(Worker, VecDeque<Job>)>,
     /// The last sequence that was queued.
@@ -66,16 +77,16 @@ pub struct Folds {
 
 impl Folds {
     /// No account yet.
-    pub fn new(count: usize, ground: Ground) -> Self {
+    pub fn new(count: usize, context: FoldContext) -> Self {
         let workers =
-            (0..count).map(|index| (Worker::new(index, count, ground.clone()), VecDeque::new())).collect();
-        let basis = (*ground.basis).clone();
-        Self { ground, basis, tenant: Tenant::default(), workers, seq: 0 }
+            (0..count).map(|index| (Worker::new(index, count, context.clone()), VecDeque::new())).collect();
+        let control_state = (*context.control_state).clone();
+        Self { context, control_state, tenant: Tenant::default(), workers, seq: 0 }
     }
 
     /// All entries of a log, folded at once.
-    pub fn of(count: usize, ground: Ground, entries: Vec<(u64, Entry)>) -> Self {
-        let mut folds = Self::new(count, ground);
+    pub fn of(count: usize, context: FoldContext, entries: Vec<(u64, Entry)>) -> Self {
+        let mut folds = Self::new(count, context);
         folds.seq = entries.last().map_or(0, |(seq, _)| *seq);
         folds.apply(Entries::new(entries));
         folds.settle();
@@ -83,7 +94,7 @@ impl Folds {
     }
 
     fn apply(&mut self, entries: Entries) {
-        observe(&mut self.tenant, &self.ground, &entries);
+        observe(&mut self.tenant, &self.context, &entries);
         for (_, jobs) in &mut self.workers {
             jobs.push_back(Job::Apply(Arc::clone(&entries)));
         }
@@ -98,7 +109,8 @@ impl Folds {
         history: &History,
     ) -> Result<(), String> {
         self.seq = last_seq;
-        let effect = control.map_or(Effect::None, |control| self.basis.learn(&self.ground.names, control));
+        let effect =
+            control.map_or(Effect::None, |control| self.control_state.learn(&self.context.names, control));
         match effect {
             Effect::Refold => {
                 let mut entries = Vec::new();
@@ -109,15 +121,16 @@ impl Folds {
                         Ok::<(), tidewatch_engine::storage::log::LogError>(())
                     })
                     .map_err(|error| error.to_string())?;
-                *self = Self::of(self.workers.len(), ground(&self.ground.names, &self.basis), entries);
+                *self =
+                    Self::of(self.workers.len(), context(&self.context.names, &self.control_state), entries);
             }
             Effect::None => {
                 self.apply(Entries::new(entries));
                 if control.is_some() {
-                    let basis = Arc::new(self.basis.clone());
-                    self.ground.basis = Arc::clone(&basis);
+                    let control_state = Arc::new(self.control_state.clone());
+                    self.context.control_state = Arc::clone(&control_state);
                     for (_, jobs) in &mut self.workers {
-                        jobs.push_back(Job::TakeBasis(Arc::clone(&basis)));
+                        jobs.push_back(Job::TakeControlState(Arc::clone(&control_state)));
                     }
                 }
             }
@@ -136,7 +149,7 @@ impl Folds {
         match jobs.pop_front() {
             None => return false,
             Some(Job::Apply(entries)) => worker.apply(&entries),
-            Some(Job::TakeBasis(basis)) => worker.take_basis(basis),
+            Some(Job::TakeControlState(control_state)) => worker.take_control_state(control_state),
         }
         true
     }
@@ -153,9 +166,9 @@ impl Folds {
         self.settle();
         View {
             position: Position { shard: 0, lineage: 0, seq: self.seq },
-            names: Arc::clone(&self.ground.names),
-            basis: Arc::clone(&self.ground.basis),
-            plan: Arc::clone(&self.ground.plan),
+            names: Arc::clone(&self.context.names),
+            control_state: Arc::clone(&self.context.control_state),
+            plan: Arc::clone(&self.context.plan),
             tenant: Arc::new(self.tenant.clone()),
             parts: self.workers.iter().map(|(worker, _)| worker.part()).collect(),
         }

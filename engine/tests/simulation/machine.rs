@@ -10,9 +10,9 @@ use tidewatch_engine::storage::directory::SHARD;
 use tidewatch_engine::storage::disk::Disk;
 use tidewatch_engine::storage::identity::Identity;
 use tidewatch_engine::storage::log::{Entry, Frame, LogError, LogOptions, Opened};
-use tidewatch_engine::write::queues::{Lane, Lanes};
+use tidewatch_engine::write::queues::{Priority, Queues};
 use tidewatch_engine::write::recovery::{Recovered, Recovery};
-use tidewatch_engine::write::sequencer::{Command, Emit, Input, Reply, Sequencer, Ticket};
+use tidewatch_engine::write::sequencer::{Command, Emit, Input, Reply, ReplyId, Sequencer};
 use tidewatch_engine::write::writer::Writer;
 use tidewatch_ingest::batch::RawBatch;
 use tidewatch_ingest::decode::{Decoder, Format};
@@ -24,7 +24,7 @@ use tidewatch_projections::names::Names;
 use crate::audit::{Violation, print_of, stream_of, violated};
 use crate::broker::Stream;
 use crate::draw::Draw;
-use crate::folds::{Folds, ground};
+use crate::folds::{Folds, context};
 use crate::source::{FileSource, Survey, TopicSource, Watched, World};
 
 /// Rounds of emits that wait for the writer, as in the engine.
@@ -163,11 +163,11 @@ pub struct Machine {
     /// The log up to the end that was found.
     pub history: History,
     writer: Option<Writer>,
-    lanes: Lanes,
+    queues: Queues,
     rounds: VecDeque<Vec<Emit>>,
     readers: Vec<Reader>,
-    asked: BTreeMap<Ticket, Asked>,
-    tickets: Ticket,
+    asked: BTreeMap<ReplyId, Asked>,
+    reply_ids: ReplyId,
     handed: HashMap<Stream, i64>,
     world: World,
     accepted: Vec<Accept>,
@@ -196,7 +196,7 @@ impl Machine {
                 note_live(&mut live, &control);
             }
         }
-        let folds = Folds::of(setup.workers, ground(&names, sequencer.basis()), entries);
+        let folds = Folds::of(setup.workers, context(&names, sequencer.control_state()), entries);
         let decoder =
             |name: &str| Decoder::new(Arc::clone(&names), "main", name, Limits::default(), Format::Native);
         let readers = setup.sources.iter().map(|(name, is_streaming)| Reader {
@@ -217,10 +217,10 @@ impl Machine {
             opened,
             history,
             writer: Some(Writer::new(log)),
-            lanes: Lanes::default(),
+            queues: Queues::default(),
             rounds: VecDeque::new(),
             asked: BTreeMap::new(),
-            tickets: 0,
+            reply_ids: 0,
             world,
             accepted,
             live,
@@ -238,16 +238,16 @@ impl Machine {
         self.readers.len()
     }
 
-    fn ticket(&mut self, asked: Asked) -> Ticket {
-        self.tickets += 1;
-        self.asked.insert(self.tickets, asked);
-        self.tickets
+    fn reply_id(&mut self, asked: Asked) -> ReplyId {
+        self.reply_ids += 1;
+        self.asked.insert(self.reply_ids, asked);
+        self.reply_ids
     }
 
     /// Queues a command.
     pub fn command(&mut self, command: Command) {
-        let ticket = self.ticket(Asked { reader: None, records: Vec::new() });
-        self.lanes.push(Lane::Command, Input::Command { ticket, command }, 0);
+        let reply_id = self.reply_id(Asked { reader: None, records: Vec::new() });
+        self.queues.push(Priority::Command, Input::Command { reply_id, command }, 0);
     }
 
     /// Lets a source do one thing: open, or bring a batch. Says whether it moved on.
@@ -259,14 +259,14 @@ impl Machine {
             State::Idle => {
                 reader.state = State::Opening;
                 let source: Box<str> = reader.name.as_str().into();
-                let ticket = self.ticket(Asked { reader: Some(index), records: Vec::new() });
+                let reply_id = self.reply_id(Asked { reader: Some(index), records: Vec::new() });
                 let command = Command::OpenSource {
                     source,
                     mapping_digest: "".into(),
-                    is_new_mapping_welcome: false,
+                    accept_new_mapping: false,
                     streams,
                 };
-                self.lanes.push(Lane::Command, Input::Command { ticket, command }, 0);
+                self.queues.push(Priority::Command, Input::Command { reply_id, command }, 0);
                 return false;
             }
             State::Open { .. } if reader.unanswered >= BATCHES_MAX => return false,
@@ -284,7 +284,7 @@ impl Machine {
         let bytes = raw.payload.len();
         let is_something = !raw.records.is_empty() || !raw.progress.is_empty();
         let is_moving = !raw.progress.is_empty();
-        let lane = if reader.is_streaming { Lane::Live } else { Lane::Bulk };
+        let priority = if reader.is_streaming { Priority::Live } else { Priority::Bulk };
         let batch = is_something.then(|| reader.decoder.decode(raw));
         let told = through.filter(|_| through > reader.complete_through);
         reader.complete_through = reader.complete_through.max(through);
@@ -293,12 +293,12 @@ impl Machine {
         }
         if let Some(batch) = batch {
             self.readers[index].unanswered += 1;
-            let ticket = self.ticket(Asked { reader: Some(index), records });
-            self.lanes.push(lane, Input::Batch { ticket, generation, batch }, bytes);
+            let reply_id = self.reply_id(Asked { reader: Some(index), records });
+            self.queues.push(priority, Input::Batch { reply_id, generation, batch }, bytes);
         }
         if let Some(at) = told {
             let source = self.names.intern(&self.readers[index].name);
-            self.lanes.push(lane, Input::CompleteThrough { source, generation, at }, 0);
+            self.queues.push(priority, Input::CompleteThrough { source, generation, at }, 0);
         }
         if !questions.is_empty() && draw.often(150) {
             self.answer(index, questions);
@@ -328,10 +328,10 @@ impl Machine {
         if self.rounds.len() >= ROUNDS_MAX {
             return Ok(false);
         }
-        let Some(input) = self.lanes.take() else { return Ok(false) };
+        let Some(input) = self.queues.take() else { return Ok(false) };
         let progress = match &input {
             Input::Batch { generation, batch, .. }
-                if *generation == self.sequencer.basis().generation(batch.source) =>
+                if *generation == self.sequencer.control_state().generation(batch.source) =>
             {
                 batch.progress.iter().map(stream_of).collect()
             }
@@ -443,7 +443,7 @@ impl Machine {
         witness.durable_seq = witness.durable_seq.max(durable);
         for emit in holding {
             match emit {
-                Emit::Answer(answer) => self.hear(answer.ticket, answer.reply, durable, witness)?,
+                Emit::Answer(answer) => self.hear(answer.reply_id, answer.reply, durable, witness)?,
                 Emit::Frame(filled) => {
                     let last_seq = filled.frame.next_seq() - 1;
                     if last_seq > durable {
@@ -460,18 +460,18 @@ impl Machine {
 
     fn hear(
         &mut self,
-        ticket: Ticket,
+        reply_id: ReplyId,
         reply: Reply,
         durable: u64,
         witness: &mut Witness,
     ) -> Result<(), Stop> {
-        let Some(asked) = self.asked.remove(&ticket) else {
-            return Ok(violated("an input is answered once", format!("ticket {ticket}: {reply:?}"))?);
+        let Some(asked) = self.asked.remove(&reply_id) else {
+            return Ok(violated("an input is answered once", format!("reply {reply_id}: {reply:?}"))?);
         };
         let last_seq = match &reply {
             Reply::Taken(receipt) => receipt.last_seq,
             Reply::Done { seq } => *seq,
-            Reply::Opened(_) | Reply::Refused(_) => 0,
+            Reply::Opened(_) | Reply::Failed(_) => 0,
         };
         if last_seq > durable {
             violated(
@@ -492,14 +492,14 @@ impl Machine {
                 self.readers[index].unanswered -= 1;
                 witness.receipts.push(Receipt { records: asked.records, last_seq: receipt.last_seq });
             }
-            Reply::Refused(_) => {
+            Reply::Failed(_) => {
                 // The source was reset while it was read: it is opened anew.
                 let reader = &mut self.readers[index];
                 reader.unanswered = reader.unanswered.saturating_sub(1);
                 reader.state = State::Idle;
             }
             Reply::Done { .. } => {
-                return Ok(violated("a batch is taken or refused", format!("{ticket}"))?);
+                return Ok(violated("a batch is taken or refused", format!("{reply_id}"))?);
             }
         }
         Ok(())
@@ -511,8 +511,8 @@ impl Machine {
         checkpoints: &[tidewatch_ingest::checkpoint::Checkpoint],
     ) -> Box<dyn Watched> {
         let (world, names) = (Arc::clone(&self.world), Arc::clone(&self.names));
-        self.tickets += 1;
-        let draw = Draw::new(self.tickets ^ (index as u64) << 32 ^ self.opened.last_seq << 40);
+        self.reply_ids += 1;
+        let draw = Draw::new(self.reply_ids ^ (index as u64) << 32 ^ self.opened.last_seq << 40);
         let name = self.readers[index].name.clone();
         let mut source: Box<dyn Watched> = match self.readers[index].is_streaming {
             true => Box::new(TopicSource::new(&name, world, names, draw, self.accepted.clone())),

@@ -593,12 +593,12 @@ impl Simulation {
             }
             quiet = if is_moving { 0 } else { quiet + 1 };
             let now = self.broker().now;
-            let clock = machine.sequencer.basis().clock_at;
+            let clock = machine.sequencer.control_state().clock_at;
             if quiet > 30 && machine.is_quiet() && clock.is_some_and(|clock| clock >= now - 3 * 60 * SECOND) {
                 return Ok(());
             }
         }
-        let clock = machine.sequencer.basis().clock_at;
+        let clock = machine.sequencer.control_state().clock_at;
         violated(
             "without faults everything is caught up with",
             format!(

@@ -12,7 +12,7 @@ use super::rust_files;
 
 /// Circles that are still to be broken; a broken one is taken off.
 const KNOWN: &[&str] = &[
-    "engine/src/control: basis, entry",
+    "engine/src/control: entry, state",
     "engine/src/serve: listen, services",
     "engine/src/storage/log: opening, writer",
     "engine/src: app, read, serve, storage",

@@ -9,17 +9,17 @@ use tidewatch_proto::v1::account_service_server::AccountService;
 use tonic::{Request, Response, Status};
 
 use crate::fold::view::View;
-use crate::read::account::Subject;
+use crate::read::account::AccountAt;
 use crate::read::past::accounts_at;
-use crate::read::snapshot::Standpoint;
-use crate::serve::asking::{Asked, BATCH_ACCOUNTS_MAX, at_length, deadline, instant, page_size};
+use crate::read::snapshot::ReadSnapshot;
+use crate::serve::api_error::ApiError;
 use crate::serve::columns::AccountColumn;
 use crate::serve::filter::{Filter, Operand};
-use crate::serve::foremost::Foremost;
 use crate::serve::order::Order;
+use crate::serve::paging::{Asked, BATCH_ACCOUNTS_MAX, at_length, deadline, instant, page_size};
 use crate::serve::pins::Pins;
 use crate::serve::reader::Reader;
-use crate::serve::refusal::Refusal;
+use crate::serve::top_k::TopK;
 use crate::serve::{convert, monotonic, timeline};
 
 /// Adopted metrics beside each account of a list at most.
@@ -43,18 +43,18 @@ impl Accounts {
         view: &Arc<View>,
         accounts: Vec<String>,
         as_of: Option<Micros>,
-    ) -> Result<Vec<Option<v1::Account>>, Refusal> {
+    ) -> Result<Vec<Option<v1::Account>>, ApiError> {
         let Some(as_of) = as_of else {
             return Ok(accounts.iter().map(|account| live(view, account)).collect());
         };
-        let standpoint = self.reader.standpoint(view);
-        at_length(move || at(&standpoint, &accounts, as_of)).await
+        let snapshot = self.reader.snapshot(view);
+        at_length(move || at(&snapshot, &accounts, as_of)).await
     }
 }
 
 /// An account at its live instant; `None` where nothing is known of it.
 pub fn live(view: &View, account: &str) -> Option<v1::Account> {
-    Subject::live(view, view.names.find(account)?).map(|subject| convert::account(&subject))
+    AccountAt::live(view, view.names.find(account)?).map(|account_at| convert::account(&account_at))
 }
 
 /// Accounts at an instant, in the order asked; `None` where nothing is known of one.
@@ -62,13 +62,14 @@ pub fn live(view: &View, account: &str) -> Option<v1::Account> {
 /// # Errors
 /// Whatever the log says, where memory does not answer exactly.
 pub fn at(
-    standpoint: &Standpoint,
+    snapshot: &ReadSnapshot,
     accounts: &[String],
     as_of: Micros,
-) -> Result<Vec<Option<v1::Account>>, Refusal> {
-    let Standpoint { view, history, .. } = standpoint;
+) -> Result<Vec<Option<v1::Account>>, ApiError> {
+    let ReadSnapshot { view, history, .. } = snapshot;
     let symbols: Vec<Option<Symbol>> = accounts.iter().map(|account| view.names.find(account)).collect();
-    let is_exact = |account| Subject::at(view, account, as_of).is_none_or(|subject| subject.is_exact());
+    let is_exact =
+        |account| AccountAt::at(view, account, as_of).is_none_or(|account_at| account_at.is_exact());
     let inexact: Vec<Symbol> =
         symbols.iter().flatten().copied().filter(|account| !is_exact(*account)).collect();
     let past = match inexact.as_slice() {
@@ -77,7 +78,7 @@ pub fn at(
     };
     let answer = |account: Symbol| {
         let view = past.as_ref().filter(|_| inexact.contains(&account)).unwrap_or(view);
-        Subject::at(view, account, as_of).map(|subject| convert::account(&subject))
+        AccountAt::at(view, account, as_of).map(|account_at| convert::account(&account_at))
     };
     Ok(symbols.into_iter().map(|account| answer(account?)).collect())
 }
@@ -93,7 +94,7 @@ impl AccountService for Accounts {
         let view = self.reader.view(&request.min_position, deadline).await?;
         let as_of = instant(request.as_of.as_ref(), &view)?;
         let found = self.find(&view, vec![request.account.clone()], as_of).await?.pop().flatten();
-        let account = found.ok_or(Refusal::AccountUnknown { account: request.account })?;
+        let account = found.ok_or(ApiError::AccountUnknown { account: request.account })?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
         Ok(Response::new(v1::GetAccountResponse { account: Some(account), freshness }))
     }
@@ -106,7 +107,7 @@ impl AccountService for Accounts {
         let request = request.into_inner();
         let asked = request.accounts.len();
         if asked > BATCH_ACCOUNTS_MAX {
-            return Err(Refusal::TooMany { what: "accounts", asked, most: BATCH_ACCOUNTS_MAX }.into());
+            return Err(ApiError::TooMany { what: "accounts", asked, most: BATCH_ACCOUNTS_MAX }.into());
         }
         let view = self.reader.view(&request.min_position, deadline).await?;
         let as_of = instant(request.as_of.as_ref(), &view)?;
@@ -165,7 +166,7 @@ fn result(account: String, found: Option<v1::Account>) -> v1::AccountResult {
     let result = match found {
         Some(found) => v1::account_result::Result::Found(Box::new(found)),
         None => {
-            let refusal = Refusal::AccountUnknown { account: account.clone() };
+            let refusal = ApiError::AccountUnknown { account: account.clone() };
             v1::account_result::Result::Error(v1::ItemError {
                 code: refusal.code().into(),
                 reason: refusal.reason().to_owned(),
@@ -185,30 +186,33 @@ pub fn list(
     request: &v1::ListAccountsRequest,
     skipped: usize,
     size: usize,
-) -> Result<(Vec<v1::ListedAccount>, usize), Refusal> {
+) -> Result<(Vec<v1::ListedAccount>, usize), ApiError> {
     let resolve = |path: &[String]| AccountColumn::resolve(&view.plan, path);
-    let filter = Filter::parse(&request.filter, &resolve).map_err(Refusal::InvalidFilter)?;
-    let order = Order::parse(&request.order_by, &resolve).map_err(Refusal::InvalidOrder)?;
+    let filter = Filter::parse(&request.filter, &resolve).map_err(ApiError::InvalidFilter)?;
+    let order = Order::parse(&request.order_by, &resolve).map_err(ApiError::InvalidOrder)?;
     let metrics = metrics_of(view, &request.metrics)?;
     let id = |account: Symbol| view.names.text(account);
     // What is sorted is small: whole subjects are made again for the one page.
     let compare = |left: &Passed<'_>, right: &Passed<'_>| {
         order.compare(&left.key, &right.key).then_with(|| id(left.account).cmp(id(right.account)))
     };
-    let mut foremost = Foremost::new(skipped.saturating_add(size), compare);
+    let mut top_k = TopK::new(skipped.saturating_add(size), compare);
     let mut total = 0;
-    for subject in view.accounts().filter_map(|account| Subject::led_by(view, account)) {
-        if filter.matches(&mut |column| column.operand(&subject)) {
-            let key = order.key(&mut |column| column.operand(&subject));
-            foremost.put(Passed { key, account: subject.survivor });
+    for account_at in view.accounts().filter_map(|account| AccountAt::led_by(view, account)) {
+        if filter.matches(&mut |column| column.operand(&account_at)) {
+            let key = order.key(&mut |column| column.operand(&account_at));
+            top_k.put(Passed { key, account: account_at.survivor });
             total += 1;
         }
     }
-    let page = foremost.sorted().into_iter().skip(skipped);
-    let subjects = page.filter_map(|passed| Subject::live(view, passed.account));
-    let listed = subjects.map(|subject| v1::ListedAccount {
-        account: Some(convert::account(&subject)),
-        metrics: metrics.iter().map(|(index, name)| convert::metric(name, subject.metric(*index))).collect(),
+    let page = top_k.sorted().into_iter().skip(skipped);
+    let subjects = page.filter_map(|passed| AccountAt::live(view, passed.account));
+    let listed = subjects.map(|account_at| v1::ListedAccount {
+        account: Some(convert::account(&account_at)),
+        metrics: metrics
+            .iter()
+            .map(|(index, name)| convert::metric(name, account_at.metric(*index)))
+            .collect(),
     });
     Ok((listed.collect(), total))
 }
@@ -224,10 +228,10 @@ pub fn adopted_metrics(view: &View) -> Vec<String> {
     view.plan.model.metrics.iter().map(|metric| metric.name.clone()).collect()
 }
 
-fn metrics_of(view: &View, names: &[String]) -> Result<Vec<(usize, String)>, Refusal> {
+fn metrics_of(view: &View, names: &[String]) -> Result<Vec<(usize, String)>, ApiError> {
     if names.len() > METRICS_PER_LIST_MAX {
         let asked = names.len();
-        return Err(Refusal::TooMany { what: "metrics", asked, most: METRICS_PER_LIST_MAX });
+        return Err(ApiError::TooMany { what: "metrics", asked, most: METRICS_PER_LIST_MAX });
     }
     let found =
         names.iter().map(|name| Ok((super::metrics::index_of(&view.plan.model, name)?, name.clone())));

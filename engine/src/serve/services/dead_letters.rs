@@ -13,29 +13,29 @@ use crate::control::request;
 use crate::fold::history::History;
 use crate::fold::view::View;
 use crate::position::Position;
-use crate::read::index::{Books, DeadLetterFilter, DeadLetterNote};
+use crate::read::index::{DeadLetterFilter, DeadLetterNote, Index};
 use crate::read::past::internal;
-use crate::serve::asking::{Asked, at_length, deadline, page_size};
+use crate::serve::api_error::ApiError;
 use crate::serve::convert;
 use crate::serve::filter::{Filter, Kind, Operand};
 use crate::serve::formats::{self, Formats, SourceFormat};
+use crate::serve::idempotency::{IdempotencyStore, request};
 use crate::serve::order::Order;
+use crate::serve::paging::{Asked, at_length, deadline, page_size};
 use crate::serve::reader::Reader;
-use crate::serve::refusal::Refusal;
-use crate::serve::repeats::{Repeats, request};
 use crate::storage::log::{DeadLetter, Entry};
 
 /// Answers about dead letters.
 pub struct DeadLetters {
     reader: Reader,
     formats: Arc<Formats>,
-    repeats: Arc<Repeats>,
+    idempotency: Arc<IdempotencyStore>,
 }
 
 impl DeadLetters {
     /// Answers from this reader; replays decode by `formats`.
-    pub fn new(reader: Reader, formats: Arc<Formats>, repeats: Arc<Repeats>) -> Self {
-        Self { reader, formats, repeats }
+    pub fn new(reader: Reader, formats: Arc<Formats>, idempotency: Arc<IdempotencyStore>) -> Self {
+        Self { reader, formats, idempotency }
     }
 }
 
@@ -63,8 +63,9 @@ impl DeadLetterService for DeadLetters {
         let answer = at_length(move || {
             let history = reader.history(&view);
             catch_up(&reader, &history)?;
-            let shelf = Shelf { books: reader.books(), history: &history, at: view.position };
-            let dead_letter = Some(one(&shelf, request.sequence)?);
+            let dead_letters =
+                DeadLetterIndex { index: reader.index(), history: &history, at: view.position };
+            let dead_letter = Some(one(&dead_letters, request.sequence)?);
             let freshness = Some(convert::freshness(&view, reader.engine()));
             Ok(v1::GetDeadLetterResponse { dead_letter, freshness })
         });
@@ -77,31 +78,34 @@ impl DeadLetterService for DeadLetters {
     ) -> Result<Response<v1::ReplayDeadLettersResponse>, Status> {
         let asked = asked.into_inner();
         let (reader, formats) = (self.reader.clone(), Arc::clone(&self.formats));
-        let repeats = Arc::clone(&self.repeats);
+        let idempotency = Arc::clone(&self.idempotency);
         let answer = at_length(move || {
             let engine = reader.engine();
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
             let request = request(engine, "ReplayDeadLetters", by, &asked)?;
-            repeats.once(&request, || {
+            idempotency.once(&request, || {
                 let view = reader.newest();
                 catch_up(&reader, &reader.history(&view))?;
-                let shelf =
-                    Shelf { books: reader.books(), history: &reader.history(&view), at: view.position };
-                replay(engine, &shelf, &formats, &asked, &request)
+                let dead_letters = DeadLetterIndex {
+                    index: reader.index(),
+                    history: &reader.history(&view),
+                    at: view.position,
+                };
+                replay(engine, &dead_letters, &formats, &asked, &request)
             })
         });
         Ok(Response::new(answer.await?))
     }
 }
 
-/// The books of a log, brought up to a position of it.
+/// The index of a log, brought up to a position of it.
 #[derive(Clone, Copy)]
-pub struct Shelf<'a> {
-    /// The books.
-    pub books: &'a Books,
+pub struct DeadLetterIndex<'a> {
+    /// The index.
+    pub index: &'a Index,
     /// The log.
     pub history: &'a History,
-    /// Where it is read from; the books are there or further.
+    /// Where it is read from; the index are there or further.
     pub at: Position,
 }
 
@@ -146,23 +150,23 @@ fn passes(filter: &Filter<Column>, note: &DeadLetterNote) -> bool {
     filter.matches(&mut |column: &Column| Some(column.operand(note)))
 }
 
-/// Brings the books up to the newest view. They may be ahead of an older one by another call, and are only ever brought
+/// Brings the index up to the newest view. They may be ahead of an older one by another call, and are only ever brought
 /// forward.
-fn catch_up(reader: &Reader, history: &History) -> Result<(), Refusal> {
+fn catch_up(reader: &Reader, history: &History) -> Result<(), ApiError> {
     let newest = reader.newest().position;
-    let caught_up = reader.books().catch_up(&history.until(newest.seq), newest.lineage, newest.seq);
+    let caught_up = reader.index().catch_up(&history.until(newest.seq), newest.lineage, newest.seq);
     caught_up.map_err(|error| internal(&error))
 }
 
 /// Dead letters after a sequence and up to another, oldest first.
 fn notes(
-    books: &Books,
+    index: &Index,
     after_seq: u64,
     until_seq: u64,
     limit: usize,
-) -> Result<Vec<DeadLetterNote>, Refusal> {
+) -> Result<Vec<DeadLetterNote>, ApiError> {
     let every = DeadLetterFilter { with_resolved: true, ..DeadLetterFilter::default() };
-    let mut notes = books.dead_letters(&every, after_seq, limit).map_err(|error| internal(&error))?;
+    let mut notes = index.dead_letters(&every, after_seq, limit).map_err(|error| internal(&error))?;
     notes.retain(|note| note.seq <= until_seq);
     Ok(notes)
 }
@@ -170,11 +174,11 @@ fn notes(
 /// The dead letter of this sequence, with its bytes.
 ///
 /// # Errors
-/// When there is none; whatever the books or the log say.
-pub fn one(shelf: &Shelf<'_>, sequence: u64) -> Result<v1::DeadLetter, Refusal> {
-    let note = notes(shelf.books, sequence.saturating_sub(1), sequence, 1)?.pop();
-    let note = note.filter(|note| note.seq == sequence).ok_or(Refusal::DeadLetterUnknown { sequence })?;
-    let letter = letter(shelf.history, sequence)?;
+/// When there is none; whatever the index or the log say.
+pub fn one(dead_letters: &DeadLetterIndex<'_>, sequence: u64) -> Result<v1::DeadLetter, ApiError> {
+    let note = notes(dead_letters.index, sequence.saturating_sub(1), sequence, 1)?.pop();
+    let note = note.filter(|note| note.seq == sequence).ok_or(ApiError::DeadLetterUnknown { sequence })?;
+    let letter = letter(dead_letters.history, sequence)?;
     Ok(wire(note, Some(letter)))
 }
 
@@ -182,7 +186,7 @@ fn list(
     reader: &Reader,
     view: &View,
     request: &v1::ListDeadLettersRequest,
-) -> Result<v1::ListDeadLettersResponse, Refusal> {
+) -> Result<v1::ListDeadLettersResponse, ApiError> {
     let size = page_size(request.page_size)?;
     let bare = v1::ListDeadLettersRequest {
         page_size: 0,
@@ -194,8 +198,9 @@ fn list(
     let position = asked.resumed.map_or(view.position, |(position, _)| position);
     let history = reader.history(view);
     catch_up(reader, &history)?;
-    let shelf = Shelf { books: reader.books(), history: &history.until(position.seq), at: position };
-    let Listed { dead_letters, counts, total } = page(&shelf, request, asked.skipped(), size)?;
+    let dead_letters =
+        DeadLetterIndex { index: reader.index(), history: &history.until(position.seq), at: position };
+    let Listed { dead_letters, counts, total } = page(&dead_letters, request, asked.skipped(), size)?;
     let next_page_token = asked.next(position, dead_letters.len(), total);
     let mut freshness = convert::freshness(view, reader.engine());
     freshness.position = Some(convert::position(position));
@@ -215,16 +220,16 @@ pub struct Listed {
 /// `size` dead letters after the first `skipped`.
 ///
 /// # Errors
-/// For a filter or an order that is not understood; whatever the books or the log say.
+/// For a filter or an order that is not understood; whatever the index or the log say.
 pub fn page(
-    shelf: &Shelf<'_>,
+    dead_letters: &DeadLetterIndex<'_>,
     request: &v1::ListDeadLettersRequest,
     skipped: usize,
     size: usize,
-) -> Result<Listed, Refusal> {
-    let filter = Filter::parse(&request.filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
-    let order = Order::parse(&request.order_by, &Column::resolve).map_err(Refusal::InvalidOrder)?;
-    let mut passed = notes(shelf.books, 0, shelf.at.seq, usize::MAX)?;
+) -> Result<Listed, ApiError> {
+    let filter = Filter::parse(&request.filter, &Column::resolve).map_err(ApiError::InvalidFilter)?;
+    let order = Order::parse(&request.order_by, &Column::resolve).map_err(ApiError::InvalidOrder)?;
+    let mut passed = notes(dead_letters.index, 0, dead_letters.at.seq, usize::MAX)?;
     passed.retain(|note| passes(&filter, note));
     let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
     passed.iter().for_each(|note| *counts.entry(note.reason.name()).or_default() += 1);
@@ -241,10 +246,11 @@ pub fn page(
     let page = passed.into_iter().skip(skipped).take(size);
     let dead_letters: Vec<v1::DeadLetter> = page
         .map(|note| {
-            let letter = request.include_original.then(|| letter(shelf.history, note.seq)).transpose()?;
+            let letter =
+                request.include_original.then(|| letter(dead_letters.history, note.seq)).transpose()?;
             Ok(wire(note, letter))
         })
-        .collect::<Result<_, Refusal>>()?;
+        .collect::<Result<_, ApiError>>()?;
     Ok(Listed { dead_letters, counts, total })
 }
 
@@ -262,10 +268,10 @@ fn wire(note: DeadLetterNote, letter: Option<DeadLetter>) -> v1::DeadLetter {
     }
 }
 
-fn letter(history: &History, seq: u64) -> Result<DeadLetter, Refusal> {
+fn letter(history: &History, seq: u64) -> Result<DeadLetter, ApiError> {
     match history.entry(seq).map_err(|error| internal(&error))? {
         Some(Entry::DeadLetter(letter)) => Ok(letter),
-        _ => Err(Refusal::DeadLetterUnknown { sequence: seq }),
+        _ => Err(ApiError::DeadLetterUnknown { sequence: seq }),
     }
 }
 
@@ -275,15 +281,15 @@ fn letter(history: &History, seq: u64) -> Result<DeadLetter, Refusal> {
 /// For a filter or a mapping that is not understood, and whatever the engine says; sources before that one are done.
 pub fn replay(
     engine: &Engine,
-    shelf: &Shelf<'_>,
+    dead_letters: &DeadLetterIndex<'_>,
     formats: &Formats,
     asked: &v1::ReplayDeadLettersRequest,
     request: &request::Request,
-) -> Result<v1::ReplayDeadLettersResponse, Refusal> {
-    let filter = Filter::parse(&asked.filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
+) -> Result<v1::ReplayDeadLettersResponse, ApiError> {
+    let filter = Filter::parse(&asked.filter, &Column::resolve).map_err(ApiError::InvalidFilter)?;
     let mapping = new_mapping(formats, asked)?;
     let mut by_source: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for note in notes(shelf.books, 0, shelf.at.seq, usize::MAX)? {
+    for note in notes(dead_letters.index, 0, dead_letters.at.seq, usize::MAX)? {
         let is_asked = asked.source.is_empty() || asked.source == note.source;
         if is_asked && !note.is_resolved && passes(&filter, &note) {
             by_source.entry(note.source).or_default().push(note.seq);
@@ -295,8 +301,9 @@ pub fn replay(
         let configured = || formats.configured(&source).cloned().unwrap_or_else(SourceFormat::native);
         let format = mapping.clone().unwrap_or_else(configured);
         let decoder = formats.decoder(&source, &format);
-        let mapping = ReplayMapping { digest: format.mapping_digest, is_new_welcome: mapping.is_some() };
-        let letters = seqs.into_iter().map(|seq| Ok::<_, Refusal>((seq, letter(shelf.history, seq)?)));
+        let mapping = ReplayMapping { digest: format.mapping_digest, create_if_missing: mapping.is_some() };
+        let letters =
+            seqs.into_iter().map(|seq| Ok::<_, ApiError>((seq, letter(dead_letters.history, seq)?)));
         let Replayed { resolved, refused, accepted, cut } =
             engine.replay(&source, letters, &decoder, mapping, Some(request))?;
         answer.resolved += resolved;
@@ -312,7 +319,7 @@ pub fn replay(
 fn new_mapping(
     formats: &Formats,
     asked: &v1::ReplayDeadLettersRequest,
-) -> Result<Option<SourceFormat>, Refusal> {
+) -> Result<Option<SourceFormat>, ApiError> {
     if asked.mapping.is_empty() {
         return Ok(None);
     }
@@ -326,7 +333,7 @@ fn new_mapping(
                  a mapping",
                 asked.source
             );
-            Err(Refusal::ReplayFailed { problem })
+            Err(ApiError::ReplayFailed { problem })
         }
         _ => Ok(Some(format)),
     }

@@ -18,13 +18,13 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::{Engine, Ingested, Reading};
 use crate::control::request;
-use crate::serve::asking::aside;
+use crate::serve::api_error::ApiError;
 use crate::serve::convert;
 use crate::serve::formats::{self, Formats};
+use crate::serve::idempotency::{IdempotencyStore, request};
+use crate::serve::paging::aside;
 use crate::serve::pushed::{Places, PushedSource, Pushing};
 use crate::serve::reader::Reader;
-use crate::serve::refusal::Refusal;
-use crate::serve::repeats::{Repeats, request};
 
 /// Imports that run at once; more are refused.
 pub const IMPORTS_MAX: usize = 8;
@@ -41,15 +41,20 @@ const SILENCE_MAX: Duration = Duration::from_secs(30 * 60);
 pub struct Imports {
     reader: Reader,
     formats: Arc<Formats>,
-    repeats: Arc<Repeats>,
+    idempotency: Arc<IdempotencyStore>,
     stop: Arc<AtomicBool>,
     places: Arc<Semaphore>,
 }
 
 impl Imports {
     /// Imports into the engine of this reader until `stop` is set.
-    pub fn new(reader: Reader, formats: Arc<Formats>, repeats: Arc<Repeats>, stop: Arc<AtomicBool>) -> Self {
-        Self { reader, formats, repeats, stop, places: Arc::new(Semaphore::new(IMPORTS_MAX)) }
+    pub fn new(
+        reader: Reader,
+        formats: Arc<Formats>,
+        idempotency: Arc<IdempotencyStore>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        Self { reader, formats, idempotency, stop, places: Arc::new(Semaphore::new(IMPORTS_MAX)) }
     }
 }
 
@@ -78,7 +83,7 @@ impl ImportService for Imports {
         formats::check_source(&opening.source)?;
         let format = formats::asked(&opening.mapping)?;
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(Refusal::TooManyImports { most: IMPORTS_MAX }.into());
+            return Err(ApiError::TooManyImports { most: IMPORTS_MAX }.into());
         };
         let (source, pushing) = PushedSource::new(&opening.source);
         let reading = Reading {
@@ -89,7 +94,7 @@ impl ImportService for Imports {
             until_caught_up: false,
         };
         let record_bytes_max = self.formats.limits().record_bytes_max as u64;
-        let import = Import { engine, repeats: Arc::clone(&self.repeats), request, record_bytes_max };
+        let import = Import { engine, idempotency: Arc::clone(&self.idempotency), request, record_bytes_max };
         let (answers, told) = mpsc::channel(1);
         tokio::spawn(async move {
             if let Err(refusal) = import.run(&opening.source, reading, pushing, parts, &answers, place).await
@@ -102,18 +107,18 @@ impl ImportService for Imports {
     }
 }
 
-fn invalid(problem: &str) -> Refusal {
-    Refusal::InvalidImport { problem: problem.to_owned() }
+fn invalid(problem: &str) -> ApiError {
+    ApiError::InvalidImport { problem: problem.to_owned() }
 }
 
-fn silent() -> Refusal {
+fn silent() -> ApiError {
     invalid(&format!("nothing came for {} minutes", SILENCE_MAX.as_secs() / 60))
 }
 
 /// One import.
 struct Import {
     engine: Arc<Engine>,
-    repeats: Arc<Repeats>,
+    idempotency: Arc<IdempotencyStore>,
     request: request::Request,
     record_bytes_max: u64,
 }
@@ -127,14 +132,14 @@ impl Import {
         parts: Streaming<v1::ImportRecordsRequest>,
         answers: &Answers,
         place: OwnedSemaphorePermit,
-    ) -> Result<(), Refusal> {
-        let Self { engine, repeats, request, record_bytes_max } = self;
+    ) -> Result<(), ApiError> {
+        let Self { engine, idempotency, request, record_bytes_max } = self;
         let names = Arc::clone(engine.names());
         let reads = aside(move || {
             // Kept until the engine has let go of what was pushed.
             let _place = place;
             let read = || Ok(summary(&engine, &engine.ingest_for(&request, reading)?));
-            repeats.again(&request, read, is_new)
+            idempotency.again(&request, read, is_new)
         });
         let mut taken = tokio::spawn(reads);
         let pushed = async move {
@@ -144,8 +149,8 @@ impl Import {
             tell_files(&files, record_bytes_max, answers).await?;
             push(Places::new(source, names, &files), parts, &batches).await
         };
-        let joined = |done: Result<Result<v1::ImportSummary, Refusal>, tokio::task::JoinError>| {
-            done.unwrap_or_else(|error| Err(Refusal::Internal { problem: error.to_string() }))
+        let joined = |done: Result<Result<v1::ImportSummary, ApiError>, tokio::task::JoinError>| {
+            done.unwrap_or_else(|error| Err(ApiError::Internal { problem: error.to_string() }))
         };
         let summary = tokio::select! {
             pushed = pushed => {
@@ -156,7 +161,7 @@ impl Import {
             done = &mut taken => {
                 joined(done)?;
                 let problem = "the engine is shutting down; what was taken stays, run the import again once it runs";
-                return Err(Refusal::EngineStopped { problem: problem.to_owned() });
+                return Err(ApiError::EngineStopped { problem: problem.to_owned() });
             }
         };
         let answer = v1::ImportRecordsResponse { answer: Some(Answer::Summary(summary)) };
@@ -170,7 +175,7 @@ async fn tell_files(
     files: &[FileCheckpoint],
     record_bytes_max: u64,
     answers: &Answers,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     let progress =
         |at: &FileCheckpoint| v1::FileProgress { digest: at.digest.clone(), byte: at.byte, line: at.line };
     let count = files.len().div_ceil(FILES_MAX).max(1);
@@ -188,7 +193,7 @@ async fn push(
     mut places: Places,
     mut parts: Streaming<v1::ImportRecordsRequest>,
     batches: &mpsc::Sender<tidewatch_ingest::batch::RawBatch>,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     loop {
         let next = timeout(SILENCE_MAX, parts.message()).await.map_err(|_| silent())?;
         match next.map_err(|_| gone())?.map(|part| part.part) {
@@ -207,7 +212,7 @@ async fn push(
 }
 
 /// The connection broke; nobody hears this.
-fn gone() -> Refusal {
+fn gone() -> ApiError {
     invalid("the connection broke")
 }
 

@@ -17,9 +17,9 @@ use tonic::{Request, Response, Status};
 use crate::control::entry::Control;
 use crate::control::request;
 use crate::read::past::internal;
-use crate::serve::asking::aside;
+use crate::serve::api_error::ApiError;
+use crate::serve::paging::aside;
 use crate::serve::reader::Reader;
-use crate::serve::refusal::Refusal;
 use crate::storage::directory::LOG_DIR;
 use crate::storage::log::{
     ControlRecord, Damage, DumpError, LogError, SegmentStat, Verified, dump, stat, verify,
@@ -53,10 +53,10 @@ impl Logs {
     /// Answers with what `read` gives out.
     fn answer<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Reader, &mut Outlet<T>) -> Result<(), Refusal> + Send + 'static,
+        read: impl FnOnce(&Reader, &mut Outlet<T>) -> Result<(), ApiError> + Send + 'static,
     ) -> Result<Response<Answers<T>>, Status> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(Refusal::TooManyLogReads { most: LOG_READS_MAX }.into());
+            return Err(ApiError::TooManyLogReads { most: LOG_READS_MAX }.into());
         };
         let (to, told) = mpsc::channel(ANSWERS_MAX);
         let (reader, mut outlet) =
@@ -88,9 +88,9 @@ impl<T> Outlet<T> {
     }
 
     /// Gives an answer out, and waits while the client takes none.
-    fn put(&mut self, answer: T) -> Result<(), Refusal> {
+    fn put(&mut self, answer: T) -> Result<(), ApiError> {
         let sent = self.runtime.block_on(async { self.to.send_timeout(Ok(answer), SLOWNESS_MAX).await });
-        sent.map_err(|_| Refusal::SlowReader { waited_s: SLOWNESS_MAX.as_secs() })
+        sent.map_err(|_| ApiError::SlowReader { waited_s: SLOWNESS_MAX.as_secs() })
     }
 }
 
@@ -160,11 +160,11 @@ impl LogService for Logs {
     }
 }
 
-fn refusal(error: &LogError) -> Refusal {
+fn refusal(error: &LogError) -> ApiError {
     match error {
         LogError::Damage(_) | LogError::Malformed { .. } => {
             tracing::error!(%error, "the log is damaged");
-            Refusal::LogDamaged { problem: error.to_string() }
+            ApiError::LogDamaged { problem: error.to_string() }
         }
         error => internal(error),
     }
@@ -231,11 +231,11 @@ struct Lines<'o> {
     bytes: usize,
     /// The beginning of a line.
     rest: Vec<u8>,
-    refusal: Option<Refusal>,
+    refusal: Option<ApiError>,
 }
 
 impl Lines<'_> {
-    fn give_out(&mut self) -> Result<(), Refusal> {
+    fn give_out(&mut self) -> Result<(), ApiError> {
         if self.entries.is_empty() {
             return Ok(());
         }

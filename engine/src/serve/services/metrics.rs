@@ -11,15 +11,15 @@ use tonic::{Request, Response, Status};
 use crate::control::adoption::MODEL_BYTES_MAX;
 use crate::fold::history::History;
 use crate::fold::view::View;
-use crate::read::account::Subject;
+use crate::read::account::AccountAt;
 use crate::read::exactness;
 use crate::read::past::internal;
 use crate::read::scan::{AsOf, Question, Row, ScanError, scan, standing_accounts};
-use crate::read::snapshot::Standpoint;
-use crate::serve::asking::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX, as_of, at_length, deadline};
+use crate::read::snapshot::ReadSnapshot;
+use crate::serve::api_error::ApiError;
 use crate::serve::convert;
+use crate::serve::paging::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX, as_of, at_length, deadline};
 use crate::serve::reader::Reader;
-use crate::serve::refusal::Refusal;
 
 /// Answers about metrics.
 pub struct Metrics {
@@ -49,8 +49,8 @@ impl Asked {
         instants: &[v1::AsOf],
         model: &str,
         metrics: Vec<String>,
-    ) -> Result<Self, Refusal> {
-        let too_many = |what, asked, most| Refusal::TooMany { what, asked, most };
+    ) -> Result<Self, ApiError> {
+        let too_many = |what, asked, most| ApiError::TooMany { what, asked, most };
         if instants.len() > INSTANTS_MAX {
             return Err(too_many("instants", instants.len(), INSTANTS_MAX));
         }
@@ -59,12 +59,12 @@ impl Asked {
         }
         if model.len() > MODEL_BYTES_MAX {
             let problem = format!("it has {} bytes, at most {MODEL_BYTES_MAX} are read", model.len());
-            return Err(Refusal::InvalidModel { problem });
+            return Err(ApiError::InvalidModel { problem });
         }
         let model = match model {
             "" => None,
             text => Some(
-                Model::parse(text).map_err(|error| Refusal::InvalidModel { problem: error.to_string() })?,
+                Model::parse(text).map_err(|error| ApiError::InvalidModel { problem: error.to_string() })?,
             ),
         };
         let as_of = instants.iter().map(as_of).collect::<Result<_, _>>()?;
@@ -83,10 +83,10 @@ impl MetricService for Metrics {
         let account = request.account;
         let asked = Asked::new(Some(vec![account.clone()]), &request.as_of, &request.model, request.metrics)?;
         let view = self.reader.view(&request.min_position, deadline).await?;
-        find(&view, &account).ok_or(Refusal::AccountUnknown { account })?;
+        find(&view, &account).ok_or(ApiError::AccountUnknown { account })?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
-        let standpoint = self.reader.standpoint(&view);
-        let rows = at_length(move || answer(&standpoint, &asked)).await?;
+        let snapshot = self.reader.snapshot(&view);
+        let rows = at_length(move || answer(&snapshot, &asked)).await?;
         Ok(Response::new(v1::GetMetricsResponse { rows, freshness }))
     }
 
@@ -103,8 +103,8 @@ impl MetricService for Metrics {
         let asked = Asked::new(accounts, &request.as_of, &request.model, request.metrics)?;
         let view = self.reader.view(&request.min_position, deadline).await?;
         let mut freshness = Some(convert::freshness(&view, self.reader.engine()));
-        let standpoint = self.reader.standpoint(&view);
-        let rows = at_length(move || answer(&standpoint, &asked)).await?;
+        let snapshot = self.reader.snapshot(&view);
+        let rows = at_length(move || answer(&snapshot, &asked)).await?;
         let messages = rows
             .into_iter()
             .map(move |row| Ok(v1::ScanMetricsResponse { row: Some(row), freshness: freshness.take() }));
@@ -116,15 +116,15 @@ impl MetricService for Metrics {
 ///
 /// # Errors
 /// When the model does not declare it.
-pub fn index_of(model: &Model, name: &str) -> Result<usize, Refusal> {
+pub fn index_of(model: &Model, name: &str) -> Result<usize, ApiError> {
     let known = || model.metrics.iter().map(|metric| metric.name.as_str()).collect::<Vec<_>>().join(", ");
     let found = model.metrics.iter().position(|metric| metric.name == name);
-    found.ok_or_else(|| Refusal::MetricUnknown { metric: name.to_owned(), known: known() })
+    found.ok_or_else(|| ApiError::MetricUnknown { metric: name.to_owned(), known: known() })
 }
 
 /// The rows of an answer: by instant, then by account. An account that no event names has a row without values.
-fn answer(standpoint: &Standpoint, asked: &Asked) -> Result<Vec<v1::MetricRow>, Refusal> {
-    let view = standpoint.view.as_ref();
+fn answer(snapshot: &ReadSnapshot, asked: &Asked) -> Result<Vec<v1::MetricRow>, ApiError> {
+    let view = snapshot.view.as_ref();
     let model = asked.model.as_ref().unwrap_or(&view.plan.model);
     let columns: Vec<usize> = match asked.metrics.as_slice() {
         [] => (0..model.metrics.len()).collect(),
@@ -134,8 +134,8 @@ fn answer(standpoint: &Standpoint, asked: &Asked) -> Result<Vec<v1::MetricRow>, 
     let accounts: Option<Vec<Option<Symbol>>> =
         asked.accounts.as_ref().map(|accounts| accounts.iter().map(find).collect());
     let rows = match asked.as_of.as_slice() {
-        [] => live(standpoint, asked, model, accounts.as_deref())?,
-        instants => at_instants(standpoint, asked, model, accounts.as_deref(), instants)?,
+        [] => live(snapshot, asked, model, accounts.as_deref())?,
+        instants => at_instants(snapshot, asked, model, accounts.as_deref(), instants)?,
     };
     let wire = |(row, state): (Row, v1::MetricState)| row_of(&view.names, model, &columns, &row, state);
     let mut rows: Vec<v1::MetricRow> = rows.into_iter().map(wire).collect();
@@ -152,7 +152,7 @@ fn answer(standpoint: &Standpoint, asked: &Asked) -> Result<Vec<v1::MetricRow>, 
 
 /// An account of which something is known.
 fn find(view: &View, account: &str) -> Option<Symbol> {
-    view.names.find(account).filter(|symbol| Subject::live(view, *symbol).is_some())
+    view.names.find(account).filter(|symbol| AccountAt::live(view, *symbol).is_some())
 }
 
 /// Stands for accounts that no event names, so that asking for them makes no names: no account has the empty id.
@@ -164,10 +164,10 @@ const NOBODY: &str = "";
 /// # Errors
 /// Whatever the log says.
 pub fn live_rows(
-    standpoint: &Standpoint,
+    snapshot: &ReadSnapshot,
     accounts: Option<Vec<String>>,
-) -> Result<Vec<v1::MetricRow>, Refusal> {
-    answer(standpoint, &Asked { accounts, as_of: Vec::new(), model: None, metrics: Vec::new() })
+) -> Result<Vec<v1::MetricRow>, ApiError> {
+    answer(snapshot, &Asked { accounts, as_of: Vec::new(), model: None, metrics: Vec::new() })
 }
 
 /// The rows of a question that only the log is asked, with every metric of the question's model.
@@ -178,7 +178,7 @@ pub fn rows_of_log(
     history: &History,
     question: &Question,
     workers: usize,
-) -> Result<Vec<v1::MetricRow>, Refusal> {
+) -> Result<Vec<v1::MetricRow>, ApiError> {
     let columns: Vec<usize> = (0..question.model.metrics.len()).collect();
     let rows = scan(history, question, workers).map_err(refusal)?;
     let row = |row| row_of(history.names(), &question.model, &columns, row, v1::MetricState::Current);
@@ -205,67 +205,68 @@ type Stated = (Row, v1::MetricState);
 
 /// Every account at its own live instant; one that is not known has none, and its row stands anywhere.
 fn live(
-    standpoint: &Standpoint,
+    snapshot: &ReadSnapshot,
     asked: &Asked,
     model: &Model,
     accounts: Option<&[Option<Symbol>]>,
-) -> Result<Vec<Stated>, Refusal> {
-    let view = standpoint.view.as_ref();
+) -> Result<Vec<Stated>, ApiError> {
+    let view = snapshot.view.as_ref();
     let accounts: Vec<Option<Symbol>> = match accounts {
         Some(accounts) => accounts.to_vec(),
         None => standing_accounts(view, Micros::MAX).into_iter().map(Some).collect(),
     };
-    let subjects: Vec<Option<Subject<'_>>> =
-        accounts.into_iter().map(|account| Subject::live(view, account?)).collect();
+    let subjects: Vec<Option<AccountAt<'_>>> =
+        accounts.into_iter().map(|account| AccountAt::live(view, account?)).collect();
     // Instants differ by account; those memory cannot answer are asked of the log, each at its own.
     let lookback_days = exactness::lookback_days(&view.plan.model);
-    let asks_log = |subject: &&Subject<'_>| {
+    let asks_log = |account_at: &&AccountAt<'_>| {
         asked.model.is_some()
-            || !exactness::is_exact(&view.plan, lookback_days, subject.heard(), subject.as_of)
+            || !exactness::is_exact(&view.plan, lookback_days, account_at.members(), account_at.as_of)
     };
     let mut instants: Vec<Micros> =
-        subjects.iter().flatten().filter(asks_log).map(|subject| subject.as_of).collect();
+        subjects.iter().flatten().filter(asks_log).map(|account_at| account_at.as_of).collect();
     instants.sort_unstable();
     instants.dedup();
     let mut rows = Vec::with_capacity(subjects.len());
     let mut from_log = Vec::new();
     for part in instants.chunks(INSTANTS_MAX) {
-        let of_part = subjects.iter().flatten().filter(|subject| part.binary_search(&subject.as_of).is_ok());
-        let ids = of_part.map(|subject| view.names.text(subject.survivor).to_owned()).collect();
+        let of_part =
+            subjects.iter().flatten().filter(|account_at| part.binary_search(&account_at.as_of).is_ok());
+        let ids = of_part.map(|account_at| view.names.text(account_at.survivor).to_owned()).collect();
         let as_of = part.iter().copied().map(AsOf::At).collect();
-        from_log.extend(ask_log(standpoint, model, Some(ids), as_of)?);
+        from_log.extend(ask_log(snapshot, model, Some(ids), as_of)?);
     }
     from_log.sort_by_key(|row| (row.account, row.as_of));
-    for subject in &subjects {
-        let Some(subject) = subject else {
+    for account_at in &subjects {
+        let Some(account_at) = account_at else {
             let values = vec![None; model.metrics.len()];
             let row = Row { account: view.names.intern(NOBODY), as_of: 0, values };
             rows.push((row, v1::MetricState::AccountUnknown));
             continue;
         };
-        let state = match subject.catching_up {
+        let state = match account_at.catching_up {
             true => v1::MetricState::CatchingUp,
             false => v1::MetricState::Current,
         };
-        let key = (subject.survivor, subject.as_of);
+        let key = (account_at.survivor, account_at.as_of);
         let values = match from_log.binary_search_by_key(&key, |row| (row.account, row.as_of)) {
             Ok(found) => from_log[found].values.clone(),
-            Err(_) => subject.metrics(),
+            Err(_) => account_at.metrics(),
         };
-        rows.push((Row { account: subject.survivor, as_of: subject.as_of, values }, state));
+        rows.push((Row { account: account_at.survivor, as_of: account_at.as_of, values }, state));
     }
     Ok(rows)
 }
 
 /// Accounts at the same instants, from memory when it has all of them exactly.
 fn at_instants(
-    standpoint: &Standpoint,
+    snapshot: &ReadSnapshot,
     asked: &Asked,
     model: &Model,
     accounts: Option<&[Option<Symbol>]>,
     instants: &[AsOf],
-) -> Result<Vec<Stated>, Refusal> {
-    let view = &standpoint.view;
+) -> Result<Vec<Stated>, ApiError> {
+    let view = &snapshot.view;
     let symbols: Option<Vec<Symbol>> = accounts.map(|accounts| {
         accounts.iter().map(|account| account.unwrap_or_else(|| view.names.intern(NOBODY))).collect()
     });
@@ -278,7 +279,7 @@ fn at_instants(
         None => {
             let name = |symbol: &Symbol| view.names.text(*symbol).to_owned();
             let ids = symbols.map(|symbols| symbols.iter().map(name).collect());
-            ask_log(standpoint, model, ids, instants.to_vec())?
+            ask_log(snapshot, model, ids, instants.to_vec())?
         }
     };
     Ok(rows.into_iter().map(|row| (row, v1::MetricState::Current)).collect())
@@ -309,18 +310,18 @@ fn all_in_memory(view: &View, accounts: Option<&[Symbol]>, instants: &[AsOf]) ->
 }
 
 fn ask_log(
-    standpoint: &Standpoint,
+    snapshot: &ReadSnapshot,
     model: &Model,
     accounts: Option<Vec<String>>,
     as_of: Vec<AsOf>,
-) -> Result<Vec<Row>, Refusal> {
+) -> Result<Vec<Row>, ApiError> {
     let question = Question { model: model.clone(), as_of, accounts };
-    scan(&standpoint.history, &question, standpoint.workers).map_err(refusal)
+    scan(&snapshot.history, &question, snapshot.workers).map_err(refusal)
 }
 
-fn refusal(error: ScanError) -> Refusal {
+fn refusal(error: ScanError) -> ApiError {
     match error {
-        ScanError::NoEvent => Refusal::InvalidAsOf { problem: error.to_string() },
+        ScanError::NoEvent => ApiError::InvalidAsOf { problem: error.to_string() },
         ScanError::History(error) => internal(&error),
     }
 }

@@ -10,14 +10,14 @@ use crate::control::adoption::{CLOSED_DAYS_MAX, MODEL_BYTES_MAX};
 use crate::read::digest;
 use crate::read::past::internal;
 use crate::read::scan::AsOf;
-use crate::read::snapshot::Standpoint;
-use crate::serve::asking::{
-    BATCH_ACCOUNTS_MAX, INSTANTS_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, as_of, at_length, deadline,
-};
+use crate::read::snapshot::ReadSnapshot;
 use crate::serve::convert;
 use crate::serve::filter::FILTER_BYTES_MAX;
 use crate::serve::formats::SOURCE_BYTES_MAX;
 use crate::serve::listen::REQUEST_BYTES_MAX;
+use crate::serve::paging::{
+    BATCH_ACCOUNTS_MAX, INSTANTS_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, as_of, at_length, deadline,
+};
 use crate::serve::pins::{LIVES, PINS_MAX};
 use crate::serve::reader::{MIN_POSITION_WAIT_MAX, Reader};
 use crate::serve::services::accounts::{METRICS_PER_LIST_MAX, adopted_metrics};
@@ -51,7 +51,7 @@ impl ServerService for Info {
         Ok(Response::new(v1::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             tenant: engine.directory().tenant().to_owned(),
-            zone: view.basis.settings.zone.to_string(),
+            zone: view.control_state.settings.zone.to_string(),
             started_at: Some(convert::timestamp(self.started_at)),
             capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
             limits: Some(limits(self.record_bytes_max)),
@@ -70,7 +70,7 @@ impl ServerService for Info {
         let as_of = request.as_of.as_ref().map_or(Ok(AsOf::Last), as_of)?;
         let view = self.reader.view(&request.min_position, deadline).await?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
-        let Standpoint { view, history, workers, .. } = self.reader.standpoint(&view);
+        let ReadSnapshot { view, history, workers, .. } = self.reader.snapshot(&view);
         let digest = at_length(move || {
             let digest = digest::of_view(&view, &history, as_of, workers);
             Ok(digest.map_err(|error| internal(&error))?.to_string())

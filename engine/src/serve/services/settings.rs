@@ -9,24 +9,24 @@ use tidewatch_proto::v1::settings_service_server::SettingsService;
 use tonic::{Request, Response, Status};
 
 use crate::control::adoption::{Adoption, etag};
-use crate::control::basis::{Basis, adopted_of, scope_of};
-use crate::serve::asking::{aside, deadline};
+use crate::control::state::{ControlState, adopted_of, scope_of};
+use crate::serve::api_error::ApiError;
 use crate::serve::convert;
+use crate::serve::idempotency::{IdempotencyStore, request};
+use crate::serve::paging::{aside, deadline};
 use crate::serve::reader::Reader;
-use crate::serve::refusal::Refusal;
-use crate::serve::repeats::{Repeats, request};
 use crate::write::sequencer::Command;
 
 /// Answers about settings.
 pub struct Settings {
     reader: Reader,
-    repeats: Arc<Repeats>,
+    idempotency: Arc<IdempotencyStore>,
 }
 
 impl Settings {
     /// Answers from this reader.
-    pub fn new(reader: Reader, repeats: Arc<Repeats>) -> Self {
-        Self { reader, repeats }
+    pub fn new(reader: Reader, idempotency: Arc<IdempotencyStore>) -> Self {
+        Self { reader, idempotency }
     }
 }
 
@@ -39,7 +39,10 @@ impl SettingsService for Settings {
         let deadline = deadline(request.metadata());
         let view = self.reader.view(&request.into_inner().min_position, deadline).await?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
-        Ok(Response::new(v1::GetSettingsResponse { settings: Some(settings(&view.basis)), freshness }))
+        Ok(Response::new(v1::GetSettingsResponse {
+            settings: Some(settings(&view.control_state)),
+            freshness,
+        }))
     }
 
     async fn adopt_settings(
@@ -47,12 +50,12 @@ impl SettingsService for Settings {
         asked: Request<v1::AdoptSettingsRequest>,
     ) -> Result<Response<v1::AdoptSettingsResponse>, Status> {
         let asked = asked.into_inner();
-        let (engine, repeats) = (Arc::clone(self.reader.engine()), Arc::clone(&self.repeats));
+        let (engine, idempotency) = (Arc::clone(self.reader.engine()), Arc::clone(&self.idempotency));
         let answer = aside(move || {
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
             let request = request(&engine, "AdoptSettings", by, &asked)?;
             let adoption = adoption(&asked)?;
-            repeats.once(&request, || {
+            idempotency.once(&request, || {
                 let command = Command::Adopt(Box::new(adoption)).asked_by(Some(&request));
                 let position = Some(convert::position(engine.submit(command)?));
                 Ok(v1::AdoptSettingsResponse { position })
@@ -63,8 +66,8 @@ impl SettingsService for Settings {
 }
 
 /// What is adopted.
-fn settings(basis: &Basis) -> v1::Settings {
-    let adopted = adopted_of(&basis.settings);
+fn settings(control_state: &ControlState) -> v1::Settings {
+    let adopted = adopted_of(&control_state.settings);
     let closed = |days: &crate::control::entry::AdoptedClosedDays| v1::ClosedDays {
         scope: days.scope.to_string(),
         from: Day(days.from_day).to_string(),
@@ -73,17 +76,17 @@ fn settings(basis: &Basis) -> v1::Settings {
     v1::Settings {
         zone: adopted.zone.to_string(),
         closed_days: adopted.closed_days.iter().map(closed).collect(),
-        model: basis.model_text().to_owned(),
+        model: control_state.model_text().to_owned(),
         tz_version: adopted.tz_version.to_string(),
         skew_us: adopted.skew_us,
         close_delay_us: adopted.close_delay_us,
-        etag: etag(basis),
+        etag: etag(control_state),
     }
 }
 
 /// A closed period on the wire.
 pub fn wire_closed_days(closed: &ClosedDays) -> v1::ClosedDays {
-    let scope = crate::control::basis::scope_text(&closed.scope).to_string();
+    let scope = crate::control::state::scope_text(&closed.scope).to_string();
     v1::ClosedDays { scope, from: closed.from.to_string(), to: closed.to.to_string() }
 }
 
@@ -91,8 +94,8 @@ pub fn wire_closed_days(closed: &ClosedDays) -> v1::ClosedDays {
 ///
 /// # Errors
 /// For a mask that names nothing or what cannot be set, and for closed periods that are not understood.
-pub fn adoption(asked: &v1::AdoptSettingsRequest) -> Result<Adoption, Refusal> {
-    let refused = |problem: String| Refusal::InvalidSettings { problem };
+pub fn adoption(asked: &v1::AdoptSettingsRequest) -> Result<Adoption, ApiError> {
+    let refused = |problem: String| ApiError::InvalidSettings { problem };
     let settings = asked.settings.clone().unwrap_or_default();
     let paths = asked.update_mask.as_ref().map_or(&[][..], |mask| mask.paths.as_slice());
     let mut adoption = Adoption {

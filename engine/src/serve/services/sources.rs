@@ -9,28 +9,28 @@ use tidewatch_proto::v1::source_service_server::SourceService;
 use tonic::{Request, Response, Status};
 
 use crate::app::Engine;
-use crate::control::basis::Basis;
+use crate::control::state::ControlState;
 use crate::fold::view::View;
 use crate::read::past::internal;
-use crate::serve::asking::{Asked, aside, at_length, deadline, page_size};
+use crate::serve::api_error::ApiError;
 use crate::serve::filter::{Filter, Kind, Operand};
+use crate::serve::idempotency::{IdempotencyStore, request};
 use crate::serve::order::Order;
+use crate::serve::paging::{Asked, aside, at_length, deadline, page_size};
 use crate::serve::reader::Reader;
-use crate::serve::refusal::Refusal;
-use crate::serve::repeats::{Repeats, request};
 use crate::serve::{convert, formats};
 use crate::write::sequencer::Command;
 
 /// Answers about sources.
 pub struct Sources {
     reader: Reader,
-    repeats: Arc<Repeats>,
+    idempotency: Arc<IdempotencyStore>,
 }
 
 impl Sources {
     /// Answers from this reader.
-    pub fn new(reader: Reader, repeats: Arc<Repeats>) -> Self {
-        Self { reader, repeats }
+    pub fn new(reader: Reader, idempotency: Arc<IdempotencyStore>) -> Self {
+        Self { reader, idempotency }
     }
 }
 
@@ -52,13 +52,13 @@ impl SourceService for Sources {
         asked: Request<v1::ResetSourceRequest>,
     ) -> Result<Response<v1::ResetSourceResponse>, Status> {
         let asked = asked.into_inner();
-        let (engine, repeats) = (Arc::clone(self.reader.engine()), Arc::clone(&self.repeats));
+        let (engine, idempotency) = (Arc::clone(self.reader.engine()), Arc::clone(&self.idempotency));
         let answer = aside(move || {
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
             let request = request(&engine, "ResetSource", by, &asked)?;
             formats::check_source(&asked.source)?;
             let mapping_digest = formats::asked(&asked.mapping)?.mapping_digest;
-            repeats.once(&request, || {
+            idempotency.once(&request, || {
                 let command = Command::ResetSource { source: asked.source.as_str().into(), mapping_digest };
                 let position = engine.submit(command.asked_by(Some(&request)))?;
                 Ok(v1::ResetSourceResponse { position: Some(convert::position(position)) })
@@ -72,11 +72,11 @@ impl SourceService for Sources {
         asked: Request<v1::RetireSourceRequest>,
     ) -> Result<Response<v1::RetireSourceResponse>, Status> {
         let asked = asked.into_inner();
-        let (engine, repeats) = (Arc::clone(self.reader.engine()), Arc::clone(&self.repeats));
+        let (engine, idempotency) = (Arc::clone(self.reader.engine()), Arc::clone(&self.idempotency));
         let answer = aside(move || {
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
             let request = request(&engine, "RetireSource", by, &asked)?;
-            repeats.once(&request, || {
+            idempotency.once(&request, || {
                 let command = Command::RetireSource { source: asked.source.as_str().into() };
                 let position = engine.submit(command.asked_by(Some(&request)))?;
                 Ok(v1::RetireSourceResponse { position: Some(convert::position(position)) })
@@ -121,7 +121,7 @@ fn answer(
     reader: &Reader,
     view: &View,
     request: &v1::ListSourcesRequest,
-) -> Result<v1::ListSourcesResponse, Refusal> {
+) -> Result<v1::ListSourcesResponse, ApiError> {
     let size = page_size(request.page_size)?;
     let bare = v1::ListSourcesRequest {
         page_size: 0,
@@ -133,10 +133,10 @@ fn answer(
     let position = asked.resumed.map_or(view.position, |(position, _)| position);
     let engine = reader.engine();
     let (mut sources, total) = match asked.resumed {
-        None => page(&view.names, &view.basis, request, 0, size)?,
+        None => page(&view.names, &view.control_state, request, 0, size)?,
         Some((position, skipped)) => {
-            let preface = engine.history().until(position.seq).preface().map_err(|error| internal(&error))?;
-            page(&view.names, &preface.basis, request, skipped, size)?
+            let summary = engine.history().until(position.seq).summary().map_err(|error| internal(&error))?;
+            page(&view.names, &summary.control_state, request, skipped, size)?
         }
     };
     tell_ages(engine, &mut sources);
@@ -165,21 +165,21 @@ fn tell_ages(engine: &Engine, sources: &mut [v1::Source]) {
 /// For a filter or an order that is not understood.
 pub fn page(
     names: &Names,
-    basis: &Basis,
+    control_state: &ControlState,
     request: &v1::ListSourcesRequest,
     skipped: usize,
     size: usize,
-) -> Result<(Vec<v1::Source>, usize), Refusal> {
-    let filter = Filter::parse(&request.filter, &Column::resolve).map_err(Refusal::InvalidFilter)?;
-    let order = Order::parse(&request.order_by, &Column::resolve).map_err(Refusal::InvalidOrder)?;
-    let source = |(name, state): (&_, &crate::control::basis::SourceState)| v1::Source {
+) -> Result<(Vec<v1::Source>, usize), ApiError> {
+    let filter = Filter::parse(&request.filter, &Column::resolve).map_err(ApiError::InvalidFilter)?;
+    let order = Order::parse(&request.order_by, &Column::resolve).map_err(ApiError::InvalidOrder)?;
+    let source = |(name, state): (&_, &crate::control::state::SourceState)| v1::Source {
         name: names.text(*name).to_owned(),
         generation: state.generation,
         mapping_digest: state.mapping_digest.as_deref().map(str::to_owned),
         streams: state.streams,
         age: None,
     };
-    let mut passed: Vec<v1::Source> = basis.sources.iter().map(source).collect();
+    let mut passed: Vec<v1::Source> = control_state.sources.iter().map(source).collect();
     passed.retain(|source| filter.matches(&mut |column: &Column| column.operand(source)));
     passed.sort_by(|left, right| {
         let by_order = {

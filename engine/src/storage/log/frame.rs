@@ -268,7 +268,7 @@ impl RawFrame {
         &self.bytes[..self.bytes.len() - TRAILER_BYTES]
     }
 
-    /// The checksum the next frame repeats.
+    /// The checksum the next frame idempotency.
     pub fn crc(&self) -> u32 {
         let at = self.bytes.len() - TRAILER_BYTES;
         u32::from_le_bytes(self.bytes[at..at + 4].try_into().expect("four bytes"))

@@ -8,7 +8,7 @@ use crate::control::adoption::Adoption;
 use crate::control::request::Request;
 
 /// Ties an answer to its question; chosen by who asks.
-pub type Ticket = u64;
+pub type ReplyId = u64;
 
 /// One input.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub enum Input {
     /// Decoded records.
     Batch {
         /// For the answer.
-        ticket: Ticket,
+        reply_id: ReplyId,
         /// The generation the source was opened in: records read before a reset are not taken after it.
         generation: u32,
         /// The records.
@@ -25,7 +25,7 @@ pub enum Input {
     /// Something a person or the engine itself wants logged.
     Command {
         /// For the answer.
-        ticket: Ticket,
+        reply_id: ReplyId,
         /// What is wanted.
         command: Command,
     },
@@ -55,7 +55,7 @@ pub enum Command {
         mapping_digest: Box<str>,
         /// Go on under this mapping even if the source was read by another one so far: somebody says that the records
         /// accepted before mean the same under both.
-        is_new_mapping_welcome: bool,
+        accept_new_mapping: bool,
         /// It streams: the clock waits for it from here on, until it is retired.
         streams: bool,
     },
@@ -111,7 +111,7 @@ impl Command {
 
 /// Why something was not done. Nothing was logged.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refused {
+pub enum CommandError {
     /// The mapping of a source is not the one it was read by so far.
     #[error(
         "source {name:?} was read so far by {}, and is now given {}: mixing both would count things twice; \

@@ -6,13 +6,13 @@ use std::ops::AddAssign;
 use tidewatch_ingest::checkpoint::Checkpoint;
 use tidewatch_ingest::reject::Reason;
 
-use super::input::{Refused, Ticket};
+use super::input::{CommandError, ReplyId};
 
 /// An answer to one input.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Answer {
     /// The question's.
-    pub ticket: Ticket,
+    pub reply_id: ReplyId,
     /// What became of it.
     pub reply: Reply,
 }
@@ -30,7 +30,7 @@ pub enum Reply {
         seq: u64,
     },
     /// Nothing was done.
-    Refused(Refused),
+    Failed(CommandError),
 }
 
 /// From where a source goes on.

@@ -33,7 +33,7 @@ fn checkpoint(next_offset: i64) -> PartitionCheckpoint {
 struct Bench {
     names: Arc<Names>,
     sequencer: Sequencer,
-    next_ticket: Ticket,
+    next_ticket: ReplyId,
     generation: u32,
 }
 
@@ -54,14 +54,14 @@ impl Bench {
     }
 
     fn obey(&mut self, command: Command) -> Vec<Emit> {
-        let ticket = self.next_ticket;
+        let reply_id = self.next_ticket;
         self.next_ticket += 1;
-        self.step(Input::Command { ticket, command }, NOW)
+        self.step(Input::Command { reply_id, command }, NOW)
     }
 
     fn opened(&mut self, source: &str, streams: bool) -> Vec<Emit> {
         let (source, mapping_digest) = (source.into(), "".into());
-        self.obey(Command::OpenSource { source, mapping_digest, is_new_mapping_welcome: false, streams })
+        self.obey(Command::OpenSource { source, mapping_digest, accept_new_mapping: false, streams })
     }
 
     fn events(&mut self, ids: &[&str], offset: i64) -> Vec<Emit> {
@@ -72,9 +72,9 @@ impl Bench {
     fn batch(&mut self, items: Vec<Item>, offset: i64) -> Vec<Emit> {
         let progress = vec![Checkpoint::Kafka(checkpoint(offset))];
         let batch = Batch { source: self.names.intern("app"), payload: b"raw".to_vec(), items, progress };
-        let ticket = self.next_ticket;
+        let reply_id = self.next_ticket;
         self.next_ticket += 1;
-        self.step(Input::Batch { ticket, generation: self.generation, batch }, NOW)
+        self.step(Input::Batch { reply_id, generation: self.generation, batch }, NOW)
     }
 
     fn item(&self, id: &str, occurred_at: Micros) -> Item {
@@ -106,10 +106,10 @@ impl Bench {
     }
 }
 
-/// What was put out, in words: frames by their sequences and control entry, answers by their ticket.
+/// What was put out, in words: frames by their sequences and control entry, answers by their reply_id.
 fn told(emits: &[Emit]) -> Vec<String> {
     let word = |emit: &Emit| match emit {
-        Emit::Answer(answer) => format!("answer {}", answer.ticket),
+        Emit::Answer(answer) => format!("answer {}", answer.reply_id),
         Emit::Frame(filled) => {
             let control = filled.control.as_ref().map_or("", Control::name);
             format!("frame {}+{} {control}", filled.frame.first_seq, filled.frame.count).trim_end().to_owned()
@@ -189,21 +189,21 @@ fn the_clock_never_passes_a_stream() {
     bench.sequencer.expect_stream(slow);
     bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
     bench.step(Input::Tick, NOW);
-    assert_eq!(bench.sequencer.basis().clock_at, None, "one stream is not known yet");
+    assert_eq!(bench.sequencer.control_state().clock_at, None, "one stream is not known yet");
     bench.step(Input::CompleteThrough { source: slow, generation: 0, at: NOW - DAY_US }, NOW);
     bench.step(Input::Tick, NOW);
-    assert_eq!(bench.sequencer.basis().clock_at, Some(NOW - DAY_US));
+    assert_eq!(bench.sequencer.control_state().clock_at, Some(NOW - DAY_US));
     bench.opened("slow", true);
     bench.obey(Command::RetireSource { source: "slow".into() });
     bench.step(Input::Tick, NOW + HOUR_US);
-    assert_eq!(bench.sequencer.basis().clock_at, Some(NOW));
+    assert_eq!(bench.sequencer.control_state().clock_at, Some(NOW));
     bench.opened("app", false);
     bench.step(Input::Tick, NOW + 2 * HOUR_US);
-    assert_eq!(bench.sequencer.basis().clock_at, Some(NOW), "a file under its name ends no stream");
+    assert_eq!(bench.sequencer.control_state().clock_at, Some(NOW), "a file under its name ends no stream");
     bench.obey(Command::RetireSource { source: "app".into() });
     bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
     bench.step(Input::Tick, NOW + 2 * HOUR_US);
-    assert_eq!(bench.sequencer.basis().clock_at, Some(NOW + 2 * HOUR_US));
+    assert_eq!(bench.sequencer.control_state().clock_at, Some(NOW + 2 * HOUR_US));
 }
 
 #[test]
@@ -219,8 +219,8 @@ fn a_stream_that_the_log_knows_is_waited_for_before_it_is_opened() {
     }
     later.sequencer.recovered(None, Vec::new()).unwrap();
     later.step(Input::Tick, NOW);
-    assert_eq!(later.sequencer.basis().clock_at, None);
-    assert_eq!(later.sequencer.basis().streaming().collect::<Vec<_>>(), [source]);
+    assert_eq!(later.sequencer.control_state().clock_at, None);
+    assert_eq!(later.sequencer.control_state().streaming().collect::<Vec<_>>(), [source]);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn only_a_known_source_can_be_retired_or_reset() {
         Command::RetireSource { source: "apq".into() },
     ] {
         let emits = bench.obey(command);
-        let [Emit::Answer(Answer { reply: Reply::Refused(refused), .. })] = emits.as_slice() else {
+        let [Emit::Answer(Answer { reply: Reply::Failed(refused), .. })] = emits.as_slice() else {
             panic!("refused: {:?}", told(&emits))
         };
         assert_eq!(refused.to_string(), "no source \"apq\" was ever opened here; the log knows app");
@@ -262,7 +262,7 @@ fn a_merge_that_was_taken_back_makes_no_cycle() {
     bench.batch(vec![back.clone()], 2);
     assert_eq!(rejected(&bench.step(Input::WriterFree, NOW)), 1, "a cycle");
     let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
-    bench.step(Input::Command { ticket: 90, command }, NOW);
+    bench.step(Input::Command { reply_id: 90, command }, NOW);
     bench.generation = 1;
     let mut emits = bench.batch(vec![back], 3);
     emits.extend(bench.step(Input::WriterFree, NOW));
@@ -276,26 +276,26 @@ fn what_a_reader_proved_before_its_source_was_reset_moves_no_clock() {
     bench.opened("app", true);
     bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
     let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
-    bench.step(Input::Command { ticket: 90, command }, NOW);
+    bench.step(Input::Command { reply_id: 90, command }, NOW);
     bench.step(Input::Tick, NOW);
-    assert_eq!(bench.sequencer.basis().clock_at, None, "its records are to come again");
+    assert_eq!(bench.sequencer.control_state().clock_at, None, "its records are to come again");
     bench.events(&["1"], 1);
     bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
     bench.step(Input::Tick, NOW);
-    assert_eq!(bench.sequencer.basis().clock_at, None, "its records were refused");
+    assert_eq!(bench.sequencer.control_state().clock_at, None, "its records were refused");
     bench.step(Input::CompleteThrough { source, generation: 1, at: NOW }, NOW);
     bench.step(Input::Tick, NOW);
-    assert_eq!(bench.sequencer.basis().clock_at, Some(NOW));
+    assert_eq!(bench.sequencer.control_state().clock_at, Some(NOW));
 }
 
 #[test]
 fn a_wall_clock_that_jumps_back_changes_no_order() {
     let mut bench = Bench::new();
     bench.step(Input::Tick, NOW);
-    let wall = bench.sequencer.basis().wall_at;
+    let wall = bench.sequencer.control_state().wall_at;
     let emits = bench.step(Input::Tick, NOW - DAY_US);
     assert_eq!(told(&emits), [""; 0]);
-    assert_eq!(bench.sequencer.basis().wall_at, wall);
+    assert_eq!(bench.sequencer.control_state().wall_at, wall);
     bench.events(&["1", "2"], 1);
     let emits = bench.step(Input::WriterFree, NOW - DAY_US);
     let [Emit::Frame(filled), ..] = emits.as_slice() else { panic!("a frame") };
@@ -320,10 +320,10 @@ fn a_reset_forgets_how_far_its_own_source_was_read() {
         items: Vec::new(),
         progress: vec![Checkpoint::Kafka(other)],
     };
-    bench.step(Input::Batch { ticket: 80, generation: 0, batch }, NOW);
+    bench.step(Input::Batch { reply_id: 80, generation: 0, batch }, NOW);
     assert_eq!(at(&bench), [("app".to_owned(), 1), ("other".to_owned(), 7)], "one topic, two sources");
     let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
-    let emits = bench.step(Input::Command { ticket: 90, command }, NOW);
+    let emits = bench.step(Input::Command { reply_id: 90, command }, NOW);
     assert_eq!(at(&bench), [("other".to_owned(), 7)]);
     let [Emit::Frame(reset), ..] = emits.as_slice() else { panic!("a frame with the reset") };
     assert_eq!(reset.frame.progress.forgotten, ["app"]);
@@ -334,10 +334,13 @@ fn records_read_before_a_reset_are_not_taken_after_it() {
     let mut bench = Bench::new();
     bench.events(&["1"], 1);
     let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
-    bench.step(Input::Command { ticket: 90, command }, NOW);
+    bench.step(Input::Command { reply_id: 90, command }, NOW);
     let emits = bench.events(&["2"], 2);
     let [Emit::Answer(answer)] = emits.as_slice() else { panic!("an answer: {:?}", told(&emits)) };
-    assert!(matches!(answer.reply, Reply::Refused(Refused::SourceWasReset { opened: 0, current: 1, .. })));
+    assert!(matches!(
+        answer.reply,
+        Reply::Failed(CommandError::SourceWasReset { opened: 0, current: 1, .. })
+    ));
 }
 
 #[test]
@@ -357,7 +360,7 @@ fn a_dead_letter_past_the_limit_says_what_is_kept_and_at_the_limit_it_is_whole()
         let items = vec![Item { outcome, bytes: 0..length, whole_bytes: whole_bytes as u64, origin }];
         let payload = vec![b'x'; length];
         let batch = Batch { source: bench.names.intern("app"), payload, items, progress: Vec::new() };
-        let mut emits = bench.step(Input::Batch { ticket: 1, generation: 0, batch }, NOW);
+        let mut emits = bench.step(Input::Batch { reply_id: 1, generation: 0, batch }, NOW);
         emits.extend(bench.step(Input::WriterFree, NOW));
         for emit in emits {
             let Emit::Frame(filled) = emit else { continue };

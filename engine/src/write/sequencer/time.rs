@@ -13,12 +13,12 @@ pub const CLOCK_STEP_US: Micros = 60_000_000;
 impl Sequencer {
     /// Logs how far time has come: the wall clock, then the clock of the sources, one day at a time.
     pub(super) fn tick(&mut self, now: Micros, out: &mut Vec<Emit>) {
-        if self.basis.wall_at.is_none_or(|wall| now >= wall + CLOCK_STEP_US) {
+        if self.control_state.wall_at.is_none_or(|wall| now >= wall + CLOCK_STEP_US) {
             self.control(Control::WallAdvanced { at: now }, out);
         }
         let Some(target) = self.clock_target(now) else { return };
         loop {
-            let next = match self.basis.clock_at {
+            let next = match self.control_state.clock_at {
                 None => target,
                 Some(clock) => match self.day_close_after(clock) {
                     close if close <= target => close,
@@ -36,7 +36,7 @@ impl Sequencer {
     /// The least complete-through instant of the streaming sources, never past the wall clock; `None` while one is not
     /// known. Without streaming sources the wall clock itself.
     fn clock_target(&self, now: Micros) -> Option<Micros> {
-        let wall = self.basis.wall_at.unwrap_or(now).max(now);
+        let wall = self.control_state.wall_at.unwrap_or(now).max(now);
         if self.streaming.is_empty() || planted::active(Bug::ClockAheadOfBacklog) {
             return Some(wall);
         }
@@ -49,7 +49,7 @@ impl Sequencer {
 
     /// The first instant after `clock` at which a day closes: its end and the delay.
     fn day_close_after(&self, clock: Micros) -> Micros {
-        let delay_us = self.basis.settings.close_delay_us;
+        let delay_us = self.control_state.settings.close_delay_us;
         let day = self.calendar.day(clock.saturating_sub(delay_us));
         self.calendar.end(day).saturating_add(delay_us)
     }

@@ -20,7 +20,7 @@ use tidewatch_projections::status::Since;
 
 use super::{Backup, DAY, Simulation};
 use crate::audit::{Audit, Violation, print_of, violated};
-use crate::folds::{Folds, MODEL, canonical, figures, ground, ground_of, model as read_model};
+use crate::folds::{Folds, MODEL, canonical, context, context_of, figures, model as read_model};
 use crate::machine::{Machine, frames};
 use crate::oracle::{METRICS, Oracle, parked};
 
@@ -169,7 +169,7 @@ impl Simulation {
         let mut bytes = Vec::new();
         for entry in read.iter().flat_map(|frame| &frame.entries) {
             let Entry::Event(event) = &entry.1 else { continue };
-            if event.generation != sequencer.basis().generation(event.source) {
+            if event.generation != sequencer.control_state().generation(event.source) {
                 continue;
             }
             bytes.clear();
@@ -183,9 +183,9 @@ impl Simulation {
             let source = names.text(event.source);
             let decoder = Decoder::new(Arc::clone(names), "main", source, Limits::default(), Format::Native);
             let batch = decoder.decode(raw);
-            let generation = sequencer.basis().generation(event.source);
+            let generation = sequencer.control_state().generation(event.source);
             let mut out: Vec<Emit> = Vec::new();
-            let input = Input::Batch { ticket: 1, generation, batch };
+            let input = Input::Batch { reply_id: 1, generation, batch };
             if let Err(error) = sequencer.step(input, broker.now, &mut out) {
                 return violated("the table of ids answers", error.to_string());
             }
@@ -210,7 +210,7 @@ impl Simulation {
         let mut entries: Vec<(u64, Entry)> = read.into_iter().flat_map(|frame| frame.entries).collect();
         let workers = *self.draw.pick(&[1, 2, 7]);
         self.draw.shuffle(&mut entries);
-        let mut again = Folds::of(workers, ground(&machine.names, &live.basis), entries);
+        let mut again = Folds::of(workers, context(&machine.names, &live.control_state), entries);
         let again = again.view();
         if canonical(&live) != canonical(&again) || live.tenant != again.tenant {
             let differ = canonical(&live).into_iter().zip(canonical(&again)).find(|(a, b)| a != b);
@@ -254,10 +254,11 @@ impl Simulation {
         };
         let mut entries: Vec<(u64, Entry)> = read.into_iter().flat_map(|frame| frame.entries).collect();
         let oracle = audit.oracle(&machine.names, &self.broker());
-        let ground = ground_of(&machine.names, &audit.basis, read_model(MODEL), Bounds::NONE, instants);
+        let context =
+            context_of(&machine.names, &audit.control_state, read_model(MODEL), Bounds::NONE, instants);
         let mut reference = None;
         for workers in [1, 2, 7] {
-            let view = Folds::of(workers, ground.clone(), entries.clone()).view();
+            let view = Folds::of(workers, context.clone(), entries.clone()).view();
             self.check_tenant(&view, &oracle)?;
             let mut all = Vec::new();
             for as_of in instants {
@@ -290,7 +291,7 @@ impl Simulation {
         instants: &[i64],
     ) -> Result<(), Violation> {
         let live = machine.folds.view();
-        if live.basis.model_text() != MODEL {
+        if live.control_state.model_text() != MODEL {
             return Ok(());
         }
         let oracle = audit.oracle(&machine.names, &self.broker());

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Keeps the first `most` of all items put in. Takes memory for twice as many.
-pub struct Foremost<T, C> {
+pub struct TopK<T, C> {
     most: usize,
     compare: C,
     kept: Vec<T>,
@@ -11,7 +11,7 @@ pub struct Foremost<T, C> {
     is_cut: bool,
 }
 
-impl<T, C: Fn(&T, &T) -> Ordering> Foremost<T, C> {
+impl<T, C: Fn(&T, &T) -> Ordering> TopK<T, C> {
     /// Keeps nothing yet. Items that `compare` calls equal are kept by chance.
     pub fn new(most: usize, compare: C) -> Self {
         Self { most, compare, kept: Vec::new(), is_cut: false }
@@ -57,15 +57,15 @@ mod tests {
             items in prop::collection::vec(0u16..500, 0..400),
             most in prop_oneof![0usize..20, Just(usize::MAX)],
         ) {
-            let mut foremost = Foremost::new(most, u16::cmp);
+            let mut top_k = TopK::new(most, u16::cmp);
             for item in &items {
-                foremost.put(*item);
-                prop_assert!(most == 0 || foremost.kept.len() / 2 < most);
+                top_k.put(*item);
+                prop_assert!(most == 0 || top_k.kept.len() / 2 < most);
             }
             let mut expected = items;
             expected.sort_unstable();
             expected.truncate(most);
-            prop_assert_eq!(foremost.sorted(), expected);
+            prop_assert_eq!(top_k.sorted(), expected);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What control entries add up to: the settings, the model and the sources under which the log is read.
 //!
-//! Facts depend on the *last* basis: a zone adopted after the events holds for them too, and a source that was reset
+//! Facts depend on the *last* control_state: a zone adopted after the events holds for them too, and a source that was reset
 //! takes its earlier generations back.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub struct SourceState {
 
 /// The fold of all control entries.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Basis {
+pub struct ControlState {
     /// The adopted settings.
     pub settings: Settings,
     /// The version of the time-zone rules they were adopted with; `None` before any were.
@@ -57,7 +57,7 @@ impl Effect {
     }
 }
 
-impl Basis {
+impl ControlState {
     /// Takes a control entry in.
     pub fn learn(&mut self, names: &Names, control: &Control) -> Effect {
         match control {
@@ -192,23 +192,29 @@ mod tests {
         let names = Names::new();
         let closed = ClosedDays { scope: Scope::Segment("smb".into()), from: Day(3), to: Day(4) };
         let settings = Settings { closed_days: vec![closed], ..Settings::default() };
-        let mut basis = Basis::default();
-        assert_eq!(basis.learn(&names, &Control::SettingsAdopted(adopted_of(&settings))), Effect::None);
-        assert_eq!(basis.settings, settings);
+        let mut control_state = ControlState::default();
+        assert_eq!(
+            control_state.learn(&names, &Control::SettingsAdopted(adopted_of(&settings))),
+            Effect::None
+        );
+        assert_eq!(control_state.settings, settings);
         let berlin = Settings { zone: "Europe/Berlin".into(), ..settings };
-        assert_eq!(basis.learn(&names, &Control::SettingsAdopted(adopted_of(&berlin))), Effect::Refold);
+        assert_eq!(
+            control_state.learn(&names, &Control::SettingsAdopted(adopted_of(&berlin))),
+            Effect::Refold
+        );
     }
 
     #[test]
     fn settings_of_other_time_zone_rules_are_told_until_they_are_adopted_again() {
-        let (names, mut basis) = (Names::new(), Basis::default());
-        assert_eq!(basis.other_tz_version(), None);
+        let (names, mut control_state) = (Names::new(), ControlState::default());
+        assert_eq!(control_state.other_tz_version(), None);
         let adopted = adopted_of(&Settings::default());
         let older = AdoptedSettings { tz_version: "1999a".into(), ..adopted.clone() };
-        basis.learn(&names, &Control::SettingsAdopted(older));
-        assert_eq!(basis.other_tz_version(), Some("1999a"));
-        basis.learn(&names, &Control::SettingsAdopted(adopted));
-        assert_eq!(basis.other_tz_version(), None);
+        control_state.learn(&names, &Control::SettingsAdopted(older));
+        assert_eq!(control_state.other_tz_version(), Some("1999a"));
+        control_state.learn(&names, &Control::SettingsAdopted(adopted));
+        assert_eq!(control_state.other_tz_version(), None);
     }
 
     #[test]

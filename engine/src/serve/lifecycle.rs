@@ -14,7 +14,7 @@ use crate::meters::{
 
 /// From the start of a process to its end.
 #[derive(Default)]
-pub struct Stage {
+pub struct Lifecycle {
     applied: AtomicU64,
     last: AtomicU64,
     is_stopping: AtomicBool,
@@ -24,7 +24,7 @@ pub struct Stage {
     pub pins: Arc<Pins<View>>,
 }
 
-impl Stage {
+impl Lifecycle {
     /// The log is being read: at `applied` of `last`.
     pub fn replaying(&self, applied: u64, last: u64) {
         self.applied.store(applied, Ordering::Relaxed);
@@ -82,7 +82,7 @@ impl Stage {
             let source = source.map_or("others", |source| view.names.text(source));
             meters.gauge(&PARKED, &[source]).set(events as f64);
         }
-        if let Some(clock) = view.basis.clock_at {
+        if let Some(clock) = view.control_state.clock_at {
             meters.gauge(&CLOCK, &[]).set(clock as f64 / MICROS);
         }
     }

@@ -10,8 +10,8 @@ use tidewatch_proto::v1;
 use tokio::sync::Semaphore;
 use tonic::metadata::MetadataMap;
 
+use super::api_error::ApiError;
 use super::convert::micros;
-use super::refusal::Refusal;
 use super::token::{Page, query_digest};
 use crate::fold::view::View;
 use crate::position::Position;
@@ -32,11 +32,11 @@ pub const LONG_CALLS_MAX: usize = 4;
 ///
 /// # Errors
 /// Outside the limits.
-pub fn page_size(asked: i32) -> Result<usize, Refusal> {
+pub fn page_size(asked: i32) -> Result<usize, ApiError> {
     match usize::try_from(asked) {
         Ok(0) => Ok(PAGE_SIZE_DEFAULT),
         Ok(size) if size <= PAGE_SIZE_MAX => Ok(size),
-        _ => Err(Refusal::InvalidPageSize {
+        _ => Err(ApiError::InvalidPageSize {
             asked,
             page_size_default: PAGE_SIZE_DEFAULT,
             page_size_max: PAGE_SIZE_MAX,
@@ -57,12 +57,12 @@ impl Asked {
     ///
     /// # Errors
     /// For a token that is damaged, of another query, or of another history.
-    pub fn new(method: &str, bare: &impl Message, token: &str, here: Position) -> Result<Self, Refusal> {
+    pub fn new(method: &str, bare: &impl Message, token: &str, here: Position) -> Result<Self, ApiError> {
         let query = query_digest(method, &bare.encode_to_vec());
         if token.is_empty() {
             return Ok(Self { query, resumed: None });
         }
-        let invalid = |problem| Refusal::InvalidPageToken { problem };
+        let invalid = |problem| ApiError::InvalidPageToken { problem };
         let page = Page::parse(token).ok_or(invalid("is none of this engine, or damaged"))?;
         if page.query != query {
             return Err(invalid("belongs to another request"));
@@ -93,12 +93,12 @@ impl Asked {
 ///
 /// # Errors
 /// When it is empty, unreadable, or `last` without an event.
-pub fn instant(asked: Option<&v1::AsOf>, view: &View) -> Result<Option<Micros>, Refusal> {
+pub fn instant(asked: Option<&v1::AsOf>, view: &View) -> Result<Option<Micros>, ApiError> {
     let Some(asked) = asked else { return Ok(None) };
     let at = match as_of(asked)? {
         AsOf::At(at) => at,
         AsOf::EndOf(day) => view.plan.calendar.end(day),
-        AsOf::Last => view.tenant.last_instant().ok_or_else(|| Refusal::InvalidAsOf {
+        AsOf::Last => view.tenant.last_instant().ok_or_else(|| ApiError::InvalidAsOf {
             problem: "last names no instant: no event was accepted yet".to_owned(),
         })?,
     };
@@ -109,8 +109,8 @@ pub fn instant(asked: Option<&v1::AsOf>, view: &View) -> Result<Option<Micros>, 
 ///
 /// # Errors
 /// When it is empty or unreadable.
-pub fn as_of(asked: &v1::AsOf) -> Result<AsOf, Refusal> {
-    let invalid = |problem: String| Refusal::InvalidAsOf { problem };
+pub fn as_of(asked: &v1::AsOf) -> Result<AsOf, ApiError> {
+    let invalid = |problem: String| ApiError::InvalidAsOf { problem };
     match &asked.instant {
         Some(v1::as_of::Instant::At(at)) => {
             let outside = || invalid(format!("{} s after 1970 is outside the years 1 to 9999", at.seconds));
@@ -151,8 +151,8 @@ static LONG_CALLS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(LONG_CA
 /// # Errors
 /// What the work says.
 pub async fn at_length<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
     let _permit = LONG_CALLS.acquire().await.expect("the semaphore is never closed");
     aside(work).await
 }
@@ -162,10 +162,10 @@ pub async fn at_length<T: Send + 'static>(
 /// # Errors
 /// What the work says.
 pub async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(Refusal::Internal { problem: format!("the answer panicked: {error}") }))
+    done.unwrap_or_else(|error| Err(ApiError::Internal { problem: format!("the answer panicked: {error}") }))
 }
 
 #[cfg(test)]

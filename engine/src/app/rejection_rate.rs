@@ -12,13 +12,13 @@ pub const JUDGED_RECORDS: u64 = 10_000;
 
 /// What became of the records of a stream since it was judged last.
 #[derive(Default, Debug)]
-pub(super) struct Refusals {
+pub(super) struct RejectionRate {
     records: u64,
     refused: u64,
     reasons: BTreeMap<Reason, u64>,
 }
 
-impl Refusals {
+impl RejectionRate {
     /// Counts a batch; says why the stream is to be paused, if it is.
     pub(super) fn judge(&mut self, source_name: &str, receipt: &Receipt) -> Option<Stopped> {
         let refused = receipt.rejected_count() + receipt.repeated_dead_letters;
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn half_of_the_records_may_be_refused_and_no_more() {
-        let mut refusals = Refusals::default();
+        let mut refusals = RejectionRate::default();
         assert_eq!(refusals.judge("app", &receipt(0, JUDGED_RECORDS - 1)), None, "too few to judge");
         let stopped = refusals.judge("app", &receipt(0, 1)).unwrap();
         assert_eq!(

@@ -11,7 +11,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use super::filter::FilterError;
 use crate::app::EngineError;
 use crate::control::adoption::{AdoptionError, MODEL_BYTES_MAX};
-use crate::write::sequencer::Refused;
+use crate::write::sequencer::CommandError;
 
 /// The domain of every `ErrorInfo` of this engine.
 pub const DOMAIN: &str = "tidewatch";
@@ -24,7 +24,7 @@ const PLACE_RETRY: Duration = Duration::from_secs(10);
 
 /// A refused call.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum ApiError {
     /// The tenant is not the one this directory holds.
     #[error(
         "this engine holds tenant {held:?}, not {asked:?}; set metadata \"tidewatch-tenant\" or ask another engine"
@@ -281,7 +281,7 @@ pub const REASONS: [Documented; 35] = [
     ("INTERNAL", Code::Internal),
 ];
 
-impl Refusal {
+impl ApiError {
     /// The stable reason.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -387,7 +387,7 @@ impl Refusal {
     }
 }
 
-impl From<EngineError> for Refusal {
+impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         let problem = error.to_string();
         match error {
@@ -398,12 +398,12 @@ impl From<EngineError> for Refusal {
                 Self::TooLong { field: "settings.model", bytes, most: MODEL_BYTES_MAX }
             }
             EngineError::Adoption(_) => Self::InvalidSettings { problem },
-            EngineError::Refused(refused) => match refused {
-                Refused::MappingChanged { .. } => Self::MappingChanged { problem },
-                Refused::SourceWasReset { .. } => Self::SourceWasReset { problem },
-                Refused::UnknownSource { .. } => Self::SourceUnknown { problem },
-                Refused::UnknownZone(_) => Self::InvalidSettings { problem },
-                Refused::SettingsChanged { current, .. } => {
+            EngineError::Command(refused) => match refused {
+                CommandError::MappingChanged { .. } => Self::MappingChanged { problem },
+                CommandError::SourceWasReset { .. } => Self::SourceWasReset { problem },
+                CommandError::UnknownSource { .. } => Self::SourceUnknown { problem },
+                CommandError::UnknownZone(_) => Self::InvalidSettings { problem },
+                CommandError::SettingsChanged { current, .. } => {
                     Self::SettingsChanged { problem, current: current.into() }
                 }
             },
@@ -413,8 +413,8 @@ impl From<EngineError> for Refusal {
     }
 }
 
-impl From<Refusal> for Status {
-    fn from(refusal: Refusal) -> Self {
+impl From<ApiError> for Status {
+    fn from(refusal: ApiError) -> Self {
         let message = refusal.to_string();
         let mut details = ErrorDetails::new();
         details.set_error_info(refusal.reason(), DOMAIN, refusal.metadata());
@@ -462,7 +462,7 @@ mod tests {
     #[test]
     fn a_refused_filter_names_field_and_offset() {
         let error = FilterError { offset: 7, problem: "expected a value".into() };
-        let status = Status::from(Refusal::InvalidFilter(error));
+        let status = Status::from(ApiError::InvalidFilter(error));
         assert_eq!(status.code(), Code::InvalidArgument);
         let details = status.get_error_details();
         let info = details.error_info().unwrap();
@@ -476,7 +476,7 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_says_when_to_ask_again() {
-        let status = Status::from(Refusal::PositionNotReached { wanted: 9, published: 3 });
+        let status = Status::from(ApiError::PositionNotReached { wanted: 9, published: 3 });
         assert_eq!(status.code(), Code::Unavailable);
         assert_eq!(status.get_error_details().retry_info().unwrap().retry_delay, Some(POSITION_RETRY));
         assert!(status.message().contains("position 9"));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tidewatch_proto::prost::Message;
 use tidewatch_proto::v1;
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use super::token::query_digest;
 use super::{convert, monotonic};
 use crate::app::Engine;
@@ -34,13 +34,13 @@ pub fn request(
     method: &str,
     (id, on_behalf_of): (&str, &str),
     message: &impl Message,
-) -> Result<Request, Refusal> {
+) -> Result<Request, ApiError> {
     if id.is_empty() || id.len() > REQUEST_ID_BYTES_MAX {
-        return Err(Refusal::RequestIdMissing { bytes_max: REQUEST_ID_BYTES_MAX });
+        return Err(ApiError::RequestIdMissing { bytes_max: REQUEST_ID_BYTES_MAX });
     }
     if on_behalf_of.len() > ON_BEHALF_OF_BYTES_MAX {
         let (bytes, most) = (on_behalf_of.len(), ON_BEHALF_OF_BYTES_MAX);
-        return Err(Refusal::TooLong { field: "on_behalf_of", bytes, most });
+        return Err(ApiError::TooLong { field: "on_behalf_of", bytes, most });
     }
     Ok(Request {
         actor: ACTOR_ANONYMOUS.into(),
@@ -56,7 +56,7 @@ type Place = v1::AdoptSettingsResponse;
 
 /// The answers of all methods.
 #[derive(Default)]
-pub struct Repeats {
+pub struct IdempotencyStore {
     remembered: Mutex<HashMap<Box<str>, Arc<Remembered>>>,
 }
 
@@ -67,19 +67,19 @@ struct Remembered {
     answer: Mutex<Option<Vec<u8>>>,
 }
 
-impl Repeats {
+impl IdempotencyStore {
     /// Knows what the engine's log had carried out when it was opened.
     pub fn of(engine: &Engine) -> Self {
-        let (repeats, now) = (Self::default(), monotonic());
+        let (idempotency, now) = (Self::default(), monotonic());
         for carried_out in engine.carried_out() {
             let request = &carried_out.request;
             let age_us = u64::try_from(engine.now().saturating_sub(request.at)).unwrap_or(0);
             let Some(left) = REMEMBERED_FOR.checked_sub(Duration::from_micros(age_us)) else { continue };
             let position = Some(convert::position(engine.position(carried_out.seq)));
-            let entry = repeats.entry(now, now + left, request);
+            let entry = idempotency.entry(now, now + left, request);
             *entry.answer() = Some(Place { position }.encode_to_vec());
         }
-        repeats
+        idempotency
     }
 
     /// Carries a request out, or answers as the first time. What was refused is tried again.
@@ -89,8 +89,8 @@ impl Repeats {
     pub fn once<A: Message + Default>(
         &self,
         request: &Request,
-        act: impl FnOnce() -> Result<A, Refusal>,
-    ) -> Result<A, Refusal> {
+        act: impl FnOnce() -> Result<A, ApiError>,
+    ) -> Result<A, ApiError> {
         let entry = self.claim(monotonic(), request)?;
         let mut answer = entry.answer();
         if let Some(answer) = answer.as_deref() {
@@ -109,9 +109,9 @@ impl Repeats {
     pub fn again<A: Message + Default>(
         &self,
         request: &Request,
-        act: impl FnOnce() -> Result<A, Refusal>,
+        act: impl FnOnce() -> Result<A, ApiError>,
         is_new: impl FnOnce(&A) -> bool,
-    ) -> Result<A, Refusal> {
+    ) -> Result<A, ApiError> {
         let entry = self.claim(monotonic(), request)?;
         let mut answer = entry.answer();
         let fresh = act()?;
@@ -126,9 +126,9 @@ impl Repeats {
         }
     }
 
-    fn claim(&self, now: Instant, request: &Request) -> Result<Arc<Remembered>, Refusal> {
+    fn claim(&self, now: Instant, request: &Request) -> Result<Arc<Remembered>, ApiError> {
         let entry = self.entry(now, now + REMEMBERED_FOR, request);
-        if entry.body == request.body { Ok(entry) } else { Err(Refusal::RequestIdReused) }
+        if entry.body == request.body { Ok(entry) } else { Err(ApiError::RequestIdReused) }
     }
 
     fn entry(&self, now: Instant, until: Instant, request: &Request) -> Arc<Remembered> {
@@ -163,40 +163,40 @@ mod tests {
 
     #[test]
     fn the_same_request_is_carried_out_once() {
-        let repeats = Repeats::default();
+        let idempotency = IdempotencyStore::default();
         let ask = |id, body, resolved| {
-            repeats.once(&request(id, body), || Ok(answer(resolved))).map(|answer| answer.resolved)
+            idempotency.once(&request(id, body), || Ok(answer(resolved))).map(|answer| answer.resolved)
         };
         assert_eq!(ask("a", 1, 10), Ok(10));
         assert_eq!(ask("a", 1, 11), Ok(10));
-        assert_eq!(ask("a", 2, 12), Err(Refusal::RequestIdReused));
+        assert_eq!(ask("a", 2, 12), Err(ApiError::RequestIdReused));
         assert_eq!(ask("b", 2, 13), Ok(13));
     }
 
     #[test]
     fn an_id_is_free_again_after_a_day() {
-        let (repeats, start) = (Repeats::default(), monotonic());
-        assert!(repeats.claim(start, &request("a", 1)).is_ok());
+        let (idempotency, start) = (IdempotencyStore::default(), monotonic());
+        assert!(idempotency.claim(start, &request("a", 1)).is_ok());
         let later = start + REMEMBERED_FOR;
-        assert!(repeats.claim(later - Duration::from_secs(1), &request("a", 2)).is_err());
-        assert!(repeats.claim(later, &request("a", 2)).is_ok());
+        assert!(idempotency.claim(later - Duration::from_secs(1), &request("a", 2)).is_err());
+        assert!(idempotency.claim(later, &request("a", 2)).is_ok());
     }
 
     #[test]
     fn what_was_refused_is_tried_again() {
-        let repeats = Repeats::default();
+        let idempotency = IdempotencyStore::default();
         let refused: Result<v1::ReplayDeadLettersResponse, _> =
-            repeats.once(&request("a", 1), || Err(Refusal::RequestIdReused));
-        assert_eq!(refused, Err(Refusal::RequestIdReused));
-        assert_eq!(repeats.once(&request("a", 1), || Ok(answer(7))), Ok(answer(7)));
+            idempotency.once(&request("a", 1), || Err(ApiError::RequestIdReused));
+        assert_eq!(refused, Err(ApiError::RequestIdReused));
+        assert_eq!(idempotency.once(&request("a", 1), || Ok(answer(7))), Ok(answer(7)));
     }
 
     #[test]
     fn a_repetition_that_brings_nothing_is_answered_as_the_first_time() {
-        let repeats = Repeats::default();
+        let idempotency = IdempotencyStore::default();
         let ask = |resolved| {
             let fresh = || Ok(answer(resolved));
-            repeats.again(&request("a", 1), fresh, |fresh| fresh.resolved > 0).unwrap().resolved
+            idempotency.again(&request("a", 1), fresh, |fresh| fresh.resolved > 0).unwrap().resolved
         };
         assert_eq!([ask(5), ask(0), ask(2), ask(0)], [5, 5, 2, 2]);
     }
