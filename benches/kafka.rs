@@ -95,9 +95,11 @@ impl Topic {
 /// Queues a record, waiting while the producer's queue is full.
 fn send(producer: &ThreadedProducer<DefaultProducerContext>, topic: &Topic, line: &[u8]) {
     let mut record = BaseRecord::<(), [u8]>::to(&topic.name).payload(line);
+    let mut since = None;
     while let Err((error, again)) = producer.send(record) {
         let full = RDKafkaErrorCode::QueueFull;
         assert!(matches!(error, KafkaError::MessageProduction(code) if code == full), "{error}");
+        assert!(since.get_or_insert_with(now).elapsed() < WAIT, "the queue stayed full for {WAIT:?}");
         thread::sleep(Duration::from_millis(1));
         record = again;
     }
@@ -198,10 +200,11 @@ fn consume(topic: &Topic, events: u64) -> Cost {
         consumer.assign(&assignment).expect("the partitions are there");
         let (mut seen, mut bytes) = (0, 0);
         while seen < events {
-            if let Some(message) = consumer.poll(Duration::from_millis(100)) {
-                bytes += message.expect("the broker answers").payload_len();
-                seen += 1;
-            }
+            let message = consumer.poll(WAIT);
+            let message =
+                message.unwrap_or_else(|| panic!("{seen} of {events} came, and none within {WAIT:?}"));
+            bytes += message.expect("the broker answers").payload_len();
+            seen += 1;
         }
         assert!(bytes > 0);
         consumer
@@ -215,8 +218,14 @@ fn poll(topic: &Topic, events: u64) -> Cost {
         let mut source = topic.source(&names);
         source.resume(&[]).expect("there is nothing to resume");
         let (mut batch, mut seen) = (RawBatch::default(), 0);
+        let mut since = now();
         while seen < events {
             source.poll(Duration::from_millis(100), &mut batch).expect("the topic stays as it is");
+            if batch.records.is_empty() {
+                assert!(since.elapsed() < WAIT, "{seen} of {events} came, and none within {WAIT:?}");
+            } else {
+                since = now();
+            }
             seen += batch.records.len() as u64;
             batch.clear();
         }

@@ -16,8 +16,13 @@ use tidewatch_engine::serve::reader::Reader;
 use tidewatch_ingest::limits::Limits;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::cost::now;
+
 /// Name of the thread that serves.
 pub const SERVER_THREAD: &str = "server";
+
+/// Longest time in which nothing new can be read before a workload counts as failed.
+const STANDSTILL_MAX: Duration = Duration::from_secs(60);
 
 /// An engine and its API.
 pub struct Serving {
@@ -80,10 +85,19 @@ impl Serving {
 /// Waits until a sequence can be read.
 ///
 /// # Panics
-/// When the engine has failed or keeps no state.
+/// When the engine has failed or keeps no state, or its view has stood still for [`STANDSTILL_MAX`].
 pub fn wait_for(engine: &Engine, seq: u64) {
-    while engine.view().expect("it was opened with a fold").position.seq < seq {
+    let (mut before, mut since) = (0, now());
+    loop {
+        let seen = engine.view().expect("it was opened with a fold").position.seq;
+        if seen >= seq {
+            return;
+        }
+        if seen != before {
+            (before, since) = (seen, now());
+        }
         assert_eq!(engine.failure(), None);
+        assert!(since.elapsed() < STANDSTILL_MAX, "the view stands still at {seen} on its way to {seq}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -404,13 +404,11 @@ fn completeness_follows_the_clock_when_idle_and_never_passes_the_backlog() {
     broker.produce(&topic, 0, std::iter::repeat_n(&value, 300));
     let opened = now();
     let mut reader = Reader::open(broker, &[&topic], "batch_bytes_max = 2000");
-    while reader.records.len() < 299 {
-        reader.poll();
-        assert!(
-            reader.records.len() >= 300 || reader.source.complete_through().is_none(),
-            "passed the backlog"
-        );
-    }
+    reader.until("all but the last record", |reader| {
+        let all = reader.records.len() >= 299;
+        assert!(all || reader.source.complete_through().is_none(), "passed the backlog");
+        all
+    });
     reader.until("complete after the backlog", |reader| reader.source.complete_through().is_some());
     let first = reader.source.complete_through().unwrap();
     assert!(first >= opened && first <= now());

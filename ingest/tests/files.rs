@@ -13,6 +13,9 @@ use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::source::{Polled, Source, Stopped};
 use tidewatch_projections::names::Names;
 
+/// More than any file of these tests has.
+const BATCHES_MAX: usize = 1_000;
+
 struct Read {
     /// (line number, content)
     lines: Vec<(u64, String)>,
@@ -29,6 +32,7 @@ fn read(source: &mut FileSource, names: &Names, checkpoints: &[Checkpoint]) -> R
         batch.clear();
         let polled = source.poll(Duration::ZERO, &mut batch)?;
         read.batches += 1;
+        assert!(read.batches <= BATCHES_MAX, "it does not end");
         for record in &batch.records {
             let Origin::Line { digest, line } = record.origin else { panic!("a line of a file") };
             read.lines

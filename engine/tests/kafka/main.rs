@@ -3,6 +3,8 @@
 #[expect(dead_code, reason = "the reader's own tests do more to a broker")]
 #[path = "../../../ingest/tests/support/mod.rs"]
 mod broker;
+#[path = "../remote/child.rs"]
+mod child;
 #[path = "../shard/dataset.rs"]
 mod dataset;
 mod expected;
@@ -13,3 +15,5 @@ mod stops;
 #[path = "../shard/support.rs"]
 mod support;
 mod trace;
+#[path = "../shard/wait.rs"]
+mod wait;

@@ -5,11 +5,13 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::Pid;
 use tidewatch_engine::storage::directory::Directory;
 use tidewatch_engine::storage::log::Entry;
 use tidewatch_projections::names::Names;
 
 use crate::broker::Broker;
+use crate::child;
 use crate::support::Shard;
 
 /// A data directory and the configuration of its sources.
@@ -47,13 +49,9 @@ impl Program {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        let output = Command::new(env!("CARGO_BIN_EXE_tidewatch"))
-            .args(arguments)
-            .arg("--data")
-            .arg(self.shard.path())
-            .env_remove("TIDEWATCH_DATA")
-            .output();
-        output.expect("the program was built with the test")
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidewatch"));
+        command.args(arguments).arg("--data").arg(self.shard.path()).env_remove("TIDEWATCH_DATA");
+        child::output(&mut command)
     }
 
     /// Reads all there is. Gives what it wrote to standard error, as an error if it failed.
@@ -76,7 +74,8 @@ impl Program {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let line = log.find(|line| line.contains("serving gRPC")).expect("it serves");
+        let serving = || log.find(|line| line.contains("serving gRPC")).expect("it serves");
+        let line = child::killed_when_late(Pid::from_child(&child), serving).expect("it serves in time");
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         let address = line["address"].as_str().unwrap().to_owned();
         // Read to the end, so that it never waits for its log.
@@ -120,20 +119,16 @@ pub struct Running {
 impl Running {
     /// A command that asks it and must succeed; answers what it wrote.
     pub fn command(&self, arguments: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_tidewatch"))
-            .args(arguments)
-            .args(["--server", &self.address])
-            .env_remove("TIDEWATCH_DATA")
-            .output()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidewatch"));
+        command.args(arguments).args(["--server", &self.address]).env_remove("TIDEWATCH_DATA");
+        let output = child::output(&mut command);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Asks it to end, and waits until it has.
     pub fn stop(mut self) {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success() && self.child.wait().unwrap().success(), "a stop is clean");
+        assert!(child::stop(&mut self.child).success(), "a stop is clean");
     }
 }
 

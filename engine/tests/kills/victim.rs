@@ -15,6 +15,8 @@ use tidewatch_engine::failpoint::{Place, VARIABLE};
 
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 const SIGKILL: i32 = 9;
+/// Longest that the system takes to end a killed process: it may have much memory and a busy disk.
+const KILLED_WITHIN: Duration = Duration::from_secs(60);
 
 /// How the program is started.
 pub struct Program {
@@ -89,10 +91,11 @@ impl Victim {
     /// Kills it, unless it ended before.
     ///
     /// # Errors
-    /// When it had failed.
+    /// When it had failed, or does not end.
     pub fn kill(mut self) -> Result<End, String> {
         self.child.kill().expect("one's own process can be killed");
-        Ok(self.wait(Duration::MAX)?.expect("it is waited for without a limit"))
+        let ended = self.wait(KILLED_WITHIN)?;
+        ended.ok_or_else(|| format!("the program still runs {KILLED_WITHIN:?} after it was killed"))
     }
 }
 

@@ -1,15 +1,13 @@
 //! Imports that break off: the client killed, the engine killed. Run again, they end where a whole one ends.
 
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tidewatch_engine::serve::services::imports::BATCH_BYTES_MAX;
 
+use crate::child;
 use crate::places::{Directory, Files, Place, Server, fleet, program};
-
-/// How long a part of the test may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::wait::wait_until;
 
 struct Broken {
     files: Files,
@@ -49,14 +47,10 @@ impl Broken {
 
     /// Waits until some of the file is in the log, and not all of it.
     fn wait_until_it_runs(&self) -> u64 {
-        let began = now();
-        while now() - began < PATIENCE {
-            let events = self.events();
-            if events > 0 {
-                return events;
-            }
-        }
-        panic!("nothing was imported");
+        wait_until("something is imported", || match self.events() {
+            0 => Err(0),
+            events => Ok(events),
+        })
     }
 
     fn events(&self) -> u64 {
@@ -84,11 +78,6 @@ impl Broken {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "only the patience of a test is measured")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 #[test]
 fn an_import_whose_client_was_killed_is_run_again() {
     let broken = Broken::new();
@@ -97,11 +86,10 @@ fn an_import_whose_client_was_killed_is_run_again() {
     client.kill().unwrap();
     client.wait().unwrap();
     // What was on its way is still taken.
-    let began = now();
-    let is_over = || broken.server.says(&["source", "list", "--json"]).contains("\"state\":\"ended\"");
-    while !is_over() {
-        assert!(now() - began < PATIENCE, "the import did not end with its client");
-    }
+    wait_until("the import ends with its client", || {
+        let sources = broken.server.says(&["source", "list", "--json"]);
+        sources.contains("\"state\":\"ended\"").then_some(()).ok_or(sources)
+    });
     let before = broken.events();
     assert!(before < broken.lines, "the client was killed too late to prove anything");
     broken.ends_whole(before);
@@ -113,7 +101,7 @@ fn an_import_whose_engine_was_killed_is_run_again() {
     let client = broken.import();
     broken.wait_until_it_runs();
     broken.server.kill();
-    let told = client.wait_with_output().unwrap();
+    let told = child::output_of(client);
     assert_eq!(told.status.code(), Some(1), "the client says that it broke off");
     assert!(!told.stderr.is_empty());
     broken.server.start_again();
@@ -133,7 +121,7 @@ fn an_engine_that_stops_ends_its_imports_and_says_so() {
     let client = broken.import();
     broken.wait_until_it_runs();
     broken.server.stop();
-    let told = client.wait_with_output().unwrap();
+    let told = child::output_of(client);
     let stderr = String::from_utf8(told.stderr).unwrap();
     assert!(told.status.code() == Some(1) && stderr.contains("shutting down"), "{stderr}");
     broken.server.start_again();

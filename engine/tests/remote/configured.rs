@@ -3,14 +3,15 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::child;
 use crate::places::{Directory, Place as _, Said, Server, program};
+use crate::wait::wait_until;
 
 fn said(arguments: &[&str]) -> Said {
-    Said::from(program().args(arguments).output().unwrap())
+    Said::from(child::output(program().args(arguments)))
 }
 
 fn write(root: &Path, name: &str, text: &str) -> String {
@@ -82,14 +83,10 @@ fn an_interrupted_demo_leaves_no_directory_behind() {
         .spawn()
         .unwrap();
     let is_empty = || std::fs::read_dir(root.path()).unwrap().next().is_none();
-    let began = Instant::now();
-    while is_empty() && began.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert!(!is_empty(), "a demo works in a temporary directory");
+    wait_until("a demo works in a temporary directory", || (!is_empty()).then_some(()).ok_or("nothing"));
     let asked = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
     assert!(asked.success());
-    let said = Said::from(demo.wait_with_output().unwrap());
+    let said = Said::from(child::output_of(demo));
     assert!(said.code == Some(1) && said.stderr.contains("interrupted"), "{}", said.stderr);
     assert!(is_empty());
 }

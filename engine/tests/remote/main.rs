@@ -1,7 +1,10 @@
 //! The program as it is called: on a directory by `--data`, and on a running engine by `--server`, which must say the same.
 
 mod broken;
+mod child;
 mod configured;
 mod parity;
 mod places;
 mod requests;
+#[path = "../shard/wait.rs"]
+mod wait;

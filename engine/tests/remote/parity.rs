@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use crate::child;
 use crate::places::{Directory, Files, Place, Said, Server, fleet, program, shuffled};
 
 const MODEL: &str = "[metrics]\n\
@@ -308,13 +309,13 @@ fn read_the_log(both: &Both) {
 fn both_places_at_once_are_refused_and_the_environment_is_only_a_default() {
     let both = Both::new();
     let named = [both.directory.named(), both.server.named()].concat();
-    let refused = Said::from(program().arg("digest").args(&named).output().unwrap());
+    let refused = Said::from(child::output(program().arg("digest").args(&named)));
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("give one of them"), "{}", refused.stderr);
     let nobody = both.files.path("nobody");
-    let by_default =
-        program().args(["digest", "--server", both.server.address()]).env("TIDEWATCH_DATA", nobody).output();
-    assert_eq!(Said::from(by_default.unwrap()).stdout, both.server.says(&["digest"]));
-    let neither = Said::from(program().arg("digest").output().unwrap());
+    let mut by_default = program();
+    by_default.args(["digest", "--server", both.server.address()]).env("TIDEWATCH_DATA", nobody);
+    assert_eq!(Said::from(child::output(&mut by_default)).stdout, both.server.says(&["digest"]));
+    let neither = Said::from(child::output(program().arg("digest")));
     assert_eq!(neither.code, Some(2), "{}", neither.stderr);
 }

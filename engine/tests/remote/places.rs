@@ -5,8 +5,11 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
+use rustix::process::Pid;
 use tempfile::TempDir;
 use tidewatch_ingest::fleet::{Day, Fleet, Shape};
+
+use crate::child;
 
 /// Ports of its own choice, so that several run beside each other.
 const CONFIG: &str =
@@ -40,8 +43,7 @@ pub trait Place {
 
     /// Runs a command there.
     fn run(&self, arguments: &[&str]) -> Said {
-        let output = program().args(arguments).args(self.named()).output();
-        Said::from(output.expect("the program was built with the test"))
+        Said::from(child::output(program().args(arguments).args(self.named())))
     }
 
     /// A command that must succeed; answers what it wrote.
@@ -90,7 +92,8 @@ impl Server {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let address = address(&mut log);
+        let address = child::killed_when_late(Pid::from_child(&child), || address(&mut log));
+        let address = address.expect("it serves in time");
         self.log = Some(std::thread::spawn(move || log.lines().for_each(drop)));
         self.running = Some((child, address));
     }
@@ -102,9 +105,7 @@ impl Server {
     /// Asks it to end, and waits until it has.
     pub fn stop(&mut self) {
         let (mut child, _) = self.running.take().expect("it runs");
-        let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
-        assert!(child.wait().unwrap().success(), "a stop is clean");
+        assert!(child::stop(&mut child).success(), "a stop is clean");
         self.log.take().unwrap().join().unwrap();
     }
 

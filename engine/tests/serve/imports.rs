@@ -1,9 +1,11 @@
 //! Imports: what a client sends, what the engine makes of it, and what it refuses.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tidewatch_proto::v1;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 use v1::import_records_request::Part;
@@ -12,6 +14,9 @@ use v1::import_records_response::Answer;
 use crate::support::{Served, refused, usage};
 
 const DIGEST: &str = "00112233445566778899aabbccddeeff";
+
+/// Longest wait for one answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An import as a client holds it.
 struct Import {
@@ -43,7 +48,9 @@ impl Import {
     }
 
     async fn next(&mut self) -> Result<Answer, Status> {
-        Ok(self.answers.message().await?.expect("an answer").answer.expect("it says something"))
+        let answer = timeout(PATIENCE, self.answers.message()).await;
+        let answer = answer.unwrap_or_else(|_| panic!("an import was not answered within {PATIENCE:?}"))?;
+        Ok(answer.expect("an answer").answer.expect("it says something"))
     }
 
     async fn send(&self, part: Part) {
@@ -173,17 +180,22 @@ async fn a_reset_a_stop_and_too_many_imports_are_told() {
 async fn a_client_that_goes_leaves_its_place_to_others() {
     let served = Served::new(&[]).await;
     for number in 0..20 {
-        let (import, _) = loop {
-            match Import::begin(&served, opening(&format!("r{number}"), "pushed", "")).await {
-                Ok(mut import) => match import.next().await.unwrap() {
-                    Answer::Opened(opened) => break (import, opened),
-                    Answer::Summary(summary) => panic!("{summary:?}"),
-                },
-                // The one before is just going.
-                Err(status) if status.code() == Code::ResourceExhausted => tokio::task::yield_now().await,
-                Err(status) => panic!("{status:?}"),
+        let mut refusals = 0;
+        let opened = async {
+            loop {
+                match Import::begin(&served, opening(&format!("r{number}"), "pushed", "")).await {
+                    Ok(mut import) => match import.next().await.unwrap() {
+                        Answer::Opened(_) => break import,
+                        Answer::Summary(summary) => panic!("{summary:?}"),
+                    },
+                    // The one before is just going.
+                    Err(status) if status.code() == Code::ResourceExhausted => refusals += 1,
+                    Err(status) => panic!("{status:?}"),
+                }
+                tokio::task::yield_now().await;
             }
         };
-        drop(import);
+        let opened = timeout(PATIENCE, opened).await;
+        drop(opened.unwrap_or_else(|_| panic!("no place within {PATIENCE:?}, {refusals} refusals")));
     }
 }

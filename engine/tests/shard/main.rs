@@ -7,3 +7,4 @@ mod expected;
 mod pipeline;
 mod rejection_rate;
 mod support;
+mod wait;

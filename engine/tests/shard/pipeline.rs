@@ -7,6 +7,7 @@ use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::settings::Settings;
 
 use crate::support::{Answer, Shard, import};
+use crate::wait::wait_until;
 
 const MODEL: &str = "
 [metrics]
@@ -92,9 +93,10 @@ fn a_running_engine_shows_what_a_rebuild_shows() {
     }
     let durable = *engine.durable().borrow();
     let mut published = engine.published().unwrap().watch();
-    while *published.borrow_and_update() < durable {
-        std::thread::yield_now();
-    }
+    wait_until("a view of all that is durable", || {
+        let seen = *published.borrow_and_update();
+        (seen >= durable).then_some(()).ok_or(seen)
+    });
     let view = engine.view().unwrap();
     let live =
         tidewatch_engine::read::digest::of_view(&view, &engine.history(), AsOf::Last, 2).unwrap().to_string();
@@ -171,9 +173,10 @@ fn a_live_engine_folds_anew_under_another_zone() {
     let settings = Settings { zone: "America/New_York".into(), ..Settings::default() };
     let position = engine.submit(Command::Adopt(Box::new(settings.into()))).unwrap();
     let mut published = engine.published().unwrap().watch();
-    while *published.borrow_and_update() < position.seq {
-        std::thread::yield_now();
-    }
+    wait_until("a view under the new settings", || {
+        let seen = *published.borrow_and_update();
+        (seen >= position.seq).then_some(()).ok_or(seen)
+    });
     let view = engine.view().unwrap();
     assert_eq!(&*view.control_state.settings.zone, "America/New_York");
     let live =

@@ -382,6 +382,8 @@ fn frames_out_of_order_are_refused_without_harm() {
 
 #[test]
 fn a_full_disk_refuses_a_frame_and_takes_it_later() {
+    // More than fits what is reserved ahead of the end.
+    const SEQ_MAX: u64 = 1 << 20;
     let names = Arc::new(Names::new());
     let full = |disk: &SimulatedDisk| {
         disk.set_faults(Faults { capacity_bytes: Some(disk.used_bytes()), ..Faults::default() });
@@ -392,6 +394,7 @@ fn a_full_disk_refuses_a_frame_and_takes_it_later() {
         write(&mut writer, &names, 3, 10);
         full(&disk);
         let refused = loop {
+            assert!(writer.next_seq() < SEQ_MAX, "the full disk took every frame");
             let frame = frame(&names, writer.next_seq(), 10);
             if let Err(error) = writer.append(&frame) {
                 break error;

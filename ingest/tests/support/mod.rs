@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -145,9 +145,11 @@ impl Broker {
             if let Some(value) = &value {
                 record = record.payload(value.as_ref());
             }
+            let deadline = Instant::now() + WAIT;
             while let Err((error, again)) = producer.send(record) {
                 let full = rdkafka::error::RDKafkaErrorCode::QueueFull;
                 assert!(matches!(error, KafkaError::MessageProduction(code) if code == full), "{error}");
+                assert!(Instant::now() < deadline, "the queue stayed full for {WAIT:?}");
                 producer.poll(Duration::from_millis(10));
                 record = again;
             }
@@ -180,9 +182,9 @@ fn run(directory: &Path, arguments: &[&str]) -> String {
 
 /// Tries until it holds; fails after [`WAIT`].
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + WAIT;
+    let deadline = Instant::now() + WAIT;
     while !holds() {
-        assert!(std::time::Instant::now() < deadline, "not within {WAIT:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {WAIT:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -195,14 +197,16 @@ impl Wake for Unpark {
     }
 }
 
-/// Waits for an answer of the admin client.
+/// Waits for an answer of the admin client, which itself gives up after [`WAIT`].
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut future = pin!(future);
+    let deadline = Instant::now() + 2 * WAIT;
     loop {
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
+            Poll::Pending => std::thread::park_timeout(WAIT),
         }
+        assert!(Instant::now() < deadline, "the admin client neither answered nor gave up");
     }
 }
