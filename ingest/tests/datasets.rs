@@ -24,24 +24,24 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The folder of a set, or why its test is skipped.
+/// The folder of a set.
+///
+/// # Panics
+/// When it is not there: the tests are `#[ignore]` and asked for only where it is.
 #[expect(
     clippy::disallowed_methods,
     reason = "where the sets lie is a matter of the machine that runs the tests"
 )]
-#[expect(clippy::print_stderr, reason = "a skipped test says why")]
-fn set(name: &str) -> Option<PathBuf> {
+fn set(name: &str) -> PathBuf {
     let sets =
         std::env::var_os("TIDEWATCH_DATASETS").map_or_else(|| root().join("../shared/data"), PathBuf::from);
     let folder = sets.join(name);
-    if folder.join("events.jsonl.gz").exists() {
-        return Some(folder);
-    }
-    eprintln!(
-        "skipped: there is no data set {}; set TIDEWATCH_DATASETS to the folder of the sets",
+    assert!(
+        folder.is_dir(),
+        "there is no data set {}; set TIDEWATCH_DATASETS to the folder of the sets",
         folder.display()
     );
-    None
+    folder
 }
 
 fn deployed(name: &str) -> String {
@@ -92,7 +92,7 @@ const DAY: i64 = 86_400_000_000;
 
 /// Every row of `expected.csv`, from the mapped events by plain counting.
 fn counts_hold(name: &str, mapping: &str) {
-    let Some(folder) = set(name) else { return };
+    let folder = set(name);
     let mapped = map(&folder, &deployed(mapping));
     assert_eq!(mapped.records, records_of(&folder), "{name}: one own event a record");
     let model = deployed(&format!("{name}.expected.toml"));
@@ -165,44 +165,51 @@ fn counts_hold(name: &str, mapping: &str) {
 }
 
 #[test]
-fn openstack_vendors() {
+#[ignore = "needs the public data sets"]
+fn data_set_openstack_vendors() {
     counts_hold("openstack-vendors", "openstack-vendors.toml");
 }
 
 #[test]
-fn online_retail_b2b() {
+#[ignore = "needs the public data sets"]
+fn data_set_online_retail_b2b() {
     counts_hold("online-retail-b2b", "online-retail-b2b.toml");
 }
 
 #[test]
-fn itsm_tickets() {
+#[ignore = "needs the public data sets"]
+fn data_set_itsm_tickets() {
     counts_hold("itsm-tickets", "itsm-tickets.toml");
 }
 
 #[test]
-fn ravenstack() {
+#[ignore = "needs the public data sets"]
+fn data_set_ravenstack() {
     counts_hold("ravenstack", "ravenstack.toml");
 }
 
 #[test]
-fn nab_activity() {
-    let Some(folder) = set("nab-activity") else { return };
+#[ignore = "needs the public data sets"]
+fn data_set_nab_activity() {
+    let folder = set("nab-activity");
     let mapped = map(&folder, &deployed("nab-activity.toml"));
     assert_eq!(mapped.records, records_of(&folder));
     assert!(mapped.events.iter().all(|event| event.quantity.is_some() && event.feature.is_some()));
 }
 
 #[test]
-fn the_mapping_of_the_neutral_form_counts_every_set_alike() {
+#[ignore = "needs the public data sets"]
+fn the_mapping_of_the_neutral_form_counts_every_data_set_alike() {
     for name in ["openstack-vendors", "online-retail-b2b", "itsm-tickets", "ravenstack"] {
         counts_hold(name, "events-jsonl.toml");
     }
 }
 
 #[test]
-fn a_guess_takes_every_record_of_every_set() {
+#[ignore = "needs the public data sets"]
+fn a_guess_takes_every_record_of_every_data_set() {
     for name in ["openstack-vendors", "online-retail-b2b", "itsm-tickets", "ravenstack", "nab-activity"] {
-        let Some(folder) = set(name) else { continue };
+        let folder = set(name);
         let limits = Limits::default();
         let input = Input::Path(folder.join("events.jsonl.gz"));
         let mut source = FileSource::new("set", Arc::new(Names::new()), vec![input], limits.record_bytes_max);

@@ -1,5 +1,4 @@
 //! The public data sets and what they state about themselves.
-#![expect(clippy::print_stderr, reason = "a skipped data set is told where the test runner shows it")]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests find and read the files of the sets and of the project"
@@ -23,16 +22,20 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// The set where it is there; says so where it is not.
-    pub fn find(name: &'static str) -> Option<Self> {
+    /// The set, from where `TIDEWATCH_DATASETS` says or from beside the project.
+    ///
+    /// # Panics
+    /// When it is not there: its tests are `#[ignore]` and asked for only where it is.
+    pub fn of(name: &'static str) -> Self {
         let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
         let sets = std::env::var_os("TIDEWATCH_DATASETS").map_or_else(beside, PathBuf::from);
         let folder = sets.join(name);
-        if !folder.is_dir() {
-            eprintln!("skipped: no data set {name}; set TIDEWATCH_DATASETS to the folder of the sets");
-            return None;
-        }
-        Some(Self { name, folder })
+        assert!(
+            folder.is_dir(),
+            "there is no data set {}; set TIDEWATCH_DATASETS to the folder of the sets",
+            folder.display()
+        );
+        Self { name, folder }
     }
 
     /// Its events.
