@@ -3,6 +3,7 @@
 //! The fleet of `ingest` is lifelike and has all types; this one has exactly as many accounts, people and features as it is
 //! asked for, and its events cost little to make.
 
+use tidewatch_ingest::random::Random;
 use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::{Actor, Event, Micros, Subject};
 use tidewatch_projections::names::{Names, Symbol};
@@ -125,12 +126,12 @@ fn busy(random: u64, count: usize) -> usize {
     ((even * even * count as f64) as usize).min(count - 1)
 }
 
-/// SplitMix64: a draw by number, without a state.
+/// What SplitMix64 adds to its state at each draw.
+const SPLIT_MIX_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Draw `number` of the SplitMix64 stream of seed 0, counted from 0, without the draws before it.
 pub fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    Random::new(number.wrapping_mul(SPLIT_MIX_STEP)).bits()
 }
 
 #[cfg(test)]
@@ -148,6 +149,12 @@ mod tests {
         let busiest: Vec<Symbol> = (0..10).map(|number| population.account(number)).collect();
         let theirs = events.iter().filter(|event| busiest.contains(&event.account().unwrap())).count();
         assert!((5_500..7_500).contains(&theirs), "{theirs} of 20,000");
+    }
+
+    #[test]
+    fn a_draw_by_number_is_the_draw_of_the_stream() {
+        let mut stream = Random::new(0);
+        assert!((0..100).all(|number| mix(number) == stream.bits()));
     }
 
     #[test]

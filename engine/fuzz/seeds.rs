@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use tidewatch_engine::position::Position;
 use tidewatch_engine::serve::token::{Page, position_token};
 use tidewatch_engine::storage::disk::Disk;
-use tidewatch_engine::storage::disk::random::Random;
 use tidewatch_engine::storage::disk::simulated::{Faults, SimulatedDisk};
 use tidewatch_engine::storage::log::{FrameBuilder, LogOptions, LogWriter};
 use tidewatch_ingest::fleet::{Fleet, Shape};
+use tidewatch_ingest::random::Random;
 use tidewatch_projections::model;
 use tidewatch_projections::names::Names;
 
@@ -67,7 +67,7 @@ fn main() {
     let batches = lines.chunks(3).zip([0, 6, 7, 128, 135]);
     write("records", batches.map(|(lines, style)| [vec![style], lines.join(&b'\n')].concat()).collect());
     let mut random = Random::new(1);
-    let mut noise = |bytes: usize| (0..bytes).map(|_| random.next_u64() as u8).collect::<Vec<u8>>();
+    let mut noise = |bytes: usize| (0..bytes).map(|_| random.bits() as u8).collect::<Vec<u8>>();
     write("log", (1..12).map(|size| noise(40 * size)).collect());
     write("log_bytes", segments());
     write("filter", texts(&FILTERS));

@@ -17,7 +17,6 @@ mod contract;
 mod desk;
 mod happening;
 mod journey;
-mod random;
 mod season;
 mod stream;
 mod today;
@@ -34,13 +33,14 @@ pub use cast::{AccountTruth, DECK, Role, Truth};
 pub use season::Rhythm;
 pub use stream::{FleetSource, Horizon};
 
+use crate::random::Random;
 use cast::{OUTAGE_AFTER_DAYS, OUTAGE_DAYS, TRIAL_DAYS};
 use company::Company;
 use contract::Contract;
 use desk::Desk;
 use happening::{Happening, Note, Pen, System};
 use journey::Journey;
-use random::Random;
+
 use season::{COUNTRIES, epoch_day};
 use today::Today;
 use traffic::{Moment, Traffic};

@@ -7,6 +7,7 @@
 //! Progress travels with the records it covers, into the same frame of the log; the broker's own commits are for
 //! lag tools only.
 
+pub mod random;
 pub mod reject;
 pub mod limits;
 pub mod checkpoint;

@@ -4,7 +4,6 @@
 //! Paths are relative to the root, with `/` between their parts: `log/00000000000000000001-000000000001.seg`.
 
 pub mod lock;
-pub mod random;
 pub mod real;
 pub mod simulated;
 

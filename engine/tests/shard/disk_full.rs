@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tidewatch_engine::app::{Engine, Options};
-use tidewatch_engine::storage::disk::random::Random;
 use tidewatch_engine::storage::log::verify;
+use tidewatch_ingest::random::{Random, SplitMix64};
 
 use crate::support::{Shard, import};
 use crate::wait::wait_until;
@@ -51,8 +51,8 @@ impl Drop for SmallDisk {
     }
 }
 
-fn line(number: usize, random: &mut Random) -> String {
-    let noise: String = (0..LINE_BYTES / 16).map(|_| format!("{:016x}", random.next_u64())).collect();
+fn line(number: usize, random: &mut Random<SplitMix64>) -> String {
+    let noise: String = (0..LINE_BYTES / 16).map(|_| format!("{:016x}", random.bits())).collect();
     format!(
         r#"{{"id":"{number}","account":"a{}","type":"page_viewed","occurred_at":"2024-02-01T10:00:00Z","properties":{{"noise":"{noise}"}}}}"#,
         number % 7

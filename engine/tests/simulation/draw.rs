@@ -1,28 +1,28 @@
 //! Everything a seed decides, from one stream of numbers.
 
-use tidewatch_engine::storage::disk::random::Random;
+use tidewatch_ingest::random::{Random, SplitMix64};
 
 /// The draws of one part of a simulation.
 #[derive(Clone)]
-pub struct Draw(Random);
+pub struct Draw(Random<SplitMix64>);
 
 impl Draw {
     /// The draws of a seed.
     pub fn new(seed: u64) -> Self {
         // Neighbouring seeds must not give neighbouring streams.
         let mut random = Random::new(seed ^ 0x5851_f42d_4c95_7f2d);
-        let start = random.next_u64();
+        let start = random.bits();
         Self(Random::new(start))
     }
 
     /// Draws of their own for a part, so that more draws elsewhere change nothing there.
     pub fn fork(&mut self) -> Self {
-        Self(Random::new(self.0.next_u64()))
+        Self(Random::new(self.0.bits()))
     }
 
     /// Any number.
     pub fn any(&mut self) -> u64 {
-        self.0.next_u64()
+        self.0.bits()
     }
 
     /// A number below `bound`.
@@ -32,12 +32,12 @@ impl Draw {
 
     /// A number from `least` to `most`, both included.
     pub fn range(&mut self, least: i64, most: i64) -> i64 {
-        least + self.0.below((most - least + 1) as u64) as i64
+        self.0.between(least, most)
     }
 
     /// Whether something happens that does so `times` in a thousand.
     pub fn often(&mut self, times: u64) -> bool {
-        self.0.below(1000) < times
+        self.0.chance_in(times, 1000)
     }
 
     /// One of these.
@@ -52,20 +52,11 @@ impl Draw {
 
     /// An index, each as likely as its weight.
     pub fn weighted(&mut self, weights: &[u32]) -> usize {
-        let mut left = self.0.below(weights.iter().map(|weight| u64::from(*weight)).sum());
-        for (index, weight) in weights.iter().enumerate() {
-            if left < u64::from(*weight) {
-                return index;
-            }
-            left -= u64::from(*weight);
-        }
-        unreachable!("what was drawn is below the sum of all weights")
+        self.0.weighted(weights)
     }
 
     /// Any order of these.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
+        self.0.shuffle(items);
     }
 }

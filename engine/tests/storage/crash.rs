@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tidewatch_engine::storage::disk::random::Random;
 use tidewatch_engine::storage::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
 use tidewatch_engine::storage::log::{Ended, LogError};
+use tidewatch_ingest::random::{Random, SplitMix64};
 use tidewatch_projections::names::Names;
 
 use crate::support::{check_true, frame, open, read};
@@ -13,7 +13,7 @@ const SEEDS: u64 = 300;
 const SEGMENT_BYTES: u64 = 6000;
 
 /// A life of the machine: opens, writes for a while, and ends in some way. Gives the last sequence known to be durable, or what it said.
-fn live(disk: &SimulatedDisk, random: &mut Random, durable: u64) -> Result<u64, String> {
+fn live(disk: &SimulatedDisk, random: &mut Random<SplitMix64>, durable: u64) -> Result<u64, String> {
     let names = Arc::new(Names::new());
     let (mut writer, opened) = match open(disk, SEGMENT_BYTES) {
         Ok(opened) => opened,
@@ -30,14 +30,14 @@ fn live(disk: &SimulatedDisk, random: &mut Random, durable: u64) -> Result<u64, 
         if writer.append(&frame).is_err() {
             return Ok(known);
         }
-        if random.chance(ALWAYS / 2) {
+        if random.chance_in(1, 2) {
             match writer.sync() {
                 Ok(durable) => known = durable.seq,
                 Err(_) => return Ok(known),
             }
         }
     }
-    if random.chance(ALWAYS / 4)
+    if random.chance_in(1, 4)
         && let Ok(durable) = writer.close()
     {
         known = durable.seq;
@@ -53,7 +53,7 @@ pub fn run(seed: u64) -> Result<(), String> {
     let mut durable = 0;
     for _ in 0..8 {
         durable = live(&disk, &mut random, durable)?;
-        if random.chance(ALWAYS / 3) {
+        if random.chance_in(1, 3) {
             disk.kill();
         } else {
             disk.crash();

@@ -162,8 +162,8 @@ fn a_copy_of_a_frame_inside_a_record_is_no_frame() {
     let mut builder =
         tidewatch_engine::storage::log::FrameBuilder::new(Arc::clone(&names), opened.last_seq + 1);
     // Not to be compressed away: the copy lies plainly in the file.
-    let mut random = tidewatch_engine::storage::disk::random::Random::new(5);
-    let mut payload: Vec<u8> = (0..2000).map(|_| random.next_u64() as u8).collect();
+    let mut random = tidewatch_ingest::random::Random::new(5);
+    let mut payload: Vec<u8> = (0..2000).map(|_| random.bits() as u8).collect();
     payload.extend_from_slice(&copied[..1000]);
     builder.push_control(1, &payload).unwrap();
     let recorded_at = opened.recorded_at.unwrap();

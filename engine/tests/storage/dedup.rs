@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tidewatch_engine::storage::dedup::{Dedup, DedupOpened, DedupOptions, RUNS_MAX, Verdict};
 use tidewatch_engine::storage::disk::Disk;
-use tidewatch_engine::storage::disk::random::Random;
-use tidewatch_engine::storage::disk::simulated::{ALWAYS, Faults, SimulatedDisk};
+use tidewatch_engine::storage::disk::simulated::{Faults, SimulatedDisk};
+use tidewatch_ingest::random::Random;
 
 fn options() -> DedupOptions {
     DedupOptions { dir: "dedup".into(), lineage: 5, memory_bytes_max: 0 }
@@ -18,7 +18,7 @@ fn open(disk: &SimulatedDisk, log_seq: u64) -> (Dedup, DedupOpened) {
 
 fn key(number: u64) -> u128 {
     let mut random = Random::new(number);
-    u128::from(random.next_u64()) << 64 | u128::from(random.next_u64())
+    u128::from(random.bits()) << 64 | u128::from(random.bits())
 }
 
 /// The log as deduplication sees it: the key number and fingerprint of each sequence from 1.
@@ -99,13 +99,13 @@ fn run(seed: u64) -> Result<(), String> {
             dedup.insert(key(number), log.accept(number, fingerprint), fingerprint);
         }
         let durable = log.seq().saturating_sub(random.below(20));
-        if random.chance(ALWAYS / 8) {
+        if random.chance_in(1, 8) {
             dedup.tend(durable, 1 + random.below(20_000)).map_err(|error| error.to_string())?;
             if dedup.runs() > RUNS_MAX {
                 return Err(format!("{} runs", dedup.runs()));
             }
         }
-        if random.chance(ALWAYS / 300) {
+        if random.chance_in(1, 300) {
             drop(dedup);
             disk.crash();
             log.cut(durable.max(log.seq().saturating_sub(25)));

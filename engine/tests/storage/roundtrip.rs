@@ -353,8 +353,8 @@ fn an_entry_larger_than_a_segment_still_has_its_place() {
     let names = Arc::new(Names::new());
     let (mut writer, _) = open(&disk, 4096).unwrap();
     let mut builder = FrameBuilder::new(Arc::clone(&names), 1);
-    let mut random = tidewatch_engine::storage::disk::random::Random::new(1);
-    let payload: Vec<u8> = (0..100_000).map(|_| random.next_u64() as u8).collect();
+    let mut random = tidewatch_ingest::random::Random::new(1);
+    let payload: Vec<u8> = (0..100_000).map(|_| random.bits() as u8).collect();
     builder.push_control(1, &payload).unwrap();
     writer.append(&builder.seal(0)).unwrap();
     writer.append(&frame(&names, 2, 3)).unwrap();

@@ -2,8 +2,8 @@
 
 use jiff::civil::Date;
 
-use super::random::Random;
 use super::season::Rhythm;
+use crate::random::Random;
 
 /// The plot of an account.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

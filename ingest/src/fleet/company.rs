@@ -1,8 +1,8 @@
 //! Invented companies: who they are, how large, and who looks after them.
 
 use super::cast::Role;
-use super::random::Random;
 use super::season::{COUNTRIES, Country, Rhythm};
+use crate::random::Random;
 
 /// Least usage and value events of a plain week.
 pub(super) const WEEKLY_EVENTS_MIN: f64 = 3.0;

@@ -6,9 +6,9 @@ use jiff::civil::Date;
 use super::cast::{PAUSE_DAYS, Role, TRIAL_DAYS};
 use super::company::Company;
 use super::happening::{Note, System};
-use super::random::Random;
 use super::season::Rhythm;
 use super::today::{MICROS_PER_HOUR, Today};
+use crate::random::Random;
 
 /// Days from an invoice to its due day.
 const DUE_DAYS: i64 = 30;

@@ -3,8 +3,8 @@
 use super::cast::Role;
 use super::company::{Company, person};
 use super::happening::{Note, System};
-use super::random::Random;
 use super::today::{MICROS_PER_HOUR, Today};
+use crate::random::Random;
 
 const AGENTS: [&str; 5] = ["agent.kim", "agent.silva", "agent.berg", "agent.novak", "agent.reed"];
 const HOURS_PER_DAY: f64 = 24.0;

@@ -5,8 +5,8 @@ use jiff::ToSpan;
 use super::cast::{AccountTruth, Role};
 use super::company::{Company, person};
 use super::happening::{Note, System};
-use super::random::Random;
 use super::today::Today;
+use crate::random::Random;
 
 /// At most so many people are named by `user_identified` when an account comes.
 const IDENTIFIED_MAX: u32 = 40;

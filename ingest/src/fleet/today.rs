@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use tidewatch_projections::event::Micros;
 
 use super::happening::{Happening, Note, What};
-use super::random::Random;
+use crate::random::Random;
 
 pub(super) const MICROS_PER_HOUR: i64 = 3_600_000_000;
 /// Offices answer, bill and meet from this hour of the local day …

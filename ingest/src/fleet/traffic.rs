@@ -3,9 +3,9 @@
 use super::cast::{RAMP_DAYS, Role};
 use super::company::Company;
 use super::happening::{By, FEATURES, What};
-use super::random::Random;
 use super::season::{Rhythm, SPORADIC_SHARE};
 use super::today::{MICROS_PER_HOUR, Today};
+use crate::random::Random;
 
 /// One event in so many is a value event.
 const VALUE_EVERY: u64 = 12;

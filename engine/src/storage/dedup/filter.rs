@@ -70,14 +70,15 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
+    use tidewatch_ingest::random::Random;
+
     use super::*;
-    use crate::storage::disk::random::Random;
 
     #[test]
     fn every_key_is_found_and_few_others_are() {
         const KEYS: u64 = 50_000;
         let mut random = Random::new(1);
-        let mut key = || u128::from(random.next_u64()) << 64 | u128::from(random.next_u64());
+        let mut key = || u128::from(random.bits()) << 64 | u128::from(random.bits());
         let mut filter = Filter::with_capacity(KEYS);
         let keys: Vec<u128> = (0..KEYS).map(|_| key()).collect();
         keys.iter().for_each(|key| filter.insert(*key));

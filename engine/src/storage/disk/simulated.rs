@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tidewatch_ingest::random::{Random, SplitMix64};
+
 use super::{Disk, DiskFile};
-use crate::storage::disk::random::Random;
 
 /// Bytes that a disk writes at once; a crash may still tear them.
 pub const SECTOR_BYTES: usize = 512;
@@ -90,7 +91,7 @@ pub struct SimulatedDisk {
 }
 
 struct State {
-    random: Random,
+    random: Random<SplitMix64>,
     faults: Faults,
     counts: DiskCounts,
     elapsed_us: u64,
@@ -111,6 +112,11 @@ struct Content {
     dirty: BTreeSet<usize>,
     /// Whether the length changed since the last sync.
     is_resized: bool,
+}
+
+/// Whether a fault of this chance, in parts of [`ALWAYS`], comes now.
+fn strikes(random: &mut Random<SplitMix64>, chance: u32) -> bool {
+    random.chance_in(chance.into(), ALWAYS.into())
 }
 
 /// One atomic change of a directory: names and the files they mean afterwards.
@@ -253,7 +259,7 @@ impl State {
         // A directory's changes reach the disk in order: what is lost is lost from one of them on.
         let mut losing = BTreeSet::new();
         for change in std::mem::take(&mut self.changes) {
-            if !losing.contains(&change.dir) && self.random.chance(faults.names_lost) {
+            if !losing.contains(&change.dir) && strikes(&mut self.random, faults.names_lost) {
                 losing.insert(change.dir.clone());
             }
             if losing.contains(&change.dir) {
@@ -265,7 +271,8 @@ impl State {
         self.names = self.durable_names.clone();
         for content in &mut self.files {
             counts.sectors_lost += content.crash(&mut self.random, &faults);
-            if !content.durable.is_empty() && faults.bit_rot > 0 && self.random.chance(faults.bit_rot) {
+            if !content.durable.is_empty() && faults.bit_rot > 0 && strikes(&mut self.random, faults.bit_rot)
+            {
                 let at = self.random.below(content.durable.len() as u64) as usize;
                 let bit = 1 << self.random.below(8);
                 content.durable[at] ^= bit;
@@ -323,16 +330,16 @@ impl Content {
     }
 
     /// Draws what of the un-synced bytes is on the disk, and says how many sectors are not, or not whole.
-    fn crash(&mut self, random: &mut Random, faults: &Faults) -> u64 {
-        if self.is_resized && !random.chance(faults.sector_lost) {
+    fn crash(&mut self, random: &mut Random<SplitMix64>, faults: &Faults) -> u64 {
+        if self.is_resized && !strikes(random, faults.sector_lost) {
             self.durable.resize(self.seen.len(), 0);
         }
         self.is_resized = false;
         let mut lost = 0;
         for sector in std::mem::take(&mut self.dirty) {
-            if random.chance(faults.sector_lost) {
+            if strikes(random, faults.sector_lost) {
                 lost += 1;
-            } else if random.chance(faults.sector_torn) {
+            } else if strikes(random, faults.sector_torn) {
                 lost += 1;
                 let bytes = random.below(SECTOR_BYTES as u64) as usize;
                 self.keep(sector, bytes);
@@ -447,7 +454,7 @@ impl DiskFile for SimulatedFile {
         state.counts.writes += 1;
         let mut len = bytes.len();
         let short_write = state.faults.short_write;
-        if len > 1 && state.random.chance(short_write) {
+        if len > 1 && strikes(&mut state.random, short_write) {
             len = 1 + state.random.below(len as u64 - 1) as usize;
             state.counts.short_writes += 1;
         }
@@ -463,9 +470,9 @@ impl DiskFile for SimulatedFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.state();
         let faults = state.faults;
-        let is_slow = state.random.chance(faults.slow_sync);
+        let is_slow = strikes(&mut state.random, faults.slow_sync);
         state.elapsed_us += if is_slow { faults.slow_sync_us } else { faults.sync_us };
-        let fails = state.random.chance(faults.sync_failed);
+        let fails = strikes(&mut state.random, faults.sync_failed);
         let content = state.content(self)?;
         if fails {
             content.dirty.clear();
