@@ -11,6 +11,7 @@
 //! ```
 
 mod config;
+mod config_error;
 pub mod partition;
 mod raw;
 mod setting;
@@ -27,10 +28,12 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::{Names, Symbol};
 
-pub use self::config::{Accept, ConfigError, Format, KafkaConfig, Start};
+pub use self::config::{Accept, Format, KafkaConfig, Start};
+pub use self::config_error::ConfigError;
 pub use self::raw::TopicId;
 pub use self::setting::{Secret, Setting};
 pub use self::statistics::{PartitionStatistics, Statistics};
+pub use self::survey::Wall;
 
 use self::partition::{Halt, Marks, Partition};
 use self::raw::{Content, Feed, Notice};
@@ -38,9 +41,6 @@ use self::survey::{Survey, Surveyor, TopicSeen};
 use crate::batch::{Origin, RawBatch, RawRecord};
 use crate::checkpoint::{Checkpoint, PartitionCheckpoint};
 use crate::source::{Polled, Source, Stopped, Vitals};
-
-/// Tells the wall clock. Surveys are stamped with it; nothing else here reads one.
-pub type Wall = Arc<dyn Fn() -> Micros + Send + Sync>;
 
 /// Longest wait of a poll while no partition is assigned, so that the first survey is acted on at once.
 const UNASSIGNED_WAIT: Duration = Duration::from_millis(10);

@@ -6,6 +6,8 @@
 pub mod check;
 pub mod clock;
 pub mod condition;
+pub mod constant;
+pub mod cooked;
 mod decimal_mark;
 pub mod error;
 pub mod guess;

@@ -21,8 +21,6 @@ const KNOWN: &[&str] = &[
     "engine/src: meters, read, serve, storage, write",
     "engine/src: read, serve",
     "engine/src: read, storage",
-    "ingest/src/kafka: config, setting",
-    "ingest/src/mapping: clock, value",
     "projections/src: activity, series",
     "projections/src: metric, status",
 ];

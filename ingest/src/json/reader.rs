@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fields, Node};
+use super::node::{Fields, Node};
 use crate::limits::Limits;
 use crate::reject::{Reason, Rejection};
 

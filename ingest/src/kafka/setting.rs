@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::config::ConfigError;
+use super::config_error::ConfigError;
 
 /// The value of a librdkafka option: in the open, or from the environment or a file for what is secret.
 #[derive(Clone, PartialEq, Eq, Deserialize)]

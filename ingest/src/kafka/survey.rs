@@ -13,10 +13,13 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tidewatch_projections::event::Micros;
 
-use super::Wall;
-use super::config::{ConfigError, KafkaConfig, Start};
+use super::config::{KafkaConfig, Start};
+use super::config_error::ConfigError;
 use super::partition::Marks;
 use super::raw::{self, Context, TopicId};
+
+/// Tells the wall clock. Surveys are stamped with it; nothing else of a Kafka source reads one.
+pub type Wall = Arc<dyn Fn() -> Micros + Send + Sync>;
 
 /// Longest wait for one answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(3);

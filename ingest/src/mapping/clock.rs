@@ -7,8 +7,8 @@ use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::Micros;
 use toml::{Table, Value as Toml};
 
+use super::cooked::Cooked;
 use super::error::{MappingError, bad_value, refused, texts};
-use super::value::Cooked;
 use crate::reject::{Reason, Rejection};
 use crate::time;
 

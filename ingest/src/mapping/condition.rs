@@ -3,9 +3,10 @@
 use tidewatch_projections::decimal::Decimal;
 use toml::{Table, Value as Toml};
 
+use super::constant::Constant;
+use super::cooked::Cooked;
 use super::error::{MappingError, bad_value, only_keys, refused, texts};
 use super::path::Path;
-use super::value::{Constant, Cooked};
 use crate::json::{Fields, Node};
 
 const KEYS: [&str; 9] = ["exists", "not", "prefix", "suffix", "contains", "ge", "gt", "le", "lt"];

@@ -15,14 +15,12 @@ use crate::json::{self, Fields, Node};
 use crate::limits::Limits;
 use proposal::{Proposal, quote};
 use rules::{rule, rules, without_type};
-use survey::{Column, Survey};
+use survey::{Column, SHARE_NEEDED, Survey};
 use times::time_of;
 use words::{ACCOUNT, ID, ID_ENDS, PROPERTIES, TYPE, USER};
 
 /// Records looked at; more tell nothing new.
 pub const RECORDS_MAX: usize = 2000;
-/// A field every event needs must stand in this share of the records.
-const SHARE_NEEDED: f64 = 0.9;
 
 /// A proposed mapping and what it makes of the samples.
 #[derive(Clone, Debug)]

@@ -9,9 +9,10 @@ use tidewatch_projections::value::Value;
 use toml::{Table, Value as Toml};
 
 use super::condition::{self, Condition};
+use super::cooked::{Cooked, number_of};
 use super::error::{MappingError, bad_value, only_keys, refused, text, texts, truth};
 use super::path::Path;
-use super::value::{Cooked, Source, Unit, number_of};
+use super::value::{Source, Unit};
 use crate::batch::Origin;
 use crate::draft::{self, Decoding, Draft};
 use crate::json::{Fields, Node};

@@ -3,115 +3,18 @@
 use std::borrow::Cow;
 
 use tidewatch_projections::decimal::Decimal;
-use tidewatch_projections::value::Value;
 use toml::{Table, Value as Toml};
 
 use super::clock::{Clock, Moment};
+use super::constant::Constant;
+use super::cooked::{Cooked, number_of};
 use super::decimal_mark::DecimalMark;
 use super::error::{MappingError, bad_value, only_keys, refused, text, truth};
 use super::path::Path;
 use crate::draft::Finer;
-use crate::json::{self, Fields, Node};
+use crate::json::Fields;
 use crate::reject::{Reason, Rejection};
 use crate::time;
-
-/// A value on its way from the record to its target.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Cooked<'r> {
-    /// A text.
-    Text(Cow<'r, str>),
-    /// A number.
-    Number(Decimal),
-    /// A truth value.
-    Bool(bool),
-    /// A list or an object, as it stands in the record.
-    Whole(&'r Node<'r>),
-}
-
-impl<'r> Cooked<'r> {
-    pub(super) fn of_node(node: &'r Node<'r>) -> Result<Self, Rejection> {
-        Ok(match node {
-            Node::Text(text) => Self::Text(Cow::Borrowed(text)),
-            Node::Number(text) => Self::Number(json::read_number(text)?),
-            Node::Bool(truth) => Self::Bool(*truth),
-            Node::Null | Node::List(_) | Node::Object(_) => Self::Whole(node),
-        })
-    }
-
-    /// What it is, for a sentence.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "a text",
-            Self::Number(_) => "a number",
-            Self::Bool(_) => "a truth value",
-            Self::Whole(node) => node.kind(),
-        }
-    }
-
-    /// The text of a scalar: a number in plain notation, a truth value by its word.
-    pub fn into_text(self) -> Option<Cow<'r, str>> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Number(number) => Some(Cow::Owned(number.to_string())),
-            Self::Bool(truth) => Some(Cow::Borrowed(if truth { "true" } else { "false" })),
-            Self::Whole(_) => None,
-        }
-    }
-
-    pub(super) fn into_value(self) -> Result<Value, Rejection> {
-        Ok(match self {
-            Self::Text(text) => Value::Text(text.into_owned().into()),
-            Self::Number(number) => Value::Number(number),
-            Self::Bool(truth) => Value::Bool(truth),
-            Self::Whole(node) => node.to_value()?,
-        })
-    }
-}
-
-/// A constant of the mapping.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Constant {
-    /// A text.
-    Text(Box<str>),
-    /// A number.
-    Number(Decimal),
-    /// A truth value.
-    Bool(bool),
-}
-
-impl Constant {
-    pub(super) fn read(at: &str, value: &Toml) -> Result<Self, MappingError> {
-        match value {
-            Toml::String(text) => Ok(Self::Text(text.as_str().into())),
-            Toml::Boolean(truth) => Ok(Self::Bool(*truth)),
-            Toml::Integer(number) => Ok(Self::Number(Decimal::from(*number))),
-            // The shortest text that reads back to the same double is the number as written.
-            Toml::Float(number) => Decimal::parse(&format!("{number:e}"))
-                .map(Self::Number)
-                .ok_or_else(|| bad_value(at, value, "a finite number")),
-            other => Err(bad_value(at, other, "a text, a number or a truth value")),
-        }
-    }
-
-    pub(super) fn read_list(at: &str, value: &Toml) -> Result<Vec<Self>, MappingError> {
-        match value {
-            Toml::Array(items) => items.iter().map(|item| Self::read(at, item)).collect(),
-            single => Ok(vec![Self::read(at, single)?]),
-        }
-    }
-
-    fn cooked(&self) -> Cooked<'_> {
-        match self {
-            Self::Text(text) => Cooked::Text(Cow::Borrowed(text)),
-            Self::Number(number) => Cooked::Number(*number),
-            Self::Bool(truth) => Cooked::Bool(*truth),
-        }
-    }
-
-    pub(super) fn equals(&self, value: &Cooked<'_>) -> bool {
-        self.cooked() == *value
-    }
-}
 
 /// Where a value is read.
 #[derive(Clone, PartialEq, Debug)]
@@ -533,22 +436,6 @@ fn turn(value: Cooked<'_>, kind: Kind) -> Result<Option<Cooked<'_>>, Rejection> 
             None => bad(value.kind().to_owned(), "truth value"),
         },
     }
-}
-
-/// The number of a number or of a decimal text.
-pub(super) fn number_of(value: &Cooked<'_>) -> Result<Decimal, Rejection> {
-    match value {
-        Cooked::Number(number) => Some(*number),
-        Cooked::Text(text) => Decimal::parse(text.trim()),
-        Cooked::Bool(_) | Cooked::Whole(_) => None,
-    }
-    .ok_or_else(|| {
-        let shown = match value {
-            Cooked::Text(text) => format!("{text:?}"),
-            other => other.kind().to_owned(),
-        };
-        Rejection::new(Reason::BadField, format!("{shown} is no decimal number"))
-    })
 }
 
 fn product(a: Decimal, b: Decimal) -> Result<Decimal, Rejection> {

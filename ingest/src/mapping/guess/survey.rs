@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::json::{Fields, Node};
 
+/// A field every event needs must stand in this share of the records.
+pub const SHARE_NEEDED: f64 = 0.9;
 /// Deepest object whose fields are looked at.
 const DEPTH_MAX: usize = 6;
 /// Distinct values remembered of a path.

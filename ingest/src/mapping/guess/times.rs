@@ -2,12 +2,11 @@
 
 use tidewatch_projections::decimal::Decimal;
 
-use super::SHARE_NEEDED;
-use super::survey::{Column, Survey};
+use super::survey::{Column, SHARE_NEEDED, Survey};
 use super::words::{TIME, TIME_WORDS};
 use crate::json::Node;
 use crate::mapping::clock::Clock;
-use crate::mapping::value::Cooked;
+use crate::mapping::cooked::Cooked;
 
 /// Ways to write a time without saying so, the least ambiguous first.
 const PATTERNS: &[&str] = &[
