@@ -11,7 +11,6 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 use tidewatch_projections::event::{Event, Subject};
-use tidewatch_projections::filter::type_name;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::value::Value;
 
@@ -35,7 +34,7 @@ pub fn fingerprint(names: &Names, event: &Event) -> u64 {
     content.optional(event.user);
     content.text(event.actor.name());
     content.optional(event.product);
-    content.text(type_name(names, event.kind));
+    content.text(event.kind.name(names));
     content.integer(event.occurred_at);
     content.tag(u8::from(event.quantity.is_some()));
     if let Some(quantity) = event.quantity {

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::{Actor, Event, Micros, Money, Subject};
-use tidewatch_projections::filter::type_name;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::value::{Value, write_object, write_text};
 
@@ -192,7 +191,7 @@ pub fn write(names: &Names, event: &Event, out: &mut Vec<u8>) {
     if let Some(product) = event.product {
         line.text("product", names.text(product));
     }
-    line.text("type", type_name(names, event.kind));
+    line.text("type", event.kind.name(names));
     line.text("occurred_at", &time::write_rfc3339(event.occurred_at));
     if let Some(quantity) = event.quantity {
         line.value("quantity", &Value::Number(Decimal::new(quantity.into(), -6)));

@@ -78,7 +78,7 @@ impl Field {
         let text = |symbol: Symbol| FieldValue::Text(names.text(symbol));
         match self {
             Self::Family => event.kind.family().map(|family| FieldValue::Text(family.name())),
-            Self::Type => Some(FieldValue::Text(type_name(names, event.kind))),
+            Self::Type => Some(FieldValue::Text(event.kind.name(names))),
             Self::Feature => textual_property(names, event, event.feature, "feature"),
             Self::Metric => textual_property(names, event, event.metric, "metric"),
             Self::Product => event.product.map(text),
@@ -105,14 +105,6 @@ fn textual_property<'a>(
     match text {
         Some(symbol) => Some(FieldValue::Text(names.text(symbol))),
         None => event.property_named(names, key).and_then(FieldValue::of),
-    }
-}
-
-/// The name of a type, inside or outside the contract.
-pub fn type_name(names: &Names, kind: EventType) -> &str {
-    match kind {
-        EventType::Other(symbol) => names.text(symbol),
-        known => known.known_name().expect("every type of the contract has a name"),
     }
 }
 
@@ -264,7 +256,7 @@ impl Filter {
     pub fn can_match(&self, names: &Names, kind: EventType) -> bool {
         self.conditions.iter().all(|(field, test)| match field {
             Field::Family => test.passes(kind.family().map(|family| FieldValue::Text(family.name()))),
-            Field::Type => test.passes(Some(FieldValue::Text(type_name(names, kind)))),
+            Field::Type => test.passes(Some(FieldValue::Text(kind.name(names)))),
             _ => true,
         })
     }

@@ -1,6 +1,6 @@
 //! The vocabulary: every event type of the contract (health-model §1) and its family.
 
-use crate::names::Symbol;
+use crate::names::{Names, Symbol};
 
 /// What an event is about.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -51,111 +51,93 @@ impl Family {
         Self::ALL.into_iter().find(|family| family.name() == name)
     }
 }
-/// The type of an event.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-#[expect(missing_docs, reason = "the names are the contract's own")]
-pub enum EventType {
-    Usage,
-    Value,
-    SubscriptionStarted,
-    TrialStarted,
-    TrialConverted,
-    TrialEnded,
-    SubscriptionChanged,
-    SubscriptionRenewed,
-    SubscriptionCancelled,
-    CancellationWithdrawn,
-    SubscriptionEnded,
-    SubscriptionPaused,
-    SubscriptionResumed,
-    InvoiceIssued,
-    InvoicePaid,
-    PaymentFailed,
-    InvoiceVoided,
-    RefundIssued,
-    CreditIssued,
-    CreditsGranted,
-    CreditsUsed,
-    TicketOpened,
-    TicketReplied,
-    TicketUpdated,
-    TicketResolved,
-    TicketClosed,
-    TicketReopened,
-    TicketEscalated,
-    TicketDeescalated,
-    TicketRated,
-    NpsAnswered,
-    CsatAnswered,
-    PulseRecorded,
-    MilestoneReached,
-    StageChanged,
-    TouchpointHeld,
-    GoalSet,
-    GoalMet,
-    ReferralMade,
-    RequestRecorded,
-    StakeholderChanged,
-    OutcomeRecorded,
-    AccountUpdated,
-    UserIdentified,
-    UserDeactivated,
-    AccountMerged,
-    AccountClosed,
-    /// A type outside the contract: kept, counted by filters, and meaning nothing else.
-    Other(Symbol),
+
+/// Makes the types, and what is known of each, from one list.
+macro_rules! event_types {
+    ($($kind:ident $name:literal $family:ident,)*) => {
+        /// The type of an event.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        #[expect(missing_docs, reason = "the names are the contract's own")]
+        pub enum EventType {
+            $($kind,)*
+            /// A type outside the contract: kept, counted by filters, and meaning nothing else.
+            Other(Symbol),
+        }
+
+        /// The types of the contract with name and family, in its order.
+        pub const KNOWN_TYPES: [(EventType, &str, Family); [$($name),*].len()] =
+            [$((EventType::$kind, $name, Family::$family),)*];
+
+        impl EventType {
+            /// The place among [`KNOWN_TYPES`], counted from 0; types outside the contract have none.
+            pub fn index(self) -> Option<usize> {
+                enum Place { $($kind,)* }
+                match self {
+                    $(Self::$kind => Some(Place::$kind as usize),)*
+                    Self::Other(_) => None,
+                }
+            }
+
+            /// The family; types outside the contract have none.
+            pub fn family(self) -> Option<Family> {
+                match self {
+                    $(Self::$kind => Some(Family::$family),)*
+                    Self::Other(_) => None,
+                }
+            }
+        }
+    };
 }
 
-/// The types of the contract with name and family, in its order.
-pub const KNOWN_TYPES: [(EventType, &str, Family); 47] = [
-    (EventType::Usage, "usage", Family::Usage),
-    (EventType::Value, "value", Family::Value),
-    (EventType::SubscriptionStarted, "subscription_started", Family::Billing),
-    (EventType::TrialStarted, "trial_started", Family::Billing),
-    (EventType::TrialConverted, "trial_converted", Family::Billing),
-    (EventType::TrialEnded, "trial_ended", Family::Billing),
-    (EventType::SubscriptionChanged, "subscription_changed", Family::Billing),
-    (EventType::SubscriptionRenewed, "subscription_renewed", Family::Billing),
-    (EventType::SubscriptionCancelled, "subscription_cancelled", Family::Billing),
-    (EventType::CancellationWithdrawn, "cancellation_withdrawn", Family::Billing),
-    (EventType::SubscriptionEnded, "subscription_ended", Family::Billing),
-    (EventType::SubscriptionPaused, "subscription_paused", Family::Billing),
-    (EventType::SubscriptionResumed, "subscription_resumed", Family::Billing),
-    (EventType::InvoiceIssued, "invoice_issued", Family::Billing),
-    (EventType::InvoicePaid, "invoice_paid", Family::Billing),
-    (EventType::PaymentFailed, "payment_failed", Family::Billing),
-    (EventType::InvoiceVoided, "invoice_voided", Family::Billing),
-    (EventType::RefundIssued, "refund_issued", Family::Billing),
-    (EventType::CreditIssued, "credit_issued", Family::Billing),
-    (EventType::CreditsGranted, "credits_granted", Family::Billing),
-    (EventType::CreditsUsed, "credits_used", Family::Billing),
-    (EventType::TicketOpened, "ticket_opened", Family::Support),
-    (EventType::TicketReplied, "ticket_replied", Family::Support),
-    (EventType::TicketUpdated, "ticket_updated", Family::Support),
-    (EventType::TicketResolved, "ticket_resolved", Family::Support),
-    (EventType::TicketClosed, "ticket_closed", Family::Support),
-    (EventType::TicketReopened, "ticket_reopened", Family::Support),
-    (EventType::TicketEscalated, "ticket_escalated", Family::Support),
-    (EventType::TicketDeescalated, "ticket_deescalated", Family::Support),
-    (EventType::TicketRated, "ticket_rated", Family::Support),
-    (EventType::NpsAnswered, "nps_answered", Family::Survey),
-    (EventType::CsatAnswered, "csat_answered", Family::Survey),
-    (EventType::PulseRecorded, "pulse_recorded", Family::Survey),
-    (EventType::MilestoneReached, "milestone_reached", Family::Lifecycle),
-    (EventType::StageChanged, "stage_changed", Family::Lifecycle),
-    (EventType::TouchpointHeld, "touchpoint_held", Family::Lifecycle),
-    (EventType::GoalSet, "goal_set", Family::Lifecycle),
-    (EventType::GoalMet, "goal_met", Family::Lifecycle),
-    (EventType::ReferralMade, "referral_made", Family::Lifecycle),
-    (EventType::RequestRecorded, "request_recorded", Family::Lifecycle),
-    (EventType::StakeholderChanged, "stakeholder_changed", Family::Lifecycle),
-    (EventType::OutcomeRecorded, "outcome_recorded", Family::Lifecycle),
-    (EventType::AccountUpdated, "account_updated", Family::Account),
-    (EventType::UserIdentified, "user_identified", Family::Account),
-    (EventType::UserDeactivated, "user_deactivated", Family::Account),
-    (EventType::AccountMerged, "account_merged", Family::Account),
-    (EventType::AccountClosed, "account_closed", Family::Account),
-];
+event_types! {
+    Usage "usage" Usage,
+    Value "value" Value,
+    SubscriptionStarted "subscription_started" Billing,
+    TrialStarted "trial_started" Billing,
+    TrialConverted "trial_converted" Billing,
+    TrialEnded "trial_ended" Billing,
+    SubscriptionChanged "subscription_changed" Billing,
+    SubscriptionRenewed "subscription_renewed" Billing,
+    SubscriptionCancelled "subscription_cancelled" Billing,
+    CancellationWithdrawn "cancellation_withdrawn" Billing,
+    SubscriptionEnded "subscription_ended" Billing,
+    SubscriptionPaused "subscription_paused" Billing,
+    SubscriptionResumed "subscription_resumed" Billing,
+    InvoiceIssued "invoice_issued" Billing,
+    InvoicePaid "invoice_paid" Billing,
+    PaymentFailed "payment_failed" Billing,
+    InvoiceVoided "invoice_voided" Billing,
+    RefundIssued "refund_issued" Billing,
+    CreditIssued "credit_issued" Billing,
+    CreditsGranted "credits_granted" Billing,
+    CreditsUsed "credits_used" Billing,
+    TicketOpened "ticket_opened" Support,
+    TicketReplied "ticket_replied" Support,
+    TicketUpdated "ticket_updated" Support,
+    TicketResolved "ticket_resolved" Support,
+    TicketClosed "ticket_closed" Support,
+    TicketReopened "ticket_reopened" Support,
+    TicketEscalated "ticket_escalated" Support,
+    TicketDeescalated "ticket_deescalated" Support,
+    TicketRated "ticket_rated" Support,
+    NpsAnswered "nps_answered" Survey,
+    CsatAnswered "csat_answered" Survey,
+    PulseRecorded "pulse_recorded" Survey,
+    MilestoneReached "milestone_reached" Lifecycle,
+    StageChanged "stage_changed" Lifecycle,
+    TouchpointHeld "touchpoint_held" Lifecycle,
+    GoalSet "goal_set" Lifecycle,
+    GoalMet "goal_met" Lifecycle,
+    ReferralMade "referral_made" Lifecycle,
+    RequestRecorded "request_recorded" Lifecycle,
+    StakeholderChanged "stakeholder_changed" Lifecycle,
+    OutcomeRecorded "outcome_recorded" Lifecycle,
+    AccountUpdated "account_updated" Account,
+    UserIdentified "user_identified" Account,
+    UserDeactivated "user_deactivated" Account,
+    AccountMerged "account_merged" Account,
+    AccountClosed "account_closed" Account,
+}
 
 impl EventType {
     /// The contract's type of this name.
@@ -163,114 +145,16 @@ impl EventType {
         KNOWN_TYPES.iter().find(|(_, known, _)| *known == name).map(|(kind, _, _)| *kind)
     }
 
-    /// The place among [`KNOWN_TYPES`]; types outside the contract have none.
-    pub fn index(self) -> Option<usize> {
-        Some(match self {
-            Self::Other(_) => return None,
-            Self::Usage => 0,
-            Self::Value => 1,
-            Self::SubscriptionStarted => 2,
-            Self::TrialStarted => 3,
-            Self::TrialConverted => 4,
-            Self::TrialEnded => 5,
-            Self::SubscriptionChanged => 6,
-            Self::SubscriptionRenewed => 7,
-            Self::SubscriptionCancelled => 8,
-            Self::CancellationWithdrawn => 9,
-            Self::SubscriptionEnded => 10,
-            Self::SubscriptionPaused => 11,
-            Self::SubscriptionResumed => 12,
-            Self::InvoiceIssued => 13,
-            Self::InvoicePaid => 14,
-            Self::PaymentFailed => 15,
-            Self::InvoiceVoided => 16,
-            Self::RefundIssued => 17,
-            Self::CreditIssued => 18,
-            Self::CreditsGranted => 19,
-            Self::CreditsUsed => 20,
-            Self::TicketOpened => 21,
-            Self::TicketReplied => 22,
-            Self::TicketUpdated => 23,
-            Self::TicketResolved => 24,
-            Self::TicketClosed => 25,
-            Self::TicketReopened => 26,
-            Self::TicketEscalated => 27,
-            Self::TicketDeescalated => 28,
-            Self::TicketRated => 29,
-            Self::NpsAnswered => 30,
-            Self::CsatAnswered => 31,
-            Self::PulseRecorded => 32,
-            Self::MilestoneReached => 33,
-            Self::StageChanged => 34,
-            Self::TouchpointHeld => 35,
-            Self::GoalSet => 36,
-            Self::GoalMet => 37,
-            Self::ReferralMade => 38,
-            Self::RequestRecorded => 39,
-            Self::StakeholderChanged => 40,
-            Self::OutcomeRecorded => 41,
-            Self::AccountUpdated => 42,
-            Self::UserIdentified => 43,
-            Self::UserDeactivated => 44,
-            Self::AccountMerged => 45,
-            Self::AccountClosed => 46,
-        })
-    }
-
     /// The name, if the contract has it.
     pub fn known_name(self) -> Option<&'static str> {
         self.index().map(|index| KNOWN_TYPES[index].1)
     }
 
-    /// The family; types outside the contract have none.
-    pub fn family(self) -> Option<Family> {
+    /// The name, the contract's or the source's own.
+    pub fn name(self, names: &Names) -> &str {
         match self {
-            Self::Other(_) => None,
-            Self::Usage => Some(Family::Usage),
-            Self::Value => Some(Family::Value),
-            Self::SubscriptionStarted
-            | Self::TrialStarted
-            | Self::TrialConverted
-            | Self::TrialEnded
-            | Self::SubscriptionChanged
-            | Self::SubscriptionRenewed
-            | Self::SubscriptionCancelled
-            | Self::CancellationWithdrawn
-            | Self::SubscriptionEnded
-            | Self::SubscriptionPaused
-            | Self::SubscriptionResumed
-            | Self::InvoiceIssued
-            | Self::InvoicePaid
-            | Self::PaymentFailed
-            | Self::InvoiceVoided
-            | Self::RefundIssued
-            | Self::CreditIssued
-            | Self::CreditsGranted
-            | Self::CreditsUsed => Some(Family::Billing),
-            Self::TicketOpened
-            | Self::TicketReplied
-            | Self::TicketUpdated
-            | Self::TicketResolved
-            | Self::TicketClosed
-            | Self::TicketReopened
-            | Self::TicketEscalated
-            | Self::TicketDeescalated
-            | Self::TicketRated => Some(Family::Support),
-            Self::NpsAnswered | Self::CsatAnswered | Self::PulseRecorded => Some(Family::Survey),
-            Self::MilestoneReached
-            | Self::StageChanged
-            | Self::TouchpointHeld
-            | Self::GoalSet
-            | Self::GoalMet
-            | Self::ReferralMade
-            | Self::RequestRecorded
-            | Self::StakeholderChanged
-            | Self::OutcomeRecorded => Some(Family::Lifecycle),
-            Self::AccountUpdated
-            | Self::UserIdentified
-            | Self::UserDeactivated
-            | Self::AccountMerged
-            | Self::AccountClosed => Some(Family::Account),
+            Self::Other(name) => names.text(name),
+            known => KNOWN_TYPES[known.index().expect("every type but others is known")].1,
         }
     }
 }

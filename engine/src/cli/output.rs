@@ -142,23 +142,7 @@ pub(super) fn percent(metric: &v1::Metric) -> String {
 /// What was stated of an account, by name: texts as the API shows them, attributes as they came; JSON values.
 pub(super) fn facts(facts: Option<&v1::AccountFacts>) -> Vec<(&str, String)> {
     let Some(facts) = facts else { return Vec::new() };
-    let texts = [
-        ("name", &facts.name),
-        ("kind", &facts.kind),
-        ("tier", &facts.tier),
-        ("segment", &facts.segment),
-        ("industry", &facts.industry),
-        ("size", &facts.size),
-        ("parent", &facts.parent),
-        ("country", &facts.country),
-        ("region", &facts.region),
-        ("time_zone", &facts.time_zone),
-        ("currency", &facts.currency),
-        ("usage_rhythm", &facts.usage_rhythm),
-        ("deployment", &facts.deployment),
-        ("stage", &facts.stage),
-    ];
-    let texts = texts.into_iter().filter_map(|(key, text)| Some((key, json_text(text.as_ref()?))));
+    let texts = facts.texts().map(|(key, text)| (key, json_text(text)));
     texts.chain(facts.attributes.iter().map(|(key, value)| (key.as_str(), json_value(value)))).collect()
 }
 

@@ -12,7 +12,6 @@ use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::tenant::Tenant;
-use tidewatch_projections::vocabulary::EventType;
 
 use crate::control::state::{ControlState, adopted_of};
 use crate::fold::history::{History, HistoryError};
@@ -129,11 +128,7 @@ impl Hasher<'_> {
         self.instant(tenant.oldest_at);
         self.instant(tenant.newest_at);
         let names = self.names;
-        let name = |kind: EventType| match kind {
-            EventType::Other(name) => names.text(name),
-            known => known.known_name().expect("types of the contract have names"),
-        };
-        let mut types: Vec<_> = tenant.feed.types().map(|(kind, fed)| (name(kind), fed)).collect();
+        let mut types: Vec<_> = tenant.feed.types().map(|(kind, fed)| (kind.name(names), fed)).collect();
         types.sort_unstable_by_key(|(name, _)| *name);
         for (name, fed) in types {
             self.text(name);

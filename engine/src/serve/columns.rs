@@ -8,8 +8,9 @@ use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::Plan;
 use tidewatch_projections::value::Value;
+use tidewatch_proto::v1::AccountFacts;
 
-use super::convert::{plain_text, type_name};
+use super::convert::plain_text;
 use super::filter::{Kind, Operand};
 use crate::read::account::AccountAt;
 
@@ -42,24 +43,6 @@ pub enum AccountColumn {
     Metric(usize),
 }
 
-/// Facts that are texts, as filters name them.
-const FACTS: [&str; 14] = [
-    "name",
-    "kind",
-    "tier",
-    "segment",
-    "industry",
-    "size",
-    "parent",
-    "country",
-    "region",
-    "time_zone",
-    "currency",
-    "usage_rhythm",
-    "deployment",
-    "stage",
-];
-
 impl AccountColumn {
     /// Finds a column by its path.
     pub fn resolve(plan: &Plan, path: &[String]) -> Option<(Self, Kind)> {
@@ -79,7 +62,10 @@ impl AccountColumn {
                 let index = plan.model.metrics.iter().position(|metric| metric.name == *name)?;
                 (Self::Metric(index), Kind::Any)
             }
-            [name] => (Self::Fact(FACTS.iter().find(|fact| *fact == name)?), Kind::Text),
+            [name] => {
+                let fact = AccountFacts::TEXT_NAMES.into_iter().find(|fact| fact == name)?;
+                (Self::Fact(fact), Kind::Text)
+            }
             _ => return None,
         })
     }
@@ -170,7 +156,7 @@ impl EventColumn {
     pub fn operand<'e>(&self, names: &'e Names, event: &'e Event) -> Option<Operand<'e>> {
         let text = |symbol| Operand::Text(Cow::Borrowed(names.text(symbol)));
         match self {
-            Self::Type => Some(Operand::Text(type_name(names, event.kind).into())),
+            Self::Type => Some(Operand::Text(event.kind.name(names).into())),
             Self::Family => event.kind.family().map(|family| Operand::Text(family.name().into())),
             Self::Source => Some(text(event.source)),
             Self::Id => Some(Operand::Text(Cow::Borrowed(&event.id))),

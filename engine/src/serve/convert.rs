@@ -10,7 +10,6 @@ use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::status::Status;
 use tidewatch_projections::subscription::{AmountPer, Standing};
 use tidewatch_projections::value::Value;
-use tidewatch_projections::vocabulary::EventType;
 use tidewatch_proto::prost_types::Timestamp;
 use tidewatch_proto::v1;
 
@@ -143,28 +142,8 @@ fn facts(account_at: &AccountAt<'_>) -> v1::AccountFacts {
     let mut facts = v1::AccountFacts::default();
     let Some(own) = account_at.own() else { return facts };
     for (name, stated) in own.facts(&account_at.view.names, account_at.as_of) {
-        let field = match name {
-            "name" => &mut facts.name,
-            "kind" => &mut facts.kind,
-            "tier" => &mut facts.tier,
-            "segment" => &mut facts.segment,
-            "industry" => &mut facts.industry,
-            "size" => &mut facts.size,
-            "parent" => &mut facts.parent,
-            "country" => &mut facts.country,
-            "region" => &mut facts.region,
-            "time_zone" => &mut facts.time_zone,
-            "currency" => &mut facts.currency,
-            "usage_rhythm" => &mut facts.usage_rhythm,
-            "deployment" => &mut facts.deployment,
-            "stage" => &mut facts.stage,
-            _ => {
-                facts.attributes.insert(name.to_owned(), value(stated));
-                continue;
-            }
-        };
-        match plain_text(stated) {
-            Some(text) => *field = Some(text),
+        match facts.text_mut(name).and_then(|field| Some((field, plain_text(stated)?))) {
+            Some((field, text)) => *field = Some(text),
             // What is no text where one belongs is shown as it came.
             None => drop(facts.attributes.insert(name.to_owned(), value(stated))),
         }
@@ -281,7 +260,7 @@ pub fn event(names: &Names, tenant: &str, event: &Event) -> v1::Event {
         user: optional(event.user),
         actor: actor.into(),
         product: optional(event.product),
-        r#type: type_name(names, event.kind).to_owned(),
+        r#type: event.kind.name(names).to_owned(),
         occurred_at: Some(timestamp(event.occurred_at)),
         quantity_micros: event.quantity,
         amount_minor: event.amount.map(|amount| amount.minor),
@@ -289,14 +268,6 @@ pub fn event(names: &Names, tenant: &str, event: &Event) -> v1::Event {
         properties: properties(names, event),
         generation: event.generation,
         unknown_json: String::from_utf8_lossy(&event.unknown).into_owned(),
-    }
-}
-
-/// A type's name, the contract's or the source's own.
-pub fn type_name(names: &Names, kind: EventType) -> &str {
-    match kind {
-        EventType::Other(name) => names.text(name),
-        known => known.known_name().expect("types of the contract have names"),
     }
 }
 

@@ -407,12 +407,8 @@ impl Sequencer {
         if self.fed_days.insert(event.kind, days) == Some(days) {
             return None;
         }
-        let kind = match event.kind {
-            EventType::Other(name) => self.names.text(name),
-            known => known.known_name().expect("types of the contract have names"),
-        };
         Some(Control::TypeFed {
-            kind: kind.into(),
+            kind: event.kind.name(&self.names).into(),
             earliest_at: Some(fed.earliest_at),
             earliest_user_at: fed.earliest_user_at,
         })

@@ -10,7 +10,6 @@ use tidewatch_ingest::checkpoint::{Checkpoint, PartitionCheckpoint};
 use tidewatch_ingest::native;
 use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::{Currency, Event, Subject};
-use tidewatch_projections::filter::type_name;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::value::Value;
 
@@ -409,7 +408,7 @@ fn says(names: &Names, event: &Event, told: &Told) -> bool {
     };
     whom && event.user.map(|user| names.text(user)) == told.user.as_deref()
         && event.actor.name() == told.actor
-        && type_name(names, event.kind) == told.kind
+        && event.kind.name(names) == told.kind
         && event.occurred_at == told.at
         && event.quantity == told.quantity
         && event.amount.map(|amount| (amount.minor, amount.currency))

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidewatch_projections::filter::type_name;
 use tidewatch_projections::names::Names;
 
 use super::{Made, Mapping};
@@ -104,9 +103,7 @@ impl Report {
                 self.by_rule[rule] += 1;
             }
             match &one.result {
-                Ok(Some(event)) => {
-                    *self.types.entry(type_name(names, event.kind).to_owned()).or_default() += 1
-                }
+                Ok(Some(event)) => *self.types.entry(event.kind.name(names).to_owned()).or_default() += 1,
                 Ok(None) => {}
                 Err(rejection) => {
                     self.rejected.entry(rejection.reason).or_insert_with(|| (0, rejection.to_string())).0 +=

@@ -7,7 +7,6 @@ use serde_json::{Map, Value as Json, json};
 use tidewatch_projections::event::{Event, Micros, Subject};
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::value::Value;
-use tidewatch_projections::vocabulary::EventType;
 
 use super::entry::{ControlRecord, DeadLetter, Entry};
 use super::error::LogError;
@@ -87,14 +86,10 @@ fn bytes(bytes: &[u8]) -> Json {
 fn event_fields(event: &Event, names: &Names) -> Map<String, Json> {
     let mut fields = Map::new();
     let name = |symbol: Symbol| Json::from(names.text(symbol));
-    let kind = match event.kind {
-        EventType::Other(name) => names.text(name),
-        known => known.known_name().expect("all but other types are known"),
-    };
     fields.insert("source".into(), name(event.source));
     fields.insert("generation".into(), event.generation.into());
     fields.insert("id".into(), (*event.id).into());
-    fields.insert("type".into(), kind.into());
+    fields.insert("type".into(), event.kind.name(names).into());
     fields.insert("occurred_at".into(), time(event.occurred_at));
     fields.insert("actor".into(), event.actor.name().into());
     match event.subject {

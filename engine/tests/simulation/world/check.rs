@@ -364,13 +364,12 @@ impl Simulation {
     }
 
     fn check_tenant(&self, view: &View, oracle: &Oracle) -> Result<(), Violation> {
-        use tidewatch_projections::filter::type_name;
         let tenant = &view.tenant;
         let expected = &oracle.feed;
         let mut found: Vec<(&str, (i64, Option<i64>))> = tenant
             .feed
             .types()
-            .map(|(kind, fed)| (type_name(&view.names, kind), (fed.earliest_at, fed.earliest_user_at)))
+            .map(|(kind, fed)| (kind.name(&view.names), (fed.earliest_at, fed.earliest_user_at)))
             .collect();
         found.sort_unstable();
         let mut wanted: Vec<_> = expected.iter().map(|(kind, fed)| (*kind, *fed)).collect();
