@@ -1,4 +1,4 @@
-//! Records on their way to the sequencer: raw as a source hands them over, then decoded.
+//! Batches of records on their way to the sequencer: raw as a source returns them, then decoded.
 
 use std::ops::Range;
 
@@ -8,61 +8,62 @@ use tidewatch_projections::names::Symbol;
 use crate::checkpoint::Checkpoint;
 use crate::reject::Rejection;
 
-/// Where one record stood in its source. Printed in dead letters, and the id of events that bring none.
+/// The place of a record in its source. Shown in dead letters, and the id of events that have none of their own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
-    /// A Kafka record.
+    /// A record of a Kafka topic, by partition and offset.
     Kafka {
-        /// The topic's name.
+        /// The name of the topic.
         topic: Symbol,
-        /// The topic's id (a UUID as text): made again, the topic has another one, and its offsets start over.
+        /// The id of the topic (a UUID as text): a topic that is deleted and created again has another id, and its offsets
+        /// start over.
         topic_id: Symbol,
-        /// The partition.
+        /// The number of the partition in the topic.
         partition: i32,
-        /// The record's offset.
+        /// The offset of the record in the partition.
         offset: i64,
     },
     /// A line of a file or of standard input.
     Line {
         /// BLAKE3 of the whole uncompressed content, first 16 bytes in hexadecimal.
         digest: Symbol,
-        /// Counted from 1.
+        /// The number of the line in the content, from 1.
         line: u64,
     },
 }
 
-/// One record as the source handed it over.
+/// One record as the source returned it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RawRecord {
-    /// Its bytes within [`RawBatch::payload`]; of a record past the limit, its beginning.
+    /// The range of its bytes in [`RawBatch::payload`]; only the beginning of a record that is longer than the limit.
     pub bytes: Range<usize>,
-    /// How many bytes it has in its source.
+    /// The full length of the record in its source, in bytes.
     pub whole_bytes: u64,
-    /// Where it stood.
+    /// The place of the record in its source.
     pub origin: Origin,
 }
 
 impl RawRecord {
-    /// A record of which every byte is there.
+    /// A record whose bytes are all in the payload.
     pub fn whole(bytes: Range<usize>, origin: Origin) -> Self {
         let whole_bytes = bytes.len() as u64;
         Self { bytes, whole_bytes, origin }
     }
 }
 
-/// What one poll of a source brought.
+/// What one poll of a source returned.
 #[derive(Default, Debug)]
 pub struct RawBatch {
     /// The bytes of all records, back to back.
     pub payload: Vec<u8>,
     /// The records, in source order.
     pub records: Vec<RawRecord>,
-    /// Where the source stands after them: those that moved. Every record below is in this or an earlier batch.
+    /// The checkpoints that moved. Every record below them is in this or an earlier batch.
     pub progress: Vec<Checkpoint>,
 }
 
 impl RawBatch {
-    /// Empties the batch, keeping its memory.
+    /// Empties the batch and keeps its allocated memory.
     pub fn clear(&mut self) {
         self.payload.clear();
         self.records.clear();
@@ -70,44 +71,44 @@ impl RawBatch {
     }
 }
 
-/// What became of one raw record, or of one of the several events it gave.
+/// The result of decoding a raw record; a mapping can make several events of one record, each with its own outcome.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Outcome {
     /// An event, valid by itself; the sequencer still judges identity and time.
     Event {
-        /// The event; its `generation` is set by the sequencer.
+        /// The decoded event; its `generation` is set by the sequencer.
         event: Box<Event>,
-        /// [`crate::content::fingerprint`] of it.
+        /// The [`crate::content::fingerprint`] of the event.
         fingerprint: u64,
     },
-    /// Refused: becomes a dead letter.
+    /// A rejected record, which becomes a dead letter.
     Rejected(Rejection),
-    /// Left out by a rule of the mapping; counted, nothing else.
+    /// A record that a rule of the mapping leaves out: counted and not kept.
     Filtered,
 }
 
 /// One outcome and the record it came from.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Item {
-    /// What became of it.
+    /// The event, the rejection, or that it was filtered.
     pub outcome: Outcome,
-    /// The record's bytes within [`Batch::payload`], for a dead letter.
+    /// The range of the record's bytes in [`Batch::payload`], kept for a dead letter.
     pub bytes: Range<usize>,
-    /// How many bytes the record has in its source.
+    /// The full length of the record in its source, in bytes.
     pub whole_bytes: u64,
-    /// Where it stood.
+    /// The place of the record in its source.
     pub origin: Origin,
 }
 
 /// A decoded batch of one source: the unit the sequencer takes whole.
 #[derive(Debug)]
 pub struct Batch {
-    /// The source's name: the lane and the counters it belongs to, and the default `source` of its events.
+    /// The name of the source: it selects the queue and the counters, and is the default `source` of the events.
     pub source: Symbol,
     /// The bytes of all records.
     pub payload: Vec<u8>,
-    /// Outcomes in source order.
+    /// The outcomes, in the order of the records in the source.
     pub items: Vec<Item>,
-    /// Where the source stands after them.
+    /// The checkpoints that cover the records of the batch.
     pub progress: Vec<Checkpoint>,
 }

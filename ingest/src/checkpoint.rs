@@ -1,57 +1,57 @@
-//! How far a source has been read. A checkpoint lies in the frame of the records it covers.
+//! Checkpoints: how far a source has been read. A checkpoint is written in the same frame as the records it covers.
 
 /// One position: every record of the stream below it is accepted, duplicate, filtered or a dead letter.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Checkpoint {
     /// A partition of a topic. A topic that was deleted and made again has another id.
     Kafka(PartitionCheckpoint),
-    /// A file or standard input, known by its content.
+    /// A file or standard input, identified by its content.
     File(FileCheckpoint),
 }
 
-/// See [`Checkpoint::Kafka`].
+/// The position in a partition of a Kafka topic.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PartitionCheckpoint {
     /// The source the partition was read for: two sources over one topic have each their own progress.
     pub source: String,
     /// The cluster's id as the broker states it.
     pub cluster: String,
-    /// The topic's name.
+    /// The name of the topic.
     pub topic: String,
-    /// The topic's id (a UUID as text).
+    /// The id of the topic, a UUID as text.
     pub topic_id: String,
-    /// The partition.
+    /// The number of the partition in the topic.
     pub partition: i32,
     /// Leader epoch of the last record below; -1 when the broker gave none.
     pub leader_epoch: i32,
-    /// The offset read next.
+    /// The offset of the next record to be read.
     pub next_offset: i64,
 }
 
-/// See [`Checkpoint::File`].
+/// The position in the content of a file or of standard input.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileCheckpoint {
     /// The source the content was read for: the same file under another name is another stream.
     pub source: String,
     /// BLAKE3 of the whole uncompressed content, first 16 bytes in hexadecimal.
     pub digest: String,
-    /// Uncompressed bytes read.
+    /// How many uncompressed bytes have been read.
     pub byte: u64,
-    /// Lines read.
+    /// How many lines have been read.
     pub line: u64,
 }
 
-/// What a checkpoint is about: two checkpoints of one stream replace each other.
+/// The stream that a checkpoint belongs to: the newest checkpoint of a stream replaces the older ones.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Stream {
-    /// (source, cluster, topic name, partition)
+    /// A partition of a topic: (source, cluster, topic name, partition).
     Partition(String, String, String, i32),
-    /// (source, digest of the content)
+    /// The content of a file: (source, digest of the content).
     File(String, String),
 }
 
 impl Checkpoint {
-    /// The source that has read so far. A reset of the source forgets the checkpoint, so that the stream is read again.
+    /// The name of the source. Resetting the source discards the checkpoint, so that the stream is read again.
     pub fn source(&self) -> &str {
         match self {
             Self::Kafka(at) => &at.source,
@@ -59,7 +59,7 @@ impl Checkpoint {
         }
     }
 
-    /// The stream it is about.
+    /// The stream that the checkpoint belongs to.
     pub fn stream(&self) -> Stream {
         match self {
             Self::Kafka(at) => {

@@ -1,9 +1,8 @@
-//! What each type of the contract says of its properties (health-model §1): required fields, types, allowed values.
+//! The properties of each event type in the contract (health-model §1): which are required, their types, allowed values.
 //!
-//! An event without its required field is refused, and so is one whose required field is something else. Every other
-//! field may be absent; one with another type or a value outside its list is kept as it came and is unknown wherever
-//! its meaning counts, because losing the event would lose what it says plainly. [`unread`] finds such fields, so that
-//! they are counted and shown.
+//! An event is rejected when a required field is absent or has the wrong type. Every other field may be absent; one with
+//! the wrong type or a value outside its list is kept unchanged and counts as unknown, because rejecting the event would
+//! also lose its valid fields. [`unread`] finds such fields, so that they are counted and shown.
 
 use tidewatch_projections::calendar::Named;
 use tidewatch_projections::decimal::Decimal;
@@ -14,64 +13,64 @@ use tidewatch_projections::vocabulary::EventType;
 
 use crate::reject::{Reason, Rejection};
 
-/// What a property must be.
+/// The type that the contract gives a property.
 #[derive(Clone, Copy, Debug)]
-pub enum Shape {
-    /// A text.
+pub enum PropertyType {
+    /// Any text, the empty one too.
     Text,
     /// An id: a text that is not empty.
     Id,
-    /// A number.
+    /// A JSON number, whole or decimal.
     Number,
-    /// A number of this closed range.
+    /// A number from the first bound to the second, both included.
     Range(i64, i64),
-    /// `true` or `false`.
+    /// A boolean, `true` or `false`.
     Truth,
     /// A date `YYYY-MM-DD`, an RFC 3339 instant, or an integer of microseconds.
     Day,
-    /// A list of texts.
+    /// A list whose items are all texts.
     Texts,
-    /// One of these texts.
+    /// A text that is one of the listed values.
     OneOf(&'static [&'static str]),
 }
 
-/// One property of a type.
+/// What the contract says of one property of an event type.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
-    /// The key.
+pub struct PropertyRule {
+    /// The key of the property.
     pub key: &'static str,
-    /// What it must be.
-    pub shape: Shape,
-    /// Whether an event without it is refused.
+    /// The type of its value.
+    pub shape: PropertyType,
+    /// Whether an event without the property is rejected.
     pub required: bool,
 }
 
-const fn need(key: &'static str, shape: Shape) -> Rule {
-    Rule { key, shape, required: true }
+const fn need(key: &'static str, shape: PropertyType) -> PropertyRule {
+    PropertyRule { key, shape, required: true }
 }
 
-const fn may(key: &'static str, shape: Shape) -> Rule {
-    Rule { key, shape, required: false }
+const fn may(key: &'static str, shape: PropertyType) -> PropertyRule {
+    PropertyRule { key, shape, required: false }
 }
 
-const SUBSCRIPTION: Rule = need("subscription_id", Shape::Id);
-const SUBSCRIPTION_NAMED: Rule = may("subscription_id", Shape::Id);
-const INVOICE: Rule = need("invoice_id", Shape::Id);
-const TICKET: Rule = need("ticket_id", Shape::Id);
-const AMOUNT_PER: Rule = may("amount_per", Shape::OneOf(&["month", "year", "term"]));
-const TERM_START: Rule = may("term_start", Shape::Day);
-const TERM_END: Rule = may("term_end", Shape::Day);
-const EFFECTIVE: Rule = may("effective_at", Shape::Day);
-const SEATS: Rule = may("seats", Shape::Number);
-const RENEWS: Rule = may("renews", Shape::Texts);
-const DUE: Rule = may("due", Shape::Day);
+const SUBSCRIPTION: PropertyRule = need("subscription_id", PropertyType::Id);
+const SUBSCRIPTION_NAMED: PropertyRule = may("subscription_id", PropertyType::Id);
+const INVOICE: PropertyRule = need("invoice_id", PropertyType::Id);
+const TICKET: PropertyRule = need("ticket_id", PropertyType::Id);
+const AMOUNT_PER: PropertyRule = may("amount_per", PropertyType::OneOf(&["month", "year", "term"]));
+const TERM_START: PropertyRule = may("term_start", PropertyType::Day);
+const TERM_END: PropertyRule = may("term_end", PropertyType::Day);
+const EFFECTIVE: PropertyRule = may("effective_at", PropertyType::Day);
+const SEATS: PropertyRule = may("seats", PropertyType::Number);
+const RENEWS: PropertyRule = may("renews", PropertyType::Texts);
+const DUE: PropertyRule = may("due", PropertyType::Day);
 
-/// What this type demands of its properties. Types outside the contract demand nothing.
-pub fn rules(kind: EventType) -> &'static [Rule] {
+/// The properties of an event type. Types outside the contract have no rules.
+pub fn rules(kind: EventType) -> &'static [PropertyRule] {
     use EventType as T;
     match kind {
-        T::Usage => &const { [need("feature", Shape::Id), may("duration_s", Shape::Number)] },
-        T::Value => &const { [need("metric", Shape::Id)] },
+        T::Usage => &const { [need("feature", PropertyType::Id), may("duration_s", PropertyType::Number)] },
+        T::Value => &const { [need("metric", PropertyType::Id)] },
         T::SubscriptionStarted => {
             &const {
                 [
@@ -80,93 +79,122 @@ pub fn rules(kind: EventType) -> &'static [Rule] {
                     TERM_START,
                     TERM_END,
                     SEATS,
-                    may("plan", Shape::Text),
-                    may("recurring", Shape::Truth),
-                    may("auto_renew", Shape::Truth),
-                    may("notice_days", Shape::Number),
-                    may("holder", Shape::Text),
-                    may("covers", Shape::Texts),
+                    may("plan", PropertyType::Text),
+                    may("recurring", PropertyType::Truth),
+                    may("auto_renew", PropertyType::Truth),
+                    may("notice_days", PropertyType::Number),
+                    may("holder", PropertyType::Text),
+                    may("covers", PropertyType::Texts),
                     RENEWS,
-                    may("sold_by", Shape::Text),
-                    may("commit_quantity", Shape::Number),
+                    may("sold_by", PropertyType::Text),
+                    may("commit_quantity", PropertyType::Number),
                 ]
             }
         }
         T::TrialStarted | T::TrialConverted | T::TrialEnded => &const { [SUBSCRIPTION, TERM_END, SEATS] },
         T::SubscriptionChanged => {
             &const {
-                let cause = may("cause", Shape::OneOf(&["upsell", "price", "reduction"]));
-                [SUBSCRIPTION, EFFECTIVE, AMOUNT_PER, SEATS, may("plan", Shape::Text), cause]
+                let cause = may("cause", PropertyType::OneOf(&["upsell", "price", "reduction"]));
+                [SUBSCRIPTION, EFFECTIVE, AMOUNT_PER, SEATS, may("plan", PropertyType::Text), cause]
             }
         }
         T::SubscriptionRenewed => &const { [SUBSCRIPTION, TERM_START, TERM_END, AMOUNT_PER, RENEWS, SEATS] },
         T::SubscriptionCancelled => {
-            &const { [SUBSCRIPTION, EFFECTIVE, may("reason", Shape::Text), may("replaced_by", Shape::Texts)] }
+            &const {
+                [
+                    SUBSCRIPTION,
+                    EFFECTIVE,
+                    may("reason", PropertyType::Text),
+                    may("replaced_by", PropertyType::Texts),
+                ]
+            }
         }
         T::SubscriptionEnded => {
-            &const { [SUBSCRIPTION, may("cause", Shape::OneOf(&["cancelled", "lapsed", "replaced", "moved"]))] }
+            &const {
+                [
+                    SUBSCRIPTION,
+                    may("cause", PropertyType::OneOf(&["cancelled", "lapsed", "replaced", "moved"])),
+                ]
+            }
         }
-        T::SubscriptionPaused => &const { [SUBSCRIPTION_NAMED, may("until", Shape::Day)] },
+        T::SubscriptionPaused => &const { [SUBSCRIPTION_NAMED, may("until", PropertyType::Day)] },
         T::SubscriptionResumed | T::CancellationWithdrawn | T::CreditsGranted | T::CreditsUsed => {
             &const { [SUBSCRIPTION_NAMED] }
         }
         T::InvoiceIssued => {
             &const {
-                let period = [may("period_start", Shape::Day), may("period_end", Shape::Day)];
-                [INVOICE, may("due_at", Shape::Day), SUBSCRIPTION_NAMED, period[0], period[1]]
+                let period = [may("period_start", PropertyType::Day), may("period_end", PropertyType::Day)];
+                [INVOICE, may("due_at", PropertyType::Day), SUBSCRIPTION_NAMED, period[0], period[1]]
             }
         }
         T::InvoicePaid | T::PaymentFailed | T::InvoiceVoided => &const { [INVOICE] },
-        T::RefundIssued | T::CreditIssued => &const { [may("invoice_id", Shape::Id)] },
+        T::RefundIssued | T::CreditIssued => &const { [may("invoice_id", PropertyType::Id)] },
         T::TicketOpened => {
             &const {
-                [TICKET, may("priority", Shape::Text), may("channel", Shape::Text), may("agent", Shape::Text)]
+                [
+                    TICKET,
+                    may("priority", PropertyType::Text),
+                    may("channel", PropertyType::Text),
+                    may("agent", PropertyType::Text),
+                ]
             }
         }
         T::TicketReplied => {
             &const {
-                let by = may("by", Shape::OneOf(&["agent", "customer", "bot"]));
+                let by = may("by", PropertyType::OneOf(&["agent", "customer", "bot"]));
                 [
                     TICKET,
                     by,
-                    may("public", Shape::Truth),
-                    may("agent", Shape::Text),
-                    may("handle_s", Shape::Number),
+                    may("public", PropertyType::Truth),
+                    may("agent", PropertyType::Text),
+                    may("handle_s", PropertyType::Number),
                 ]
             }
         }
-        T::TicketUpdated => &const { [may("ticket_id", Shape::Id)] },
+        T::TicketUpdated => &const { [may("ticket_id", PropertyType::Id)] },
         T::TicketResolved
         | T::TicketClosed
         | T::TicketReopened
         | T::TicketEscalated
         | T::TicketDeescalated => &const { [TICKET] },
-        T::TicketRated => &const { [TICKET, may("rating", Shape::OneOf(&["great", "okay", "bad"]))] },
+        T::TicketRated => &const { [TICKET, may("rating", PropertyType::OneOf(&["great", "okay", "bad"]))] },
         T::NpsAnswered => {
-            &const { [need("score", Shape::Range(0, 10)), may("survey", Shape::Text), may("role", Shape::Text)] }
+            &const {
+                [
+                    need("score", PropertyType::Range(0, 10)),
+                    may("survey", PropertyType::Text),
+                    may("role", PropertyType::Text),
+                ]
+            }
         }
         T::CsatAnswered => {
-            &const { [need("score", Shape::Range(1, 5)), may("survey", Shape::Text), may("ticket_id", Shape::Id)] }
+            &const {
+                [
+                    need("score", PropertyType::Range(1, 5)),
+                    may("survey", PropertyType::Text),
+                    may("ticket_id", PropertyType::Id),
+                ]
+            }
         }
         T::PulseRecorded => {
             &const {
                 [
-                    may("colour", Shape::OneOf(&["red", "yellow", "green"])),
-                    may("points", Shape::Range(0, 100)),
+                    may("colour", PropertyType::OneOf(&["red", "yellow", "green"])),
+                    may("points", PropertyType::Range(0, 100)),
                 ]
             }
         }
-        T::MilestoneReached => &const { [need("milestone", Shape::Id)] },
-        T::StageChanged => &const { [need("stage", Shape::Id)] },
+        T::MilestoneReached => &const { [need("milestone", PropertyType::Id)] },
+        T::StageChanged => &const { [need("stage", PropertyType::Id)] },
         T::TouchpointHeld => {
             &const {
-                let channel = may("channel", Shape::OneOf(&["human", "automatic"]));
-                [may("kind", Shape::Text), channel, may("people", Shape::Texts)]
+                let channel = may("channel", PropertyType::OneOf(&["human", "automatic"]));
+                [may("kind", PropertyType::Text), channel, may("people", PropertyType::Texts)]
             }
         }
-        T::GoalSet | T::GoalMet => &const { [may("goal", Shape::Text), DUE] },
+        T::GoalSet | T::GoalMet => &const { [may("goal", PropertyType::Text), DUE] },
         T::StakeholderChanged => {
-            &const { [may("role", Shape::Text), may("state", Shape::OneOf(&["joined", "left"]))] }
+            &const { [may("role", PropertyType::Text), may("state", PropertyType::OneOf(&["joined", "left"]))] }
         }
         T::OutcomeRecorded => {
             &const {
@@ -181,18 +209,22 @@ pub fn rules(kind: EventType) -> &'static [Rule] {
                     "merged",
                     "other",
                 ];
-                [may("outcome", Shape::Text), SUBSCRIPTION_NAMED, may("reason", Shape::OneOf(reasons))]
+                [
+                    may("outcome", PropertyType::Text),
+                    SUBSCRIPTION_NAMED,
+                    may("reason", PropertyType::OneOf(reasons)),
+                ]
             }
         }
         T::AccountUpdated => {
             &const {
-                let kind = may("kind", Shape::OneOf(&["customer", "partner", "internal", "test"]));
-                let rhythm = may("usage_rhythm", Shape::OneOf(&["daily", "weekly", "monthly"]));
+                let kind = may("kind", PropertyType::OneOf(&["customer", "partner", "internal", "test"]));
+                let rhythm = may("usage_rhythm", PropertyType::OneOf(&["daily", "weekly", "monthly"]));
                 [kind, rhythm, SEATS]
             }
         }
-        T::AccountMerged => &const { [may("into_account", Shape::Id)] },
-        T::UserIdentified => &const { [may("previous_user", Shape::Text)] },
+        T::AccountMerged => &const { [may("into_account", PropertyType::Id)] },
+        T::UserIdentified => &const { [may("previous_user", PropertyType::Text)] },
         T::ReferralMade | T::RequestRecorded | T::UserDeactivated | T::AccountClosed | T::Other(_) => &[],
     }
 }
@@ -212,7 +244,7 @@ pub fn pulse_points(colour: &str) -> Option<i64> {
     }
 }
 
-impl Rule {
+impl PropertyRule {
     /// Checks a property under this rule; `None` is an absent one. Only a required field can be refused.
     ///
     /// # Errors
@@ -238,24 +270,25 @@ impl Rule {
     }
 }
 
-/// A property of an accepted event that is there and is not what the contract says of it.
+/// A property of an accepted event whose value is not what the contract says.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Unread {
-    /// The type's name.
+pub struct UnreadProperty {
+    /// The name of the event type.
     pub type_name: &'static str,
-    /// The property's key.
+    /// The key of the property.
     pub key: &'static str,
-    /// What it is and what it should be, for a person.
+    /// What the value is and what it should be, for people.
     pub detail: String,
 }
 
-/// The properties of an event that are kept as they came and mean nothing, in the order of the contract.
-pub fn unread(names: &Names, event: &Event) -> impl Iterator<Item = Unread> {
+/// The properties of an event that are kept unchanged and ignored, because their value is not what the contract says; in
+/// the order of the contract.
+pub fn unread(names: &Names, event: &Event) -> impl Iterator<Item = UnreadProperty> {
     let type_name = event.kind.known_name().unwrap_or_default();
     rules(event.kind).iter().filter(|rule| !rule.required).filter_map(move |rule| {
         let value = event.property_named(names, rule.key)?;
         let is_read = *value == Value::Null || rule.shape.admits(value);
-        (!is_read).then(|| Unread {
+        (!is_read).then(|| UnreadProperty {
             type_name,
             key: rule.key,
             detail: format!("it is {}, not {}", show(value), rule.shape),
@@ -277,7 +310,7 @@ fn show(value: &Value) -> String {
     }
 }
 
-impl Shape {
+impl PropertyType {
     fn admits(self, value: &Value) -> bool {
         match (self, value) {
             (Self::Text | Self::Id, Value::Text(_)) | (Self::Number, Value::Number(_)) => true,
@@ -293,7 +326,7 @@ impl Shape {
     }
 }
 
-impl std::fmt::Display for Shape {
+impl std::fmt::Display for PropertyType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text => f.write_str("a text"),

@@ -1,4 +1,4 @@
-//! From raw records to outcomes: the one place that knows which format a source speaks.
+//! Decodes raw records, in native JSON or through a mapping, into events and rejections.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,19 +9,19 @@ use tidewatch_projections::names::{Names, Symbol};
 
 use crate::batch::{Batch, Item, Outcome, RawBatch, RawRecord};
 use crate::content;
-use crate::contract::{self, Unread};
-use crate::draft::Decoding;
+use crate::contract::{self, UnreadProperty};
+use crate::draft::DecodeContext;
 use crate::limits::Limits;
 use crate::mapping::Mapping;
 use crate::native;
 use crate::reject::Rejection;
 
-/// How the records of a source are written.
+/// The format of a source's records.
 #[derive(Clone, Debug)]
 pub enum Format {
-    /// The envelope of health-model §1, one JSON object a record.
+    /// The event envelope of health-model §1, one JSON object per record.
     Native,
-    /// Any JSON objects, translated by a mapping.
+    /// Any JSON objects, translated to events by a mapping.
     Mapped(Arc<Mapping>),
 }
 
@@ -36,19 +36,19 @@ pub struct Decoder {
     unread: Arc<UnreadFields>,
 }
 
-/// Fields of accepted events that are not what the contract says of them.
+/// Counts the fields of accepted events whose value is not what the contract says.
 #[derive(Default)]
 struct UnreadFields {
     count: AtomicU64,
-    /// Those that were told of, by type and key: the contract's own, so they are few.
-    told: Mutex<BTreeSet<(&'static str, &'static str)>>,
+    /// Those already logged, by type and key. Both are names of the contract, so there are few.
+    logged: Mutex<BTreeSet<(&'static str, &'static str)>>,
 }
 
 impl UnreadFields {
-    fn note(&self, source: &str, unread: &Unread) {
-        let Unread { type_name, key, detail } = unread;
+    fn note(&self, source: &str, unread: &UnreadProperty) {
+        let UnreadProperty { type_name, key, detail } = unread;
         self.count.fetch_add(1, Ordering::Relaxed);
-        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert((type_name, key)) {
+        if self.logged.lock().unwrap_or_else(PoisonError::into_inner).insert((type_name, key)) {
             tracing::warn!(source, "properties.{key} of {type_name} is kept and not read: {detail}");
         }
     }
@@ -61,8 +61,8 @@ impl Decoder {
         Self { names, tenant: tenant.into(), source, limits, format, unread: Arc::default() }
     }
 
-    /// Fields of the events decoded so far, by this decoder and its clones, that are kept as they came and not read
-    /// because they are not what the contract says of them. Each (type, field) is logged once.
+    /// The number of fields in the events decoded so far, by this decoder and its clones, that are kept unchanged and not
+    /// read because their value is not what the contract says. Each (type, field) is logged once.
     pub fn unread_fields(&self) -> u64 {
         self.unread.count.load(Ordering::Relaxed)
     }
@@ -77,8 +77,12 @@ impl Decoder {
     }
 
     fn decode_record(&self, payload: &[u8], record: RawRecord, items: &mut Vec<Item>) {
-        let with =
-            Decoding { names: &self.names, tenant: &self.tenant, source: self.source, limits: &self.limits };
+        let with = DecodeContext {
+            names: &self.names,
+            tenant: &self.tenant,
+            source: self.source,
+            limits: &self.limits,
+        };
         let RawRecord { bytes, whole_bytes, origin } = record;
         // Of a record past the limit only the bytes within it are kept.
         let kept = bytes.start..bytes.end.min(bytes.start.saturating_add(self.limits.record_bytes_max));
@@ -89,7 +93,7 @@ impl Decoder {
         match &self.format {
             Format::Native => push(self.outcome(native::decode(line, &with, &origin).map(Some))),
             Format::Mapped(mapping) => {
-                mapping.apply(line, &with, &origin, &mut |made| push(self.outcome(made.result)));
+                mapping.apply(line, &with, &origin, &mut |emitted| push(self.outcome(emitted.result)));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! An event in the making: what native lines and mappings agree on before the contract is checked.
+//! Builds an event from the fields that a native record or a mapping gives, and checks it against the contract.
 
 use std::borrow::Cow;
 
@@ -13,43 +13,43 @@ use crate::contract;
 use crate::limits::Limits;
 use crate::reject::{Reason, Rejection};
 
-/// What every decoding of one source shares.
+/// What the decoding of all records of one source has in common.
 #[derive(Clone, Copy)]
-pub struct Decoding<'a> {
-    /// The table all strings of the shard live in.
+pub struct DecodeContext<'a> {
+    /// The shard's table of interned strings.
     pub names: &'a Names,
-    /// The tenant of the data directory: a record of another one is refused.
+    /// The tenant of the data directory: a record of another tenant is rejected.
     pub tenant: &'a str,
-    /// The source of records that name none.
+    /// The source of records that do not name one.
     pub source: Symbol,
-    /// Limits of one record.
+    /// The limits that each record must keep.
     pub limits: &'a Limits,
 }
 
-/// The envelope with its texts still borrowed. Empty texts are treated as absent.
+/// The fields of an event before they are checked, borrowed from the record. Empty texts are treated as absent.
 #[derive(Clone, Default, Debug)]
 pub struct Draft<'a> {
-    /// The source, if the record names one.
+    /// The source; `None` for the one of [`DecodeContext`].
     pub source: Option<Cow<'a, str>>,
-    /// The id, if the record brings one.
+    /// The id; `None` when the place of the record is the id.
     pub id: Option<Cow<'a, str>>,
-    /// The account.
+    /// The id of the account that the event is about.
     pub account: Option<Cow<'a, str>>,
-    /// System and id of an external reference.
+    /// An external reference to the account: system and id in that system.
     pub reference: Option<(Cow<'a, str>, Cow<'a, str>)>,
-    /// The user.
+    /// The id of the user within the account.
     pub user: Option<Cow<'a, str>>,
-    /// Who acted.
+    /// Who acted: a person unless stated.
     pub actor: Actor,
-    /// The product.
+    /// The vendor's product that the event concerns.
     pub product: Option<Cow<'a, str>>,
-    /// The type's name.
+    /// The name of the event type; required.
     pub kind: Option<Cow<'a, str>>,
-    /// When it happened.
+    /// When it happened, in µs since the epoch; required.
     pub occurred_at: Option<Micros>,
-    /// In millionths.
+    /// The quantity, in millionths of one.
     pub quantity: Option<i64>,
-    /// The amount.
+    /// The amount of money with its currency.
     pub amount: Option<Money>,
     /// Properties in any order, each key once.
     pub properties: Vec<(Cow<'a, str>, Value)>,
@@ -58,12 +58,12 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// The event, checked against the contract. A refused record leaves no name behind: names are kept as long as the shard
-    /// runs, and whoever sends rubbish is not to fill its memory.
+    /// The event, checked against the contract. A rejected record interns no name: names are kept as long as the shard runs,
+    /// and invalid input must not fill its memory.
     ///
     /// # Errors
     /// `missing_field`, `bad_field`, `no_subject`, `over_limit`, `bad_amount`.
-    pub fn finish(self, with: &Decoding<'_>, origin: &Origin) -> Result<Event, Rejection> {
+    pub fn finish(self, with: &DecodeContext<'_>, origin: &Origin) -> Result<Event, Rejection> {
         let names = with.names;
         let limits = with.limits;
         let type_name = within_id(limits, "type", self.kind)?.ok_or_else(|| missing("type"))?;
@@ -90,7 +90,7 @@ impl Draft<'_> {
         let metric = properties.take_name(limits, "metric")?;
         let source = within_id(limits, "source", self.source)?;
         let product = within_id(limits, "product", self.product)?;
-        // Nothing is refused from here on.
+        // Nothing is rejected from here on.
         let intern = |text: Cow<'_, str>| names.intern(&text);
         Ok(Event {
             source: source.map_or(with.source, intern),
@@ -133,7 +133,7 @@ fn no_subject(detail: &str) -> Rejection {
     Rejection::new(Reason::NoSubject, detail)
 }
 
-/// A text that is not empty and no longer than an id may be.
+/// The text unless it is empty; rejects one that is longer than an id may be.
 fn within_id<'a>(
     limits: &Limits,
     field: &str,
@@ -171,7 +171,7 @@ impl Properties<'_, '_> {
         rules.iter().try_for_each(|rule| rule.check(self.type_name, self.get(rule.key)))
     }
 
-    /// A pulse is stored with the points of its colour, whatever points it brings, so that metrics read a number.
+    /// Replaces the points of a pulse by those of its colour, so that metrics read a number.
     fn add_points(&mut self, kind: Option<EventType>) {
         if kind != Some(EventType::PulseRecorded) {
             return;
@@ -183,7 +183,7 @@ impl Properties<'_, '_> {
         }
     }
 
-    /// Moves a textual, non-empty property out of the list, for a field of the event's own.
+    /// Takes a non-empty text out of the properties, for the field that the event has for it.
     fn take_name(&mut self, limits: &Limits, key: &str) -> Result<Option<Box<str>>, Rejection> {
         let Some(at) = self.position(key) else { return Ok(None) };
         match &self.fields[at].1 {
@@ -217,19 +217,19 @@ impl Origin {
 /// What to do with digits of an amount that are finer than the currency's minor unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Finer {
-    /// Refuse the record: money is exact.
+    /// Reject the record, because money must be exact.
     #[default]
     Refuse,
-    /// Cut them towards zero.
+    /// Truncate the digits towards zero.
     Cut,
-    /// Round half away from zero.
+    /// Round to the minor unit, half away from zero.
     Round,
 }
 
-/// Major units as an amount in the currency's minor unit.
+/// An amount given in major units (12.5 euros), converted to the currency's minor unit.
 ///
 /// # Errors
-/// `bad_amount` when it does not fit 64 bits, or has finer digits and `finer` refuses them.
+/// `bad_amount` when it does not fit 64 bits, or has finer digits and `finer` is [`Finer::Refuse`].
 pub fn money_of_major(major: Decimal, currency: Currency, finer: Finer) -> Result<Money, Rejection> {
     let digits = currency.exponent();
     let code = currency.code();
@@ -247,7 +247,7 @@ pub fn money_of_major(major: Decimal, currency: Currency, finer: Finer) -> Resul
     money_of_minor(minor, currency)
 }
 
-/// An amount that counts minor units already.
+/// An amount given in minor units (1250 cents).
 ///
 /// # Errors
 /// `bad_amount` when it does not fit 64 bits.
@@ -258,7 +258,7 @@ pub fn money_of_minor(minor: i128, currency: Currency) -> Result<Money, Rejectio
     Ok(Money { minor, currency })
 }
 
-/// The currency of a code.
+/// The currency with an ISO 4217 code.
 ///
 /// # Errors
 /// `bad_amount` when it is not three letters.
@@ -266,12 +266,12 @@ pub fn currency_of(code: &str) -> Result<Currency, Rejection> {
     Currency::from_code(code).ok_or_else(|| bad_amount(format!("{code:?} is no ISO 4217 currency code")))
 }
 
-/// A refusal of an amount.
+/// The rejection `bad_amount` with this detail.
 pub fn bad_amount(detail: impl Into<String>) -> Rejection {
     Rejection::new(Reason::BadAmount, detail)
 }
 
-/// A quantity in millionths, finer digits cut.
+/// A quantity in millionths; finer digits are truncated.
 ///
 /// # Errors
 /// `bad_field` when it does not fit 64 bits.

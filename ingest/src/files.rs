@@ -1,7 +1,7 @@
-//! Files and standard input: one JSON record a line, plain, gzip or zstd.
+//! Reads files and standard input: one JSON record per line, plain, gzip or zstd.
 //!
-//! A file is known by the digest of its uncompressed content, so a copy, a renamed or a recompressed file is the same
-//! file, and records without an id get the same one on every import.
+//! A file is identified by the digest of its uncompressed content, so a copied, renamed or recompressed file is the same
+//! file, and records without an id get the same id on every import.
 
 pub mod content;
 pub mod lines;
@@ -22,13 +22,13 @@ use content::Content;
 use lines::Lines;
 use progress::{FileRead, Progress};
 
-/// Bytes of records in one batch, as a default; one record may go past it.
+/// Default size of a batch in bytes of records; a single larger record still makes a batch.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 
-/// Where lines come from.
+/// A file or stream whose lines are the records.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Input {
-    /// A file.
+    /// The file at this path.
     Path(PathBuf),
     /// Standard input, spooled into a temporary file first.
     Stdin,
@@ -93,7 +93,7 @@ impl FileSource {
         }
     }
 
-    /// Sets the bytes of records after which a batch is handed over.
+    /// Sets the number of bytes after which a batch is returned; [`BATCH_BYTES_MAX`] unless set.
     pub fn with_batch_bytes_max(mut self, batch_bytes_max: usize) -> Self {
         self.batch_bytes_max = batch_bytes_max;
         self

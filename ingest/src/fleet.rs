@@ -1,25 +1,25 @@
 //! A simulated fleet of invented companies: the same seed gives the same bytes on every machine.
 //!
 //! Demo, tests and benchmarks share it. Companies differ in size (from three events a week, log-normally), in rhythm
-//! (offices, consumers, programs, sporadic use), in country, zone, calendar, money and plot: [`Role`] lists what can
+//! (offices, consumers, programs, sporadic use), in country, zone, calendar, currency and scenario: [`Scenario`] lists what can
 //! happen to them. All event types of the contract come from it, as lines of native JSON in the order of time, and
-//! [`Fleet::truth`] tells beforehand what they will show.
+//! [`Fleet::truth`] says in advance what they will show.
 //!
 //! ```text
-//! seed ─▶ cast (plots) ─▶ companies ─▶ each local day: contract · desk · journey · traffic ─▶ UTC days of lines
+//! seed ─▶ scenarios ─▶ companies ─▶ each local day: contract · help desk · journey · traffic ─▶ UTC days of lines
 //! ```
 //!
-//! What an account does on a day depends on the seed, its number, the day and its own past alone.
+//! The events of an account on a day depend only on the seed, the account's number, the day and the account's own history.
 
-mod cast;
+mod account_day;
 mod company;
 mod contract;
-mod desk;
-mod happening;
+mod help_desk;
 mod journey;
+mod scenario;
 mod season;
+mod simulated_event;
 mod stream;
-mod today;
 mod traffic;
 
 use std::ops::Range;
@@ -29,38 +29,37 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tidewatch_projections::event::Micros;
 
-pub use cast::{AccountTruth, DECK, Role, Truth};
+pub use scenario::{AccountTruth, SCENARIO_CYCLE, Scenario, Truth};
 pub use season::Rhythm;
 pub use stream::{FleetSource, Horizon};
 
 use crate::random::Random;
-use cast::{OUTAGE_AFTER_DAYS, OUTAGE_DAYS, TRIAL_DAYS};
+use account_day::AccountDay;
 use company::Company;
 use contract::Contract;
-use desk::Desk;
-use happening::{Happening, Note, Pen, System};
+use help_desk::HelpDesk;
 use journey::Journey;
-
+use scenario::{OUTAGE_AFTER_DAYS, OUTAGE_DAYS, TRIAL_DAYS};
 use season::{COUNTRIES, epoch_day};
-use today::Today;
-use traffic::{Moment, Traffic};
+use simulated_event::{JsonEvent, LineWriter, SimulatedEvent, System};
+use traffic::{DayContext, Traffic};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
-/// Most accounts of a fleet: numbers of accounts are 32 bits, and each keeps about a kilobyte.
+/// Most accounts of a fleet. Their numbers are 32 bits, and each account takes about a kilobyte of memory.
 pub const ACCOUNTS_MAX: usize = 10_000_000;
 
-/// What a fleet is like.
+/// The parameters of a fleet: fleets of equal shape are equal, byte for byte.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Shape {
-    /// Everything random follows from it.
+    /// The seed of all random draws.
     pub seed: u64,
-    /// How many companies; every [`Role`] appears from [`DECK`] on.
+    /// How many companies, at most [`ACCOUNTS_MAX`]; from [`SCENARIO_CYCLE`] on every [`Scenario`] appears.
     pub accounts: usize,
-    /// The first day.
+    /// The first day of the history.
     pub begin: Date,
-    /// Median of usage and value events of a plain week.
+    /// Median number of usage and value events of a company in a week without holidays.
     pub weekly_events_median: f64,
-    /// No company has more usage and value events in a plain week.
+    /// Most usage and value events of a company in a week without holidays.
     pub weekly_events_max: f64,
 }
 
@@ -74,7 +73,7 @@ impl Shape {
 /// One line of a [`Day`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Line {
-    /// When it happened: lines of a day, and days, are in this order.
+    /// When it happened, in µs since the epoch. Lines within a day, and days, are ordered by it.
     pub at: Micros,
     /// Its bytes within [`Day::payload`], without the line end.
     pub bytes: Range<usize>,
@@ -83,11 +82,11 @@ pub struct Line {
 /// The events of one UTC day; of the first one, also those before it where the day began earlier.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Day {
-    /// The UTC day.
+    /// The UTC day that the lines belong to.
     pub date: Date,
     /// Native JSON, one object a line, each with a line end.
     pub payload: Vec<u8>,
-    /// The lines in the order of time.
+    /// The lines, ordered by time.
     pub lines: Vec<Line>,
 }
 
@@ -104,22 +103,22 @@ pub struct Fleet {
     truth: Truth,
     accounts: Vec<Account>,
     zones: Vec<TimeZone>,
-    /// The local day lived next.
+    /// The local day to be simulated next.
     next: Date,
-    /// Happenings that lie ahead of what was handed out.
-    ahead: Vec<Happening>,
-    pen: Pen,
+    /// Events later than the days handed out so far.
+    ahead: Vec<SimulatedEvent>,
+    writer: LineWriter,
 }
 
 #[derive(Clone, Debug)]
 struct Account {
     company: Company,
     contract: Contract,
-    desk: Desk,
+    help_desk: HelpDesk,
     journey: Journey,
     traffic: Traffic,
     serial: u32,
-    arrived: bool,
+    has_started: bool,
 }
 
 impl Fleet {
@@ -129,17 +128,17 @@ impl Fleet {
     /// With more than [`ACCOUNTS_MAX`] accounts.
     pub fn new(shape: Shape) -> Self {
         assert!(shape.accounts <= ACCOUNTS_MAX, "{} accounts, more than {ACCOUNTS_MAX}", shape.accounts);
-        let roles = Role::deal(shape.seed, shape.accounts);
+        let scenarios = Scenario::assign(shape.seed, shape.accounts);
         let outage = shape.begin + OUTAGE_AFTER_DAYS.days();
         let mut truth = Truth { outage: (outage, outage + (OUTAGE_DAYS - 1).days()), accounts: Vec::new() };
         let mut accounts = Vec::with_capacity(shape.accounts);
-        for (number, role) in roles.into_iter().enumerate() {
-            let (account, known) = settle(&shape, number, role);
+        for (number, scenario) in scenarios.into_iter().enumerate() {
+            let (account, known) = create_account(&shape, number, scenario);
             accounts.push(account);
             truth.accounts.push(known);
         }
         for number in 0..accounts.len() {
-            if truth.accounts[number].role == Role::MergedAway {
+            if truth.accounts[number].scenario == Scenario::MergedAway {
                 truth.accounts[number].merged_into = survivor(&truth.accounts, number);
             }
         }
@@ -147,43 +146,43 @@ impl Fleet {
             |zone| TimeZone::get(zone).expect("the zone rules are bundled and know the zones of the list");
         let zones = COUNTRIES.iter().map(|country| zone(country.zone)).collect();
         let next = shape.begin;
-        Self { shape, truth, accounts, zones, next, ahead: Vec::new(), pen: Pen::default() }
+        Self { shape, truth, accounts, zones, next, ahead: Vec::new(), writer: LineWriter::default() }
     }
 
-    /// What will happen to whom.
+    /// The ground truth: what will happen to each account.
     pub fn truth(&self) -> &Truth {
         &self.truth
     }
 
-    /// What the fleet is like.
+    /// The parameters of the fleet.
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
 
-    /// Replaces `out` by the next UTC day, keeping its memory. The first is [`Shape::begin`].
+    /// Replaces `out` by the next UTC day, reusing its memory. The first day is [`Shape::begin`].
     pub fn next_day(&mut self, out: &mut Day) {
         if self.next == self.shape.begin {
-            self.live(self.next);
+            self.simulate_day(self.next);
         }
-        // The furthest zone is 14 hours ahead: once a local day is lived, all UTC days before it are complete.
+        // The furthest zone is 14 hours ahead: once a local day is simulated, all UTC days before it are complete.
         out.date = self.next;
         self.next += 1.day();
-        self.live(self.next);
+        self.simulate_day(self.next);
         let until = i64::from(epoch_day(self.next)) * MICROS_PER_DAY;
-        let mut due: Vec<Happening> = self.ahead.extract_if(.., |happening| happening.at < until).collect();
-        due.sort_unstable_by_key(|happening| (happening.at, happening.account, happening.serial));
+        let mut due: Vec<SimulatedEvent> = self.ahead.extract_if(.., |event| event.at < until).collect();
+        due.sort_unstable_by_key(|event| (event.at, event.account, event.serial));
         out.payload.clear();
         out.lines.clear();
-        for happening in &due {
+        for event in &due {
             let start = out.payload.len();
-            let account = &self.accounts[happening.account as usize];
-            self.pen.write(happening, &account.company.id, &mut out.payload);
-            out.lines.push(Line { at: happening.at, bytes: start..out.payload.len() });
+            let account = &self.accounts[event.account as usize];
+            self.writer.write(event, &account.company.id, &mut out.payload);
+            out.lines.push(Line { at: event.at, bytes: start..out.payload.len() });
             out.payload.push(b'\n');
         }
     }
 
-    fn live(&mut self, date: Date) {
+    fn simulate_day(&mut self, date: Date) {
         let day = epoch_day(date);
         let midnights: Vec<Micros> = self
             .zones
@@ -199,7 +198,7 @@ impl Fleet {
         for (number, account) in self.accounts.iter_mut().enumerate() {
             let truth = &self.truth.accounts[number];
             let mut serial = account.serial;
-            let mut today = Today {
+            let mut today = AccountDay {
                 date,
                 day,
                 midnight: midnights[account.company.country_no],
@@ -207,7 +206,7 @@ impl Fleet {
                 serial: &mut serial,
                 out: &mut self.ahead,
             };
-            account.live(&self.shape, &self.truth.outage, truth, &mut today);
+            account.simulate_day(&self.shape, &self.truth.outage, truth, &mut today);
             account.serial = serial;
         }
     }
@@ -223,29 +222,29 @@ impl Iterator for Fleet {
     }
 }
 
-/// A company with its plot, before its first day.
-fn settle(shape: &Shape, number: usize, role: Role) -> (Account, AccountTruth) {
+/// An account with its company and scenario, before its first day.
+fn create_account(shape: &Shape, number: usize, scenario: Scenario) -> (Account, AccountTruth) {
     let company =
-        Company::found(shape.seed, number, role, shape.weekly_events_median, shape.weekly_events_max);
+        Company::generate(shape.seed, number, scenario, shape.weekly_events_median, shape.weekly_events_max);
     let mut random = Random::keyed(&[shape.seed, number as u64, 4]);
     let days = |days: i64| i32::try_from(days).expect("three digits").days();
-    let joined = match role {
-        Role::Joining => shape.begin + days(random.between(20, 320)),
-        Role::TrialConverts | Role::TrialEnds => shape.begin + days(random.between(20, 180)),
+    let joined = match scenario {
+        Scenario::Joining => shape.begin + days(random.between(20, 320)),
+        Scenario::TrialConverts | Scenario::TrialEnds => shape.begin + days(random.between(20, 180)),
         _ => shape.begin,
     };
-    let turn = match role {
-        Role::TrialConverts | Role::TrialEnds => joined + TRIAL_DAYS.days(),
+    let turn = match scenario {
+        Scenario::TrialConverts | Scenario::TrialEnds => joined + TRIAL_DAYS.days(),
         _ => shape.begin + days(random.between(150, 280)),
     };
-    let quiet_from = match role {
-        Role::OnPremise => Some(joined),
-        _ => role.quiet_after_turn().map(|after| turn + after.days()),
+    let quiet_from = match scenario {
+        Scenario::OnPremise => Some(joined),
+        _ => scenario.quiet_after_turn().map(|after| turn + after.days()),
     };
     let truth = AccountTruth {
         id: company.id.clone(),
         name: company.name.clone(),
-        role,
+        scenario,
         rhythm: company.rhythm,
         weekly_events: company.weekly_events,
         people: company.people,
@@ -255,64 +254,81 @@ fn settle(shape: &Shape, number: usize, role: Role) -> (Account, AccountTruth) {
         merged_into: None,
     };
     let account = Account {
-        contract: Contract::draw(&company, role, joined, turn, &mut random),
-        desk: Desk::default(),
+        contract: Contract::draw(&company, scenario, joined, turn, &mut random),
+        help_desk: HelpDesk::default(),
         journey: Journey::new(&company, &mut random),
         traffic: Traffic::new(&company, &mut random),
         serial: 0,
-        arrived: false,
+        has_started: false,
         company,
     };
     (account, truth)
 }
 
-/// The next account in number that is there from the beginning and stays.
+/// The id of the next account by number that exists from the beginning and stays: what another is merged into.
 fn survivor(accounts: &[AccountTruth], number: usize) -> Option<String> {
     (1..accounts.len())
         .map(|step| &accounts[(number + step) % accounts.len()])
-        .find(|other| matches!(other.role, Role::Steady | Role::Growing))
+        .find(|other| matches!(other.scenario, Scenario::Steady | Scenario::Growing))
         .map(|other| other.id.clone())
 }
 
 impl Account {
-    /// Lives one local day.
-    fn live(&mut self, shape: &Shape, outage: &(Date, Date), truth: &AccountTruth, today: &mut Today<'_>) {
+    /// Appends the events of one local day.
+    fn simulate_day(
+        &mut self,
+        shape: &Shape,
+        outage: &(Date, Date),
+        truth: &AccountTruth,
+        today: &mut AccountDay<'_>,
+    ) {
         if today.date < truth.joined {
             return;
         }
         let mut random = Random::keyed(&[shape.seed, u64::from(today.account), today.day as u64, 5]);
         let day = today.day;
         let days_since = |other: Date| day - epoch_day(other);
-        let moment = Moment {
+        let context = DayContext {
             age_days: days_since(truth.joined),
             fleet_days: days_since(shape.begin),
             turn_days: days_since(truth.turn),
         };
-        if truth.role == Role::MergedAway && moment.turn_days >= 0 {
-            if let (0, Some(survivor)) = (moment.turn_days, &truth.merged_into) {
-                let note = Note::new(System::Crm, "account_merged").text("into_account", survivor);
-                today.office_note(&mut random, note);
+        if truth.scenario == Scenario::MergedAway && context.turn_days >= 0 {
+            if let (0, Some(survivor)) = (context.turn_days, &truth.merged_into) {
+                let event = JsonEvent::new(System::Crm, "account_merged").text("into_account", survivor);
+                today.emit_in_office_hours(&mut random, event);
             }
             return;
         }
-        if !self.arrived {
-            self.arrived = true;
-            self.journey.arrive(&self.company, truth, &mut random, today);
+        if !self.has_started {
+            self.has_started = true;
+            self.journey.first_day(&self.company, truth, &mut random, today);
         }
         if self.contract.is_over() {
             return;
         }
-        self.contract.day(&self.company, truth.role, moment.age_days, moment.turn_days, &mut random, today);
+        self.contract.day(
+            &self.company,
+            truth.scenario,
+            context.age_days,
+            context.turn_days,
+            &mut random,
+            today,
+        );
         if self.contract.is_running() {
-            let mood = if truth.role.churns() { 0.5 + 0.5 * truth.role.level(moment.turn_days) } else { 1.0 };
-            self.desk.day(&self.company, truth.role, mood, &mut random, today);
-            self.journey.day(&self.company, truth, moment.age_days, mood, &mut random, today);
+            let satisfaction = if truth.scenario.churns() {
+                0.5 + 0.5 * truth.scenario.level(context.turn_days)
+            } else {
+                1.0
+            };
+            self.help_desk.day(&self.company, truth.scenario, satisfaction, &mut random, today);
+            self.journey.day(&self.company, truth, context.age_days, satisfaction, &mut random, today);
             if days_since(outage.1) == 3 && self.company.tier() == "A" {
-                self.contract.make_good(&mut random, today);
+                self.contract.credit_outage(&mut random, today);
             }
         }
         if !(outage.0..=outage.1).contains(&today.date) {
-            self.traffic.day(&self.company, truth.role, &moment, &mut random, today);
+            self.traffic.day(&self.company, truth.scenario, &context, &mut random, today);
         }
     }
 }

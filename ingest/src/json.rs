@@ -1,7 +1,6 @@
-//! Reading JSON from strangers: strict grammar, limits on everything, numbers kept as the text they were written in.
+//! Reads untrusted JSON: strict grammar, limits on sizes and depth, numbers kept as the text they were written in.
 //!
-//! Duplicate keys are refused, depth and sizes are limited, and a number never passes through a double, because its text
-//! is handed on as it stands.
+//! Duplicate keys are rejected, and no number passes through binary floating point.
 
 mod node;
 mod reader;

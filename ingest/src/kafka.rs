@@ -1,13 +1,13 @@
-//! Kafka as a source: every partition of some topics, read from our own checkpoints.
+//! Reads every partition of some Kafka topics, starting from the checkpoints in the log.
 //!
-//! Partitions are assigned, never subscribed to: consumer groups would split accounts between members. The broker's
-//! commits serve lag tools only. Whatever would make the reader skip records without saying so (a topic deleted and made
-//! again, records deleted before they were read, a partition cut short) stops that partition until the configuration
-//! names the stop and answers it ([`Accept`]); the others go on.
+//! Partitions are assigned, never subscribed to: a consumer group would split accounts between its members. Offsets are
+//! committed to the broker for lag monitoring only. Whatever would silently skip records (a topic deleted and created again,
+//! records deleted before they were read, a truncated partition) stops that partition until the configuration names the
+//! stop and says how to go on ([`Accept`]); the other partitions go on.
 //!
 //! ```text
-//! Surveyor (own thread, own connections): ids, partitions, watermarks ──▶ admit · judge · completeness ─┐
-//! Feed (librdkafka's queue): records, ends, errors ─────────────────────▶ positions ─▶ RawBatch + progress
+//! Surveyor (own thread, own connections): ids, partitions, watermarks ──▶ new partitions, stops, completeness
+//! Fetcher (librdkafka's queue): records, ends, errors ─────────────────────▶ positions ─▶ RawBatch + checkpoints
 //! ```
 
 mod config;
@@ -33,19 +33,19 @@ pub use self::config_error::ConfigError;
 pub use self::raw::TopicId;
 pub use self::setting::{Secret, Setting};
 pub use self::statistics::{PartitionStatistics, Statistics};
-pub use self::survey::Wall;
+pub use self::survey::WallClock;
 
-use self::partition::{Halt, Marks, Partition};
-use self::raw::{Content, Feed, Notice};
+use self::partition::{Partition, StopReason, Watermarks};
+use self::raw::{ClientEvent, Content, Fetcher};
 use self::survey::{Survey, Surveyor, TopicSeen};
 use crate::batch::{Origin, RawBatch, RawRecord};
 use crate::checkpoint::{Checkpoint, PartitionCheckpoint};
-use crate::source::{Polled, Source, Stopped, Vitals};
+use crate::source::{Polled, Source, SourceHealth, Stopped};
 
 /// Longest wait of a poll while no partition is assigned, so that the first survey is acted on at once.
 const UNASSIGNED_WAIT: Duration = Duration::from_millis(10);
 
-/// A Kafka source. One thread owns it and calls its methods.
+/// A Kafka source, owned and polled by one thread.
 ///
 /// **Completeness.** A partition is complete through T once its position passes the high watermark asked for at T, so an
 /// idle partition advances with each survey and one with a backlog does not. The source is complete through the least of
@@ -54,7 +54,7 @@ const UNASSIGNED_WAIT: Duration = Duration::from_millis(10);
 pub struct KafkaSource {
     config: KafkaConfig,
     names: Arc<Names>,
-    feed: Feed,
+    fetcher: Fetcher,
     surveyor: Surveyor,
     topics: Vec<Topic>,
     cluster: String,
@@ -75,22 +75,22 @@ pub struct KafkaSource {
 struct Topic {
     name: String,
     symbol: Symbol,
-    /// The id under which it is read; `None` before the first survey that saw it.
+    /// The id under which it is read; `None` until a survey sees the topic.
     id: Option<TopicId>,
-    /// The id the client's fetches use, if it told.
+    /// The id that the client's fetches use, if it logged one.
     fetched_as: Option<TopicId>,
     missing_told: bool,
 }
 
 impl KafkaSource {
-    /// Makes the clients. No broker needs to answer yet: partitions are admitted as surveys find them.
+    /// Creates the clients. No broker needs to answer yet: partitions are added as surveys find them.
     ///
     /// # Errors
     /// When the configuration is wrong or a secret cannot be read.
-    pub fn open(config: KafkaConfig, names: &Arc<Names>, wall: Wall) -> Result<Self, ConfigError> {
+    pub fn open(config: KafkaConfig, names: &Arc<Names>, wall: WallClock) -> Result<Self, ConfigError> {
         config.check()?;
         let client = config.reading_client()?;
-        let feed = Feed::open(&client)
+        let fetcher = Fetcher::open(&client)
             .map_err(|error| ConfigError::Client { source_name: config.name.clone(), error })?;
         let surveyor = Surveyor::start(&config, wall)?;
         let topics = config
@@ -107,7 +107,7 @@ impl KafkaSource {
         Ok(Self {
             config,
             names: Arc::clone(names),
-            feed,
+            fetcher,
             surveyor,
             topics,
             cluster: String::new(),
@@ -125,7 +125,7 @@ impl KafkaSource {
         })
     }
 
-    /// The figures now.
+    /// The statistics of the source at this moment.
     pub fn statistics(&self) -> Statistics {
         let mut statistics = self.statistics.clone();
         {
@@ -134,7 +134,7 @@ impl KafkaSource {
             statistics.surveys_failed = findings.failed;
             statistics.survey_failure = findings.failure.clone();
         }
-        statistics.queued = self.feed.queued() as u64;
+        statistics.queued = self.fetcher.queued() as u64;
         statistics.partitions = self
             .partitions
             .iter()
@@ -142,8 +142,8 @@ impl KafkaSource {
                 topic: self.topics[partition.topic].name.clone(),
                 partition: partition.partition,
                 position: partition.position,
-                low: partition.marks.low,
-                high: partition.marks.high,
+                low: partition.watermarks.low,
+                high: partition.watermarks.high,
                 lag: partition.lag(),
                 behind_since: partition.behind_since(),
                 complete_through: partition.complete_through(),
@@ -151,7 +151,7 @@ impl KafkaSource {
                 bytes: partition.bytes,
                 gaps: partition.gaps,
                 stalls: partition.stalls,
-                stopped: partition.halt.as_ref().map(Halt::cause),
+                stopped: partition.stop_reason.as_ref().map(StopReason::cause),
             })
             .collect();
         statistics.partitions.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
@@ -183,13 +183,13 @@ impl KafkaSource {
         if whole && !self.targets_set {
             self.targets_set = true;
             for partition in &mut self.partitions {
-                partition.target = Some(partition.marks.high);
+                partition.target = Some(partition.watermarks.high);
             }
         }
         self.reopen_stalled();
     }
 
-    /// Returns how many of its partitions wait to be admitted.
+    /// Returns how many of its partitions cannot be added yet.
     fn apply_topic(&mut self, index: usize, at: Micros, seen: &TopicSeen) -> u64 {
         self.topics[index].missing_told = false;
         let added_later = self.topics[index].id.is_some();
@@ -206,13 +206,13 @@ impl KafkaSource {
         }
         let mut waiting = 0;
         for number in 0..seen.partitions {
-            match (self.places.get(&(index, number)), seen.marks.get(&number)) {
-                (Some(place), Some(marks)) => {
+            match (self.places.get(&(index, number)), seen.watermarks.get(&number)) {
+                (Some(place), Some(watermarks)) => {
                     let place = *place;
-                    self.partitions[place].survey(at, *marks);
-                    self.judge(place);
+                    self.partitions[place].survey(at, *watermarks);
+                    self.check_refused_position(place);
                 }
-                (None, Some(marks)) => self.admit(index, number, at, *marks, added_later),
+                (None, Some(watermarks)) => self.add_partition(index, number, at, *watermarks, added_later),
                 (Some(_), None) => {}
                 (None, None) => waiting += 1,
             }
@@ -229,53 +229,65 @@ impl KafkaSource {
         }
     }
 
-    fn admit(&mut self, topic: usize, number: i32, at: Micros, marks: Marks, added_later: bool) {
+    fn add_partition(
+        &mut self,
+        topic: usize,
+        number: i32,
+        at: Micros,
+        watermarks: Watermarks,
+        added_later: bool,
+    ) {
         let Topic { name, symbol, id, .. } = &self.topics[topic];
-        let id = id.clone().expect("a topic is admitted after its id is known");
+        let id = id.clone().expect("a topic's partitions are added after its id is known");
         let of_topic = || self.checkpoints.iter().filter(|checkpoint| checkpoint.topic == *name);
         let checkpoint = of_topic()
             .find(|checkpoint| checkpoint.partition == number && checkpoint.cluster == self.cluster)
             // Under another cluster id the same name is another topic: its id says so and stops it.
             .or_else(|| of_topic().find(|checkpoint| checkpoint.partition == number));
-        let (start, halt) = match checkpoint {
-            Some(checkpoint) => match partition::resume_at(checkpoint, &id, marks, &self.config.accept) {
-                Ok(start) => (start, None),
-                Err(halt) => ((checkpoint.next_offset, checkpoint.leader_epoch), Some(halt)),
-            },
+        let (start, stop_reason) = match checkpoint {
+            Some(checkpoint) => {
+                match partition::resume_at(checkpoint, &id, watermarks, &self.config.accept) {
+                    Ok(start) => (start, None),
+                    Err(stop_reason) => {
+                        ((checkpoint.next_offset, checkpoint.leader_epoch), Some(stop_reason))
+                    }
+                }
+            }
             None => {
                 let added = added_later || of_topic().next().is_some();
-                let position = partition::start_at(self.config.start, added, marks);
+                let position = partition::start_at(self.config.start, added, watermarks);
                 ((position, partition::NO_EPOCH), None)
             }
         };
         let id_name = self.names.intern(id.as_str());
-        let mut partition = Partition::new(topic, *symbol, number, (id, id_name), start, marks);
+        let mut partition = Partition::new(topic, *symbol, number, (id, id_name), start, watermarks);
         let place = self.partitions.len();
         self.places.insert((topic, number), place);
-        match halt {
-            Some(halt) => {
-                // Not told as progress: the checkpoint in the log is the truth until the stop is answered.
+        match stop_reason {
+            Some(stop_reason) => {
+                // Not reported as progress: the checkpoint in the log stays valid until the stop is answered.
                 partition.moved = false;
-                partition.marks = marks;
+                partition.watermarks = watermarks;
                 self.partitions.push(partition);
-                self.stop(place, halt);
+                self.stop(place, stop_reason);
             }
             None => {
-                partition.survey(at, marks);
+                partition.survey(at, watermarks);
                 self.partitions.push(partition);
                 self.assign(place);
             }
         }
     }
 
-    /// The client refused the position: say why, or open it anew when the watermarks say it is readable.
-    fn judge(&mut self, place: usize) {
+    /// Where the client refused the position: stops the partition with the reason, or opens it again when the watermarks say
+    /// that the position is readable.
+    fn check_refused_position(&mut self, place: usize) {
         let partition = &mut self.partitions[place];
-        if !std::mem::take(&mut partition.refused) || partition.halt.is_some() {
+        if !std::mem::take(&mut partition.refused) || partition.stop_reason.is_some() {
             return;
         }
-        match partition.judge_refusal() {
-            Some(halt) => self.stop(place, halt),
+        match partition.explain_refusal() {
+            Some(stop_reason) => self.stop(place, stop_reason),
             None => self.reopen(place),
         }
     }
@@ -291,7 +303,7 @@ impl KafkaSource {
                 let partition = &self.partitions[place];
                 tracing::warn!(target: "kafka", source = self.config.name,
                     topic = self.topics[partition.topic].name, partition = partition.partition,
-                    position = partition.position, high = partition.marks.high,
+                    position = partition.position, high = partition.watermarks.high,
                     "no record came for {} ms though there are some; opening the partition anew", self.config.stall_ms);
                 self.reopen(place);
             }
@@ -312,12 +324,12 @@ impl KafkaSource {
     }
 
     fn assign(&mut self, place: usize) {
-        let done = self.feed.consumer().incremental_assign(&self.element(place));
+        let done = self.fetcher.consumer().incremental_assign(&self.element(place));
         self.note(done);
     }
 
     fn unassign(&mut self, place: usize) {
-        let done = self.feed.consumer().incremental_unassign(&self.element(place));
+        let done = self.fetcher.consumer().incremental_unassign(&self.element(place));
         self.note(done);
     }
 
@@ -326,7 +338,7 @@ impl KafkaSource {
         self.assign(place);
     }
 
-    /// An assignment fails only while the client ends; the watchdog sees a partition that stays closed.
+    /// Logs a failed assignment. It fails only while the client ends; the watchdog finds a partition that stays closed.
     fn note(&mut self, done: KafkaResult<()>) {
         if let Err(error) = done {
             self.statistics.errors += 1;
@@ -334,34 +346,34 @@ impl KafkaSource {
         }
     }
 
-    fn stop(&mut self, place: usize, halt: Halt) {
+    fn stop(&mut self, place: usize, stop_reason: StopReason) {
         self.unassign(place);
         let partition = &mut self.partitions[place];
         let (topic, number) = (&self.topics[partition.topic].name, partition.partition);
         self.stops.push_back(Stopped {
             source_name: self.config.name.clone(),
             stream: format!("{topic}/{number}"),
-            cause: halt.cause(),
-            what_happened: halt.what_happened(),
-            what_to_do: halt.what_to_do(topic, number),
+            cause: stop_reason.cause(),
+            what_happened: stop_reason.what_happened(),
+            what_to_do: stop_reason.what_to_do(topic, number),
         });
-        partition.halt = Some(halt);
+        partition.stop_reason = Some(stop_reason);
     }
 
     fn stop_recreated(&mut self, topic: usize, id: &TopicId) {
         for place in 0..self.partitions.len() {
             let partition = &self.partitions[place];
-            if partition.topic == topic && partition.halt.is_none() {
+            if partition.topic == topic && partition.stop_reason.is_none() {
                 let was = partition.topic_id.as_str().to_owned();
-                self.stop(place, Halt::Recreated { was, is: id.clone() });
+                self.stop(place, StopReason::Recreated { was, is: id.clone() });
             }
         }
     }
 
-    fn read_notices(&mut self) {
-        while let Some(notice) = self.feed.notice() {
-            match notice {
-                Notice::TopicId { topic, id } => {
+    fn handle_client_events(&mut self) {
+        while let Some(event) = self.fetcher.client_event() {
+            match event {
+                ClientEvent::TopicId { topic, id } => {
                     let Some(index) = self.topics.iter().position(|known| known.name == topic) else {
                         continue;
                     };
@@ -370,14 +382,14 @@ impl KafkaSource {
                     }
                     self.topics[index].fetched_as = Some(id);
                 }
-                Notice::Committed(Ok(())) => {
+                ClientEvent::Committed(Ok(())) => {
                     self.statistics.commits += 1;
                     self.refusal_told = false;
                 }
-                Notice::Committed(Err(code)) => self.note_commit_failure(code),
-                Notice::Complaint(line) => {
-                    self.statistics.complaints += 1;
-                    self.statistics.complaint = Some(line);
+                ClientEvent::Committed(Err(code)) => self.note_commit_failure(code),
+                ClientEvent::ErrorLogged(line) => {
+                    self.statistics.errors_logged += 1;
+                    self.statistics.last_error_logged = Some(line);
                 }
             }
         }
@@ -421,17 +433,17 @@ impl KafkaSource {
                 .add_partition_offset(&topic, partition, Offset::Offset(offset))
                 .expect("an offset is no logical one and the list takes it");
         }
-        if let Err(code) = self.feed.commit(&offsets) {
+        if let Err(code) = self.fetcher.commit(&offsets) {
             self.note_commit_failure(code);
         }
     }
 
-    /// Moves records into `out` until it is full or none are held.
-    fn hand_over(&mut self, out: &mut RawBatch) {
+    /// Moves fetched records into `out` until it is full or no record is left.
+    fn deliver(&mut self, out: &mut RawBatch) {
         // Records come in runs of one partition.
         let mut run: Option<(usize, i32, Option<usize>)> = None;
-        while let Some(record) = self.feed.front() {
-            let (mark, number) = (record.topic_mark(), record.partition());
+        while let Some(record) = self.fetcher.front() {
+            let (mark, number) = (record.topic_handle(), record.partition());
             let place = match run {
                 Some((topic, partition, place)) if (topic, partition) == (mark, number) => place,
                 _ => {
@@ -443,7 +455,7 @@ impl KafkaSource {
             };
             let partition = place.map(|place| &mut self.partitions[place]);
             match (record.content(), partition) {
-                (Content::Value(_), Some(partition)) if partition.halt.is_some() => {
+                (Content::Value(_), Some(partition)) if partition.stop_reason.is_some() => {
                     self.statistics.discarded += 1
                 }
                 (Content::Value(None), Some(partition)) => {
@@ -472,7 +484,7 @@ impl KafkaSource {
                     }
                 }
                 (Content::End, Some(partition)) => {
-                    if partition.halt.is_none() {
+                    if partition.stop_reason.is_none() {
                         partition.reach_end(record.offset());
                     }
                 }
@@ -489,25 +501,27 @@ impl KafkaSource {
                     if let Some(partition) = partition
                         && refused
                     {
-                        if code == RDKafkaErrorCode::LogTruncation && partition.halt.is_none() {
-                            let halt =
-                                Halt::Truncated { from: partition.position, high: partition.marks.high };
+                        if code == RDKafkaErrorCode::LogTruncation && partition.stop_reason.is_none() {
+                            let stop_reason = StopReason::Truncated {
+                                from: partition.position,
+                                high: partition.watermarks.high,
+                            };
                             let place = place.expect("the partition was found by its place");
-                            self.feed.pop();
-                            self.stop(place, halt);
+                            self.fetcher.pop();
+                            self.stop(place, stop_reason);
                             continue;
                         }
                         partition.refused = true;
-                        self.surveyor.hurry();
+                        self.surveyor.survey_now();
                     }
                 }
                 (Content::Value(_) | Content::End, None) => self.statistics.discarded += 1,
             }
-            self.feed.pop();
+            self.fetcher.pop();
         }
     }
 
-    fn tell_progress(&mut self, out: &mut RawBatch) {
+    fn report_progress(&mut self, out: &mut RawBatch) {
         for partition in self.partitions.iter_mut().filter(|partition| partition.moved) {
             partition.moved = false;
             out.progress.push(Checkpoint::Kafka(PartitionCheckpoint {
@@ -540,8 +554,8 @@ impl Source for KafkaSource {
         &self.config.name
     }
 
-    /// Keeps its own checkpoints of its topics; each is judged when a survey first sees its partition, so a stop is an
-    /// error of [`Source::poll`] and never of this.
+    /// Keeps the checkpoints of its own topics. Each is checked when a survey first sees its partition, so a stop is an error
+    /// of [`Source::poll`] and never of this method.
     fn resume(&mut self, checkpoints: &[Checkpoint]) -> Result<(), Stopped> {
         self.checkpoints = checkpoints
             .iter()
@@ -559,12 +573,12 @@ impl Source for KafkaSource {
             return Err(stopped);
         }
         self.commit_if_due();
-        self.feed.fill(if self.partitions.is_empty() { wait.min(UNASSIGNED_WAIT) } else { wait });
-        // After the records are taken and before they are looked at: see `Feed::notice`.
-        self.read_notices();
-        self.drained = self.feed.front().is_none();
-        self.hand_over(out);
-        self.tell_progress(out);
+        self.fetcher.fill(if self.partitions.is_empty() { wait.min(UNASSIGNED_WAIT) } else { wait });
+        // After the records are taken and before they are looked at: see `Fetcher::notice`.
+        self.handle_client_events();
+        self.drained = self.fetcher.front().is_none();
+        self.deliver(out);
+        self.report_progress(out);
         self.advance_completeness();
         Ok(Polled::Open)
     }
@@ -589,8 +603,8 @@ impl Source for KafkaSource {
         self.targets_set && self.partitions.iter().all(Partition::caught_up)
     }
 
-    fn vitals(&self) -> Option<Vitals> {
-        Some(self.statistics().vitals())
+    fn health(&self) -> Option<SourceHealth> {
+        Some(self.statistics().health())
     }
 
     fn streams(&self) -> bool {
@@ -599,7 +613,7 @@ impl Source for KafkaSource {
 }
 
 impl Drop for KafkaSource {
-    /// Asks for the last commit; whether it arrives matters to lag tools only.
+    /// Requests the last commit; whether it arrives matters to lag monitoring only.
     fn drop(&mut self) {
         if !self.commits.is_empty() {
             self.commit();

@@ -1,11 +1,12 @@
-//! How events reach us: bytes at a position become validated events, and nothing is lost on the way.
+//! Reads records from sources and decodes them into validated events; each record ends as an event, a dead letter or a
+//! filtered record.
 //!
 //! ```text
 //! Source::poll ─▶ RawBatch ─▶ decode (native or mapped) ─▶ Batch {events, rejections, progress} ─▶ sequencer
 //! ```
 //!
-//! Progress travels with the records it covers, into the same frame of the log; the broker's own commits are for
-//! lag tools only.
+//! Checkpoints travel with the records they cover, into the same frame of the log; offsets are committed to the broker for
+//! lag monitoring only.
 
 pub mod random;
 pub mod reject;

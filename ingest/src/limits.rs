@@ -1,8 +1,8 @@
-//! Limits of one record: hostile or broken input costs bounded memory and becomes a dead letter, never a panic.
+//! Limits of one record, so that hostile or broken input costs bounded memory and becomes a dead letter.
 
 use serde::{Deserialize, Serialize};
 
-/// Settings of the decoders. A record past one of them is refused with the limit and the value in its sentence.
+/// Limits that the decoders enforce. A record that exceeds one is rejected; the detail names the limit and the value.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -34,24 +34,24 @@ impl Default for Limits {
     }
 }
 
-/// Deepest nesting any setting may ask for: the readers recurse once a level.
+/// Largest `depth_max` that can be set: the parser recurses once per level.
 pub const DEPTH_CEILING: usize = 64;
-/// Longest id any setting may ask for, in bytes: ids lie in the log's dictionaries.
+/// Largest `id_bytes_max` that can be set: ids are stored in the log's dictionaries.
 pub const ID_BYTES_CEILING: usize = 64 << 10;
-/// Largest record any setting may ask for, in bytes.
+/// Largest `record_bytes_max` and `text_bytes_max` that can be set.
 pub const RECORD_BYTES_CEILING: usize = 64 << 20;
 
 /// A limit outside the range that the decoders can keep.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("limit {name} = {value} is outside {least} to {most}; choose a value inside")]
 pub struct LimitOutOfRange {
-    /// The setting.
+    /// The name of the setting.
     pub name: &'static str,
-    /// What it was set to.
+    /// The value it was set to.
     pub value: usize,
-    /// The least value it takes.
+    /// The least value allowed.
     pub least: usize,
-    /// The greatest value it takes.
+    /// The greatest value allowed.
     pub most: usize,
 }
 

@@ -1,19 +1,19 @@
-//! Mapped JSON: a declared translation from any feed's records to events. The grammar is `docs/MAPPING.md`.
+//! Translates the records of any JSON feed to events by the rules of a mapping file; `docs/MAPPING.md` has its grammar.
 //!
 //! The first rule that matches is the record's own and its event keeps the record's id; every matching rule marked
 //! `also` adds an event whose id is `id#k`, k being the rule's place in the file counted from 1.
 
 pub mod check;
-pub mod clock;
 pub mod condition;
 pub mod constant;
-pub mod cooked;
 mod decimal_mark;
 pub mod error;
+pub mod expression;
 pub mod guess;
+pub mod mapped_value;
 pub mod path;
 pub mod rule;
-pub mod value;
+pub mod time_parser;
 
 use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::Event;
@@ -21,7 +21,7 @@ use tidewatch_projections::value::Value;
 use toml::{Table, Value as Toml};
 
 use crate::batch::Origin;
-use crate::draft::Decoding;
+use crate::draft::DecodeContext;
 use crate::json;
 use crate::reject::{Reason, Rejection};
 pub use error::MappingError;
@@ -30,7 +30,7 @@ use rule::{Rule, Targets};
 
 /// Longest mapping file in bytes.
 pub const MAPPING_BYTES_MAX: usize = 1 << 20;
-/// Most rules of a mapping: each is tried for each record.
+/// Most rules of a mapping; each is tried for each record.
 pub const RULES_MAX: usize = 256;
 /// The version of the grammar.
 pub const GRAMMAR: i64 = 1;
@@ -38,15 +38,15 @@ pub const GRAMMAR: i64 = 1;
 /// What becomes of a record that no rule is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Unmatched {
-    /// A dead letter `no_rule`.
+    /// It becomes a dead letter `no_rule`.
     Refuse,
-    /// Filtered and counted.
+    /// It is filtered, and counted as that.
     Skip,
-    /// The event that the defaults alone make.
+    /// It becomes the event that the defaults alone make.
     Keep,
 }
 
-/// A mapping, ready to use: paths are split, patterns and zones are checked.
+/// A parsed and checked mapping, ready to translate records.
 #[derive(Clone, Debug)]
 pub struct Mapping {
     rules: Vec<Rule>,
@@ -54,9 +54,9 @@ pub struct Mapping {
     digest: String,
 }
 
-/// What one rule made of a record.
+/// The result of one rule for a record.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Made {
+pub struct RuleResult {
     /// The rule's index, counted from 0; `None` when no rule was reached or the defaults alone were used.
     pub rule: Option<usize>,
     /// The event; `None` where the record was filtered.
@@ -64,10 +64,10 @@ pub struct Made {
 }
 
 impl Mapping {
-    /// Reads a mapping file.
+    /// Parses and checks the text of a mapping file.
     ///
     /// # Errors
-    /// Names the place, the value and what is expected there.
+    /// The first error, with its place, the value and what is expected there.
     pub fn parse(file: &str) -> Result<Self, MappingError> {
         if file.len() > MAPPING_BYTES_MAX {
             return Err(MappingError::TooLong { bytes: file.len(), most: MAPPING_BYTES_MAX });
@@ -127,11 +127,17 @@ impl Mapping {
         &self.rules
     }
 
-    /// Turns one record into events, one call of `made` for each; at least one call, at most one with a rejection.
-    pub fn apply(&self, record: &[u8], with: &Decoding<'_>, origin: &Origin, made: &mut impl FnMut(Made)) {
+    /// Turns one record into events, one call of `emit` for each; at least one call, at most one with a rejection.
+    pub fn apply(
+        &self,
+        record: &[u8],
+        with: &DecodeContext<'_>,
+        origin: &Origin,
+        emit: &mut impl FnMut(RuleResult),
+    ) {
         let fields = match json::read_object(record, with.limits) {
             Ok(fields) => fields,
-            Err(rejection) => return made(Made { rule: None, result: Err(rejection) }),
+            Err(rejection) => return emit(RuleResult { rule: None, result: Err(rejection) }),
         };
         let own = self.rules.iter().position(|rule| !rule.also && rule.matches(&fields));
         let mut rejected = false;
@@ -139,7 +145,7 @@ impl Mapping {
             // One record is one dead letter; the next reason shows once the first is mended.
             if result.is_ok() || !rejected {
                 rejected |= result.is_err();
-                made(Made { rule, result });
+                emit(RuleResult { rule, result });
             }
         };
         match own {

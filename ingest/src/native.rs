@@ -1,4 +1,4 @@
-//! Native JSON: the envelope of health-model §1, one object a record.
+//! Reads and writes native JSON: the event envelope of health-model §1, one object per record.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use tidewatch_projections::names::Names;
 use tidewatch_projections::value::{Value, write_object, write_text};
 
 use crate::batch::Origin;
-use crate::draft::{self, Decoding, Draft};
+use crate::draft::{self, DecodeContext, Draft};
 use crate::json::{self, Fields, Node};
 use crate::reject::{Reason, Rejection};
 use crate::time;
@@ -18,12 +18,12 @@ use crate::time;
 ///
 /// # Errors
 /// Every typed reason but `from_the_future`, `no_rule`, `id_conflict` and `merge_cycle`.
-pub fn decode(record: &[u8], with: &Decoding<'_>, origin: &Origin) -> Result<Event, Rejection> {
+pub fn decode(record: &[u8], with: &DecodeContext<'_>, origin: &Origin) -> Result<Event, Rejection> {
     let fields = json::read_object(record, with.limits)?;
     read(fields, with)?.finish(with, origin)
 }
 
-fn read<'a>(fields: Fields<'a>, with: &Decoding<'_>) -> Result<Draft<'a>, Rejection> {
+fn read<'a>(fields: Fields<'a>, with: &DecodeContext<'_>) -> Result<Draft<'a>, Rejection> {
     let mut draft = Draft::default();
     let mut amount = None;
     let mut currency = None;

@@ -34,7 +34,7 @@ impl Random<Xoshiro256PlusPlus> {
 }
 
 impl<G: RngCore> Random<G> {
-    /// 64 uniform bits.
+    /// The next 64 uniform random bits.
     pub fn bits(&mut self) -> u64 {
         self.generator.next_u64()
     }
@@ -49,7 +49,7 @@ impl<G: RngCore> Random<G> {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// Uniform in `low..=high`.
+    /// A whole number uniform in `low..=high`.
     pub fn between(&mut self, low: i64, high: i64) -> i64 {
         low + self.below(high.abs_diff(low) + 1) as i64
     }

@@ -1,4 +1,5 @@
-//! Why a record was refused. Reasons are a closed list: they label metrics and select dead letters for replay.
+//! Why a record is rejected and becomes a dead letter. Reasons are a closed list: they label metrics and select dead letters
+//! for replay.
 
 use std::fmt;
 
@@ -7,19 +8,19 @@ use std::fmt;
 pub enum Reason {
     /// Not valid UTF-8 or not valid JSON.
     NotJson,
-    /// Valid JSON that is no object.
+    /// Valid JSON that is not an object.
     NotAnObject,
-    /// Larger than the record limit.
+    /// The record is longer than `record_bytes_max`.
     TooLarge,
-    /// Nested deeper than the depth limit.
+    /// The record is nested deeper than `depth_max`.
     TooDeep,
-    /// A text, list or number of fields past its limit.
+    /// A text, a list, a number or the number of fields exceeds its limit.
     OverLimit,
     /// A required field is absent, null or empty.
     MissingField,
     /// A field has the wrong type or a value outside its range.
     BadField,
-    /// The same key twice in one object.
+    /// The same key stands twice in one object.
     DuplicateKey,
     /// The time is unreadable or outside the years 0001–9999.
     BadTime,
@@ -31,16 +32,16 @@ pub enum Reason {
     WrongTenant,
     /// The amount does not fit, lacks its currency, or the currency is no ISO 4217 code.
     BadAmount,
-    /// No rule of the mapping matches, and the mapping says to refuse such records.
+    /// No rule of the mapping matches, and the mapping rejects such records.
     NoRule,
-    /// Same source and id as an accepted event, but other content.
+    /// An accepted event has the same source and id, but other content.
     IdConflict,
     /// A merge that would make an account its own survivor.
     MergeCycle,
 }
 
 impl Reason {
-    /// Every reason.
+    /// All reasons, in the order of their declaration.
     pub const ALL: [Self; 16] = [
         Self::NotJson,
         Self::NotAnObject,
@@ -88,12 +89,12 @@ impl Reason {
     }
 }
 
-/// A refusal: the reason, and a sentence with the field, the value and the limit.
+/// A rejected record: the reason, and a sentence that names the field, the value and the limit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rejection {
-    /// The typed reason.
+    /// The reason, from the closed list.
     pub reason: Reason,
-    /// What exactly was wrong, for a person; at most [`DETAIL_BYTES_MAX`] bytes.
+    /// What exactly was wrong, for people; at most [`DETAIL_BYTES_MAX`] bytes.
     pub detail: Box<str>,
 }
 
@@ -101,14 +102,14 @@ pub struct Rejection {
 pub const DETAIL_BYTES_MAX: usize = 512;
 
 impl Rejection {
-    /// A rejection with its sentence.
+    /// A rejection with its detail, cut to [`DETAIL_BYTES_MAX`] bytes.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         let mut detail = detail.into();
         detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
         Self { reason, detail: detail.into() }
     }
 
-    /// The rejection with a short remark behind its sentence, which is cut where both are too long.
+    /// The rejection with a short remark appended to its detail; the detail is cut where both are too long.
     pub fn with(self, remark: &str) -> Self {
         let room = DETAIL_BYTES_MAX.saturating_sub(remark.len() + "; ".len());
         let sentence = &self.detail[..self.detail.floor_char_boundary(room)];

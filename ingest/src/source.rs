@@ -1,4 +1,4 @@
-//! The trait every stream of records implements: Kafka, files, the simulated fleet, and the simulation's own.
+//! The interface of a source of records: Kafka, files, the simulated fleet and the test simulation implement it.
 
 use std::time::Duration;
 
@@ -7,55 +7,56 @@ use tidewatch_projections::event::Micros;
 use crate::batch::RawBatch;
 use crate::checkpoint::Checkpoint;
 
-/// What a poll says besides the records.
+/// Whether a source can return more records after a poll.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Polled {
-    /// More may come.
+    /// More records may follow.
     Open,
-    /// The source has ended: a file at its end, a replay that is done.
+    /// The source has ended: a file was read to its end, or a replay is done.
     Ended,
 }
 
-/// A source that cannot go on until a person says how. Other partitions of the source may.
+/// A part of a source that stopped until an operator decides how to go on. Other partitions of the source go on.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("source {source_name} stopped at {stream}: {what_happened}; {what_to_do}")]
 pub struct Stopped {
-    /// The source.
+    /// The name of the source.
     pub source_name: String,
-    /// The partition or file.
+    /// The partition or file that stopped.
     pub stream: String,
-    /// A stable word for labels: `recreated`, `retention_loss`, `unreadable` …
+    /// The cause, a stable word for labels: `recreated`, `retention_loss`, `unreadable` …
     pub cause: &'static str,
     /// What happened, with offsets and ids.
     pub what_happened: String,
-    /// What the operator can do.
+    /// What the operator can do about it.
     pub what_to_do: String,
 }
 
-/// What a source has passed over and met since it was opened, and what still lies before it; for operators.
+/// The condition of a source since it was opened: skipped records, errors, state of its partitions and lag.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Vitals {
-    /// Records without an event that were passed over, by why: stable words for labels.
+pub struct SourceHealth {
+    /// Records skipped because they carry no event, by reason; the words are stable and serve as labels.
     pub skipped: Vec<(&'static str, u64)>,
-    /// Troubles that the source overcame or will, by kind: stable words for labels.
-    pub troubles: Vec<(&'static str, u64)>,
-    /// How many of its parts are in each state: stable words for labels.
-    pub parts: Vec<(&'static str, u64)>,
+    /// Errors that the source recovers from by itself, by kind; the words are stable and serve as labels.
+    pub errors: Vec<(&'static str, u64)>,
+    /// How many of its partitions are in each state; the words are stable and serve as labels.
+    pub partitions: Vec<(&'static str, u64)>,
     /// Records still to be read, as far as the source knows.
     pub lag_records: u64,
-    /// Since when the first of them waits, by the engine's clock; `None` when none does.
+    /// Since when records wait to be read, in µs by the engine's clock; `None` when none do.
     pub behind_since: Option<Micros>,
 }
 
-/// A stream of raw records with its own progress.
+/// A stream of raw records that keeps track of its own progress.
 pub trait Source: Send {
-    /// The name in configuration, counters and events.
+    /// The name of the source in configuration, metrics and events.
     fn name(&self) -> &str;
 
-    /// Continues after these checkpoints (all the log has; the source picks its own). Called once, before the first poll.
+    /// Continues after these checkpoints: all that the log has, of which the source takes its own. Called once, before the
+    /// first poll.
     ///
     /// # Errors
-    /// When the stream is not the one the checkpoints speak of.
+    /// When the stream is not the one that the checkpoints belong to.
     fn resume(&mut self, checkpoints: &[Checkpoint]) -> Result<(), Stopped>;
 
     /// Waits up to `wait` for records and appends them to an empty `out`, at most the source's batch limit in bytes.
@@ -64,27 +65,27 @@ pub trait Source: Send {
     /// When some part of the source stopped for good; the rest can still be polled.
     fn poll(&mut self, wait: Duration, out: &mut RawBatch) -> Result<Polled, Stopped>;
 
-    /// Told when records up to these checkpoints are durable: the moment to commit offsets for lag tools.
+    /// Called when all records up to these checkpoints are durable: the time to commit offsets for lag monitoring.
     fn durable(&mut self, _checkpoints: &[Checkpoint]) {}
 
-    /// The instant through which this source is complete (design §4), by its position and the marks it has read.
-    /// `None` while unknown. Sources that do not stream say `None` always.
+    /// The complete-through time, in µs: every event the source had before this instant has been returned (design §4).
+    /// `None` while unknown, and always for sources that do not stream.
     fn complete_through(&self) -> Option<Micros> {
         None
     }
 
-    /// Whether a streaming source has handed over everything it had when it was opened. A source that ends says that
+    /// Whether a streaming source has returned every record it had when it was opened. A source that ends reports that
     /// with [`Polled::Ended`].
     fn caught_up(&self) -> bool {
         false
     }
 
-    /// How it does, for operators; `None` for a source that has nothing to tell besides its records.
-    fn vitals(&self) -> Option<Vitals> {
+    /// The condition of the source, for operators; `None` for a source that reports none.
+    fn health(&self) -> Option<SourceHealth> {
         None
     }
 
-    /// Whether the source streams: it then takes part in the clock.
+    /// Whether the source streams, so that the watermark waits for it.
     fn streams(&self) -> bool {
         false
     }

@@ -1,12 +1,12 @@
-//! Times as feeds write them, to whole microseconds since the epoch.
+//! Converts times between RFC 3339 text and whole microseconds since the epoch.
 
 use tidewatch_projections::event::Micros;
 
 use crate::reject::{Reason, Rejection};
 
-/// 0001-01-01T00:00:00Z.
+/// The earliest time: 0001-01-01T00:00:00Z, in µs since the epoch.
 pub const TIME_MIN: Micros = -62_135_596_800_000_000;
-/// The last microsecond of the year 9999, UTC.
+/// The latest time: the last microsecond of the year 9999 in UTC.
 pub const TIME_MAX: Micros = 253_402_300_799_999_999;
 
 const SECOND: Micros = 1_000_000;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use support::{Broker, WAIT, eventually, shared};
 use tidewatch_ingest::batch::{Origin, RawBatch};
 use tidewatch_ingest::checkpoint::{Checkpoint, PartitionCheckpoint};
-use tidewatch_ingest::kafka::{KafkaConfig, KafkaSource, Wall};
+use tidewatch_ingest::kafka::{KafkaConfig, KafkaSource, WallClock};
 use tidewatch_ingest::source::{Polled, Source, Stopped};
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::Names;
@@ -50,7 +50,7 @@ impl Reader {
     fn configured(config: &str, checkpoints: &[Checkpoint]) -> Self {
         let config: KafkaConfig = toml::from_str(config).expect("a valid configuration");
         let names = Arc::new(Names::new());
-        let wall: Wall = Arc::new(now);
+        let wall: WallClock = Arc::new(now);
         let mut source = KafkaSource::open(config, &names, wall).expect("the source opens");
         source.resume(checkpoints).expect("checkpoints are judged later");
         Self {

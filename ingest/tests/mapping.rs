@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use tidewatch_ingest::batch::Origin;
-use tidewatch_ingest::draft::Decoding;
+use tidewatch_ingest::draft::DecodeContext;
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::mapping::Mapping;
 use tidewatch_ingest::mapping::check::{Outcome, check};
@@ -14,7 +14,7 @@ use tidewatch_projections::names::Names;
 fn outcomes(mapping: &str, records: &str) -> Vec<String> {
     let mapping = Mapping::parse(mapping).unwrap();
     let report = check(&mapping, records.lines().map(str::as_bytes), &Limits::default(), usize::MAX);
-    let all = report.samples.into_iter().flat_map(|sample| sample.became);
+    let all = report.samples.into_iter().flat_map(|sample| sample.results);
     all.map(|became| match became.outcome {
         Outcome::Event(line) => line,
         Outcome::Rejected(rejection) => rejection.to_string(),
@@ -333,7 +333,7 @@ proptest! {
         let mapping = Mapping::parse(&format!("{HEAD}copy = \"$\"\n[[rules]]")).unwrap();
         let names = Names::new();
         let limits = Limits::default();
-        let with = Decoding { names: &names, tenant: "main", source: names.intern("s"), limits: &limits };
+        let with = DecodeContext { names: &names, tenant: "main", source: names.intern("s"), limits: &limits };
         let mut made = 0;
         mapping.apply(&record, &with, &Origin::Line { digest: with.source, line: 1 }, &mut |_| made += 1);
         prop_assert_eq!(made, 1);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tidewatch_ingest::batch::Origin;
 use tidewatch_ingest::content::fingerprint;
 use tidewatch_ingest::contract;
-use tidewatch_ingest::draft::Decoding;
+use tidewatch_ingest::draft::DecodeContext;
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::native;
 use tidewatch_ingest::reject::{Reason, Rejection};
@@ -13,7 +13,7 @@ use tidewatch_projections::names::Names;
 
 fn decode(names: &Names, line: &[u8]) -> Result<Event, Rejection> {
     let limits = Limits::default();
-    let with = Decoding { names, tenant: "main", source: names.intern("shop"), limits: &limits };
+    let with = DecodeContext { names, tenant: "main", source: names.intern("shop"), limits: &limits };
     let (topic, topic_id) = (names.intern("orders"), names.intern("k-_dznwpThOFkvNWSIwDgA"));
     let origin = Origin::Kafka { topic, topic_id, partition: 3, offset: 41 };
     native::decode(line, &with, &origin)

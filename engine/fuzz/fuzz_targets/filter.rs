@@ -9,7 +9,7 @@ use tidewatch_engine::serve::columns::EventColumn;
 use tidewatch_engine::serve::filter::{COMPARISONS_MAX, DEPTH_MAX, FILTER_BYTES_MAX, Filter, FilterError};
 use tidewatch_engine::serve::order::Order;
 use tidewatch_ingest::batch::Origin;
-use tidewatch_ingest::draft::Decoding;
+use tidewatch_ingest::draft::DecodeContext;
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::native;
 use tidewatch_projections::event::Event;
@@ -25,7 +25,7 @@ const LINES: [&str; 4] = [
 static EVENTS: LazyLock<(Names, Vec<Event>)> = LazyLock::new(|| {
     let names = Names::new();
     let limits = Limits::default();
-    let with = Decoding { names: &names, tenant: "main", source: names.intern("app"), limits: &limits };
+    let with = DecodeContext { names: &names, tenant: "main", source: names.intern("app"), limits: &limits };
     let origin = Origin::Line { digest: with.source, line: 1 };
     let events = LINES.map(|line| native::decode(line.as_bytes(), &with, &origin).expect("these are events"));
     (names, events.into())

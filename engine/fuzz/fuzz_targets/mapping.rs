@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tidewatch_ingest::batch::Origin;
-use tidewatch_ingest::draft::Decoding;
+use tidewatch_ingest::draft::DecodeContext;
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::mapping::Mapping;
 use tidewatch_ingest::mapping::guess::guess;
@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
     let _ = guess(record.split(|byte| *byte == b'\n'), &limits);
     let Ok(Ok(mapping)) = std::str::from_utf8(file).map(Mapping::parse) else { return };
     let names = Names::new();
-    let with = Decoding { names: &names, tenant: "main", source: names.intern("fuzz"), limits: &limits };
+    let with = DecodeContext { names: &names, tenant: "main", source: names.intern("fuzz"), limits: &limits };
     let origin = Origin::Line { digest: with.source, line: 1 };
     let (mut outcomes, mut rejections) = (0, 0);
     mapping.apply(record, &with, &origin, &mut |made| {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use tidewatch_ingest::batch::Origin;
-use tidewatch_ingest::draft::Decoding;
+use tidewatch_ingest::draft::DecodeContext;
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::native;
 use tidewatch_projections::account::Account;
@@ -44,7 +44,7 @@ const STORY: [(&str, &str, &str); 14] = [
 static EVENTS: LazyLock<(Names, Vec<Event>)> = LazyLock::new(|| {
     let names = Names::new();
     let limits = Limits::default();
-    let with = Decoding { names: &names, tenant: "main", source: names.intern("app"), limits: &limits };
+    let with = DecodeContext { names: &names, tenant: "main", source: names.intern("app"), limits: &limits };
     let origin = Origin::Line { digest: with.source, line: 1 };
     let event = |(day, (kind, amount, properties)): (i64, &(&str, &str, &str))| {
         let at = 1_704_067_200_000_000 + day * DAY_US;

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use tidewatch_ingest::batch::Origin;
 use tidewatch_ingest::content::fingerprint;
-use tidewatch_ingest::draft::Decoding;
+use tidewatch_ingest::draft::DecodeContext;
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::native;
 use tidewatch_projections::names::Names;
@@ -12,7 +12,7 @@ use tidewatch_projections::names::Names;
 fuzz_target!(|record: &[u8]| {
     let names = Names::new();
     let limits = Limits::default();
-    let with = Decoding { names: &names, tenant: "main", source: names.intern("fuzz"), limits: &limits };
+    let with = DecodeContext { names: &names, tenant: "main", source: names.intern("fuzz"), limits: &limits };
     let (topic, topic_id) = (names.intern("topic"), names.intern("id"));
     let origin = Origin::Kafka { topic, topic_id, partition: 0, offset: 7 };
     if let Ok(event) = native::decode(record, &with, &origin) {

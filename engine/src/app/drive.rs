@@ -25,7 +25,7 @@ use crate::write::sequencer::{Command, Input, Opened, Receipt, Reply, ReplyId};
 /// How long a source may wait for records before it is asked whether to stop.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// A source is asked how it does at most this often, in microseconds.
-const VITALS_EVERY_US: Micros = 1_000_000;
+const HEALTH_EVERY_US: Micros = 1_000_000;
 
 /// A source and how to read it.
 pub struct Reading {
@@ -64,7 +64,7 @@ struct Drive<'a> {
     ingested: Ingested,
     rejection_rate: RejectionRate,
     is_paused: bool,
-    vitals_told_at: Option<Micros>,
+    health_reported_at: Option<Micros>,
 }
 
 pub(super) fn drive(
@@ -104,7 +104,7 @@ pub(super) fn drive(
         ingested: Ingested::default(),
         rejection_rate: RejectionRate::default(),
         is_paused: false,
-        vitals_told_at: None,
+        health_reported_at: None,
     };
     let result = drive.run(source.as_mut(), &decoder, &opened, &stop);
     shared.set_status(&name, |status| match &result {
@@ -165,7 +165,7 @@ impl Drive<'_> {
             while let Ok((reply_id, reply)) = self.answers.try_recv() {
                 self.hear(source, reply_id, reply)?;
             }
-            self.tell_vitals(source);
+            self.report_health(source);
             let is_done = self.until_caught_up && (source.caught_up() || !self.ingested.stops.is_empty());
             is_ended = polled == Polled::Ended;
             if is_ended || is_done || self.is_paused {
@@ -182,8 +182,8 @@ impl Drive<'_> {
                 Err(_) => {}
             }
         }
-        self.vitals_told_at = None;
-        self.tell_vitals(source);
+        self.health_reported_at = None;
+        self.report_health(source);
         if is_ended && source.streams() {
             // It will bring nothing more, ever. One that only stops being read still holds the clock.
             self.shared.ask(Command::RetireSource { source: source.name().into() })?;
@@ -191,25 +191,25 @@ impl Drive<'_> {
         Ok(self.ingested)
     }
 
-    fn tell_vitals(&mut self, source: &dyn Source) {
+    fn report_health(&mut self, source: &dyn Source) {
         let now = self.shared.clock.now();
-        if self.vitals_told_at.is_some_and(|at| (now - at).abs() < VITALS_EVERY_US) {
+        if self.health_reported_at.is_some_and(|at| (now - at).abs() < HEALTH_EVERY_US) {
             return;
         }
-        self.vitals_told_at = Some(now);
-        let Some(vitals) = source.vitals() else { return };
+        self.health_reported_at = Some(now);
+        let Some(health) = source.health() else { return };
         let (meters, name) = (&self.shared.meters, source.name());
-        for (why, count) in vitals.skipped {
+        for (why, count) in health.skipped {
             meters.counter(&SOURCE_SKIPPED, &[name, why]).absolute(count);
         }
-        for (kind, count) in vitals.troubles {
+        for (kind, count) in health.errors {
             meters.counter(&SOURCE_TROUBLES, &[name, kind]).absolute(count);
         }
-        for (state, count) in vitals.parts {
+        for (state, count) in health.partitions {
             meters.gauge(&SOURCE_PARTS, &[name, state]).set(count as f64);
         }
-        meters.gauge(&SOURCE_LAG, &[name]).set(vitals.lag_records as f64);
-        let behind_us = vitals.behind_since.map_or(0, |since| (now - since).max(0));
+        meters.gauge(&SOURCE_LAG, &[name]).set(health.lag_records as f64);
+        let behind_us = health.behind_since.map_or(0, |since| (now - since).max(0));
         meters.gauge(&SOURCE_BEHIND, &[name]).set(behind_us as f64 / 1e6);
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use tidewatch_ingest::batch::{Origin, Outcome, RawBatch};
-use tidewatch_ingest::contract::{self, Unread};
+use tidewatch_ingest::contract::{self, UnreadProperty};
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::files::{FileSource, Input};
 use tidewatch_ingest::mapping::guess::samples::Samples;
@@ -95,7 +95,7 @@ fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
                     let mut event_line = Vec::new();
                     native::write(&names, event, &mut event_line);
                     writeln!(out, "line {line}: {}", String::from_utf8_lossy(&event_line))?;
-                    for Unread { key, detail, .. } in contract::unread(&names, event) {
+                    for UnreadProperty { key, detail, .. } in contract::unread(&names, event) {
                         writeln!(out, "line {line}: properties.{key} is not read: {detail}")?;
                     }
                 }
@@ -156,10 +156,10 @@ fn summarize(arguments: &GuessArguments, guess: &Guess, offered: u64) {
     for (count, first) in report.rejected.values() {
         output::note(&format!("  REFUSED {count}, the first: {first}"));
     }
-    if !guess.doubts.is_empty() {
+    if !guess.open_questions.is_empty() {
         output::note("for you to decide:");
     }
-    guess.doubts.iter().for_each(|doubt| output::note(&format!("  {doubt}")));
+    guess.open_questions.iter().for_each(|question| output::note(&format!("  {question}")));
     output::note(&format!(
         "next: keep the proposal as FILE.toml, then `tidewatch mapping check --mapping FILE.toml {file}` and \
          `tidewatch import --data DIR --source {source} --mapping FILE.toml {file}`",

@@ -9,7 +9,7 @@ use tidewatch_ingest::batch::{Origin, RawBatch, RawRecord};
 use tidewatch_ingest::checkpoint::Checkpoint;
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::limits::Limits;
-use tidewatch_ingest::source::{Polled, Source, Stopped, Vitals};
+use tidewatch_ingest::source::{Polled, Source, SourceHealth, Stopped};
 use tidewatch_projections::names::{Names, Symbol};
 
 use crate::support::Shard;
@@ -64,9 +64,9 @@ impl Source for Stream {
         self.batches_ahead -= 1;
     }
 
-    fn vitals(&self) -> Option<Vitals> {
+    fn health(&self) -> Option<SourceHealth> {
         let lag_records = RECORDS - self.next;
-        Some(Vitals { skipped: vec![("gap", 3)], lag_records, ..Vitals::default() })
+        Some(SourceHealth { skipped: vec![("gap", 3)], lag_records, ..SourceHealth::default() })
     }
 
     fn streams(&self) -> bool {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidewatch_ingest::batch::{Origin, RawBatch, RawRecord};
 use tidewatch_ingest::checkpoint::{Checkpoint, FileCheckpoint, PartitionCheckpoint};
-use tidewatch_ingest::kafka::partition::{Halt, Marks, Partition, resume_at, start_at};
+use tidewatch_ingest::kafka::partition::{Partition, StopReason, Watermarks, resume_at, start_at};
 use tidewatch_ingest::kafka::{Accept, Start, TopicId};
 use tidewatch_ingest::source::{Polled, Source, Stopped};
 use tidewatch_projections::event::Micros;
@@ -81,19 +81,19 @@ impl TopicSource {
             let id = TopicId::new(&topic.id);
             for (number, kept) in topic.partitions.iter().enumerate() {
                 let number = number as i32;
-                let marks = Marks { low: kept.low, high: kept.high, at_start_time: None };
+                let watermarks = Watermarks { low: kept.low, high: kept.high, at_start_time: None };
                 let stream =
                     Stream::Partition(self.name.clone(), topic.name.clone(), topic.id.clone(), number);
                 highs.push((stream, kept.high));
                 match self.partitions.get_mut(&(index, number)) {
                     Some(partition) if partition.topic_id != id => {
                         let was = partition.topic_id.as_str().to_owned();
-                        partition.halt = Some(Halt::Recreated { was, is: id.clone() });
+                        partition.stop_reason = Some(StopReason::Recreated { was, is: id.clone() });
                     }
                     Some(partition) => {
-                        partition.survey(broker.now, marks);
-                        if partition.halt.is_none() {
-                            partition.halt = partition.judge_refusal();
+                        partition.survey(broker.now, watermarks);
+                        if partition.stop_reason.is_none() {
+                            partition.stop_reason = partition.explain_refusal();
                         }
                     }
                     None => {
@@ -102,19 +102,21 @@ impl TopicSource {
                             .iter()
                             .find(|at| at.topic == topic.name && at.partition == number);
                         let place = match checkpoint {
-                            Some(checkpoint) => resume_at(checkpoint, &id, marks, &self.accepted),
-                            None => Ok((start_at(Start::Earliest, self.is_admitted, marks), 0)),
+                            Some(checkpoint) => resume_at(checkpoint, &id, watermarks, &self.accepted),
+                            None => Ok((start_at(Start::Earliest, self.is_admitted, watermarks), 0)),
                         };
                         let symbol = self.names.intern(&topic.name);
-                        let (at, halt) = match place {
+                        let (at, stop_reason) = match place {
                             Ok(at) => (at, None),
-                            Err(halt) => ((checkpoint.map_or(0, |at| at.next_offset), 0), Some(halt)),
+                            Err(stop_reason) => {
+                                ((checkpoint.map_or(0, |at| at.next_offset), 0), Some(stop_reason))
+                            }
                         };
                         let id_name = self.names.intern(id.as_str());
                         let mut partition =
-                            Partition::new(index, symbol, number, (id.clone(), id_name), at, marks);
-                        partition.halt = halt;
-                        partition.survey(broker.now, marks);
+                            Partition::new(index, symbol, number, (id.clone(), id_name), at, watermarks);
+                        partition.stop_reason = stop_reason;
+                        partition.survey(broker.now, watermarks);
                         self.partitions.insert((index, number), partition);
                     }
                 }
@@ -128,7 +130,7 @@ impl TopicSource {
         let open: Vec<(usize, i32)> = self
             .partitions
             .iter()
-            .filter(|(_, partition)| partition.halt.is_none())
+            .filter(|(_, partition)| partition.stop_reason.is_none())
             .map(|(key, _)| *key)
             .collect();
         if open.is_empty() {
@@ -147,8 +149,8 @@ impl TopicSource {
         let Some(kept) = topic.partitions.get(key.1 as usize) else { return };
         if partition.position < kept.low {
             // The broker refuses the offset.
-            partition.marks = Marks { low: kept.low, high: kept.high, at_start_time: None };
-            partition.halt = partition.judge_refusal();
+            partition.watermarks = Watermarks { low: kept.low, high: kept.high, at_start_time: None };
+            partition.stop_reason = partition.explain_refusal();
             return;
         }
         let from = partition.position - again;
@@ -200,7 +202,7 @@ impl Source for TopicSource {
         self.read(out);
         let broker = lock(&self.world);
         for (key, partition) in &mut self.partitions {
-            if std::mem::take(&mut partition.moved) && partition.halt.is_none() {
+            if std::mem::take(&mut partition.moved) && partition.stop_reason.is_none() {
                 out.progress.push(Checkpoint::Kafka(PartitionCheckpoint {
                     source: self.name.clone(),
                     cluster: CLUSTER.into(),
@@ -247,12 +249,12 @@ impl Watched for TopicSource {
                 from: partition.position,
                 offset,
             };
-            match partition.halt.as_ref()? {
-                Halt::Recreated { is, .. } => {
+            match partition.stop_reason.as_ref()? {
+                StopReason::Recreated { is, .. } => {
                     Some(Accept::Topic { topic: topic.clone(), topic_id: is.as_str().to_owned() })
                 }
-                Halt::RetentionLoss { low, .. } => Some(offset(*low)),
-                Halt::Truncated { high, .. } => Some(offset(*high)),
+                StopReason::RetentionLoss { low, .. } => Some(offset(*low)),
+                StopReason::Truncated { high, .. } => Some(offset(*high)),
             }
         };
         self.partitions.iter().filter_map(question).collect()

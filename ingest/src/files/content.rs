@@ -1,4 +1,4 @@
-//! The content of one file: found out by its first bytes, decompressed, and known by its digest.
+//! Opens a file, detects its compression from the first bytes, and computes the digest of its uncompressed content.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -11,12 +11,12 @@ use super::progress::Progress;
 
 /// Characters of a digest: the first 16 bytes of BLAKE3 in hexadecimal.
 pub const DIGEST_CHARS: usize = 32;
-/// Bytes read from the system at a time.
+/// Size of the read buffer, in bytes.
 const READ_BYTES: usize = 256 << 10;
 /// Largest window of a zstd frame, as a power of two (128 MiB): more would be a memory bomb.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-/// How the bytes on disk are packed.
+/// The compression of the bytes on disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Codec {
     Plain,
@@ -30,9 +30,9 @@ pub struct Content {
     codec: Codec,
     /// BLAKE3 of the uncompressed bytes, [`DIGEST_CHARS`] characters.
     pub digest: String,
-    /// Uncompressed bytes.
+    /// Size of the uncompressed content, in bytes.
     pub bytes: u64,
-    /// Bytes on disk.
+    /// Size of the file on disk, in bytes.
     pub stored_bytes: u64,
 }
 
@@ -106,7 +106,7 @@ fn codec_of(file: &mut File) -> io::Result<Codec> {
     })
 }
 
-/// Counts what is read from disk.
+/// Adds the bytes read from disk to the progress.
 struct Counted {
     file: File,
     progress: Arc<Progress>,
@@ -120,7 +120,7 @@ impl Read for Counted {
     }
 }
 
-/// Hashes what passes, so that a file changed between two readings is noticed.
+/// Hashes the bytes as they are read, so that a file that changed between its two readings is noticed.
 pub struct Hashed {
     inner: Box<dyn Read + Send>,
     hasher: blake3::Hasher,

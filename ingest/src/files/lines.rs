@@ -1,4 +1,4 @@
-//! Cutting bytes into lines, with bounded memory whatever the file holds.
+//! Splits content into lines, with bounded memory whatever the file contains.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -11,9 +11,9 @@ const BUFFER_BYTES: usize = 256 << 10;
 pub struct Lines {
     reader: BufReader<Hashed>,
     record_bytes_max: usize,
-    /// Uncompressed bytes read.
+    /// How many uncompressed bytes have been read.
     pub byte: u64,
-    /// Lines read.
+    /// How many lines have been read.
     pub line: u64,
 }
 

@@ -1,4 +1,4 @@
-//! How far an import is: read by the progress bar of another thread.
+//! Counts how far an import has come; the thread of the progress bar reads it.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Bytes read so far.
+    /// Bytes read from disk so far; each byte counts twice.
     pub fn bytes_done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }

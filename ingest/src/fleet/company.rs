@@ -1,12 +1,12 @@
-//! Invented companies: who they are, how large, and who looks after them.
+//! Invents companies: name, size, country, industry and account manager.
 
-use super::cast::Role;
+use super::scenario::Scenario;
 use super::season::{COUNTRIES, Country, Rhythm};
 use crate::random::Random;
 
-/// Least usage and value events of a plain week.
+/// Fewest usage and value events of a week without holidays.
 pub(super) const WEEKLY_EVENTS_MIN: f64 = 3.0;
-/// Deviation of the logarithm of the weekly events.
+/// Standard deviation of the logarithm of the weekly events.
 const WEEKLY_EVENTS_SPREAD: f64 = 1.5;
 
 const FIRST_WORDS: [&str; 48] = [
@@ -79,27 +79,33 @@ const FAMILY_NAMES: [&str; 45] = [
     "reed", "rossi", "sato", "silva", "stein", "torres", "vidal", "wolf", "young", "zhang",
 ];
 
-/// One company.
+/// An invented company, the customer behind one account.
 #[derive(Clone, Debug)]
 pub(super) struct Company {
-    /// The account's id: the name in small letters with hyphens.
+    /// The account's id: the name in lower case with hyphens.
     pub(super) id: String,
     pub(super) name: String,
     pub(super) country: Country,
-    /// Its index in [`COUNTRIES`].
+    /// The index of its country in [`COUNTRIES`].
     pub(super) country_no: usize,
     pub(super) industry: &'static str,
     pub(super) rhythm: Rhythm,
     pub(super) weekly_events: f64,
     pub(super) people: u32,
     pub(super) seats: u32,
-    /// Its account manager.
+    /// The vendor's account manager who looks after it.
     pub(super) manager: &'static str,
 }
 
 impl Company {
-    /// The company of a number. Names of one seed differ; past 1,728 they carry a number.
-    pub(super) fn found(seed: u64, number: usize, role: Role, weekly_median: f64, weekly_max: f64) -> Self {
+    /// The company with this number. Names are distinct within a seed; past 1,728 they carry a number.
+    pub(super) fn generate(
+        seed: u64,
+        number: usize,
+        scenario: Scenario,
+        weekly_median: f64,
+        weekly_max: f64,
+    ) -> Self {
         let mut random = Random::keyed(&[seed, number as u64, 2]);
         let combinations = FIRST_WORDS.len() * SECOND_WORDS.len();
         // 1,111 has no factor in common with the number of combinations, so each comes once.
@@ -122,7 +128,7 @@ impl Company {
             Rhythm::Business | Rhythm::Sporadic => 1.0 + weekly_events / 9.0,
         };
         // An account whose key user leaves needs somebody to stay.
-        let people = (people as u32).max(if role == Role::KeyUserLeaves { 3 } else { 1 });
+        let people = (people as u32).max(if scenario == Scenario::KeyUserLeaves { 3 } else { 1 });
         Self {
             id: format!("{first}-{second}{ordinal}").to_ascii_lowercase().replace(' ', "-"),
             name: format!("{first} {second}{ordinal} {}", country.form),
@@ -153,7 +159,7 @@ impl Company {
         }
     }
 
-    /// A colleague of its account manager.
+    /// Another account manager than its own, drawn at random.
     pub(super) fn other_manager(&self, random: &mut Random) -> &'static str {
         let others: Vec<&'static str> =
             MANAGERS.into_iter().filter(|manager| *manager != self.manager).collect();
@@ -189,7 +195,7 @@ mod tests {
     #[test]
     fn accounts_and_people_have_names_of_their_own() {
         let ids: BTreeSet<String> =
-            (0..4_000).map(|number| Company::found(9, number, Role::Steady, 100.0, 1e4).id).collect();
+            (0..4_000).map(|number| Company::generate(9, number, Scenario::Steady, 100.0, 1e4).id).collect();
         assert_eq!(ids.len(), 4_000);
         let people: BTreeSet<String> = (0..4_000).map(person).collect();
         assert_eq!(people.len(), 4_000);
@@ -198,7 +204,7 @@ mod tests {
     #[test]
     fn sizes_spread_from_three_a_week_to_very_busy() {
         let sizes =
-            (0..2_000).map(|number| Company::found(1, number, Role::Steady, 100.0, 5e3).weekly_events);
+            (0..2_000).map(|number| Company::generate(1, number, Scenario::Steady, 100.0, 5e3).weekly_events);
         let (least, most) =
             sizes.fold((f64::MAX, 0.0_f64), |(least, most), size| (least.min(size), most.max(size)));
         assert_eq!(least, WEEKLY_EVENTS_MIN);

@@ -1,19 +1,19 @@
-//! The days of a year that are not like the others: weekends, public holidays, the quiet weeks around Christmas.
+//! How usage varies over the year: weekends, public holidays and the quiet days around Christmas.
 
 use jiff::civil::{Date, Weekday};
 
-/// Where a company is: what its calendar, clock and money follow from.
+/// A country, with the time zone, currency and public holidays of its companies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Country {
-    /// ISO 3166 code.
+    /// The ISO 3166 code, two letters.
     pub(super) code: &'static str,
-    /// A sales region.
+    /// The vendor's sales region: EMEA, AMER or APAC.
     pub(super) region: &'static str,
-    /// IANA zone.
+    /// The IANA name of its time zone.
     pub(super) zone: &'static str,
-    /// ISO 4217 code.
+    /// The ISO 4217 code of its currency.
     pub(super) currency: &'static str,
-    /// Ending of a company's name.
+    /// The legal form at the end of a company's name.
     pub(super) form: &'static str,
     /// Public holidays on the same date every year: (month, day).
     fixed: &'static [(i8, i8)],
@@ -21,7 +21,7 @@ pub(super) struct Country {
     from_easter: &'static [i32],
 }
 
-/// The countries of the fleet.
+/// The countries of the fleet's companies.
 pub(super) const COUNTRIES: [Country; 8] = [
     Country {
         code: "DE",
@@ -97,20 +97,20 @@ pub(super) const COUNTRIES: [Country; 8] = [
     },
 ];
 
-/// How a customer's use is spread over week and day.
+/// How a customer's usage is spread over the week and the day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rhythm {
     /// Offices: Monday to Friday in working hours.
     Business,
     /// People at home: evenings and weekends.
     Consumer,
-    /// Programs: every hour alike.
+    /// Programs: every hour of every day alike.
     Machine,
     /// A few days a month, and then a lot.
     Sporadic,
 }
 
-/// Share of its days on which a sporadic account is there at all.
+/// Share of days on which a sporadic account uses the product at all.
 pub(super) const SPORADIC_SHARE: f64 = 0.2;
 
 impl Rhythm {
@@ -118,7 +118,7 @@ impl Rhythm {
     pub(super) const SHARES: [(Self, u32); 4] =
         [(Self::Business, 60), (Self::Consumer, 15), (Self::Machine, 13), (Self::Sporadic, 12)];
 
-    /// How this day compares with the average day of a plain week (1).
+    /// Usage of this day as a multiple of the average day of a week without holidays.
     pub(super) fn factor(self, day: Date, country: Country) -> f64 {
         let weekday = usize::from(day.weekday().to_monday_zero_offset() as u8);
         let week: [f64; 7] = match self {
@@ -147,7 +147,7 @@ impl Rhythm {
         }
     }
 
-    /// Weights of the hours of the local day.
+    /// Relative usage of the 24 hours of the local day.
     pub(super) fn hours(self) -> [u32; 24] {
         match self {
             Self::Business | Self::Sporadic => {
@@ -159,14 +159,14 @@ impl Rhythm {
     }
 }
 
-/// Whether offices are closed by law.
+/// Whether the day is a public holiday in the country.
 pub(super) fn is_holiday(day: Date, country: Country) -> bool {
     country.fixed.contains(&(day.month(), day.day()))
         || country.from_easter.contains(&(epoch_day(day) - epoch_day(easter(day.year()))))
         || (country.code == "US" && is_thanksgiving(day))
 }
 
-/// 23 December to 2 January, the same everywhere.
+/// Whether the day lies in the quiet days from 23 December to 2 January.
 pub(super) fn is_christmas_lull(day: Date) -> bool {
     (day.month() == 12 && day.day() >= 23) || (day.month() == 1 && day.day() <= 2)
 }
@@ -188,7 +188,7 @@ fn easter(year: i16) -> Date {
         .expect("Easter lies in March or April")
 }
 
-/// Days since 1970-01-01.
+/// The number of days since 1970-01-01.
 pub(super) fn epoch_day(day: Date) -> i32 {
     (day - Date::constant(1970, 1, 1)).get_days()
 }

@@ -59,7 +59,7 @@ fn day_of(event: &Event) -> i64 {
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
     let bytes = |seed: u64| -> Vec<u8> {
-        let shape = Shape { seed, ..shape(DECK) };
+        let shape = Shape { seed, ..shape(SCENARIO_CYCLE) };
         Fleet::new(shape).take(40).flat_map(|day| day.payload).collect()
     };
     assert!(!bytes(7).is_empty());
@@ -69,7 +69,7 @@ fn the_same_seed_gives_the_same_bytes() {
 
 #[test]
 fn the_bytes_do_not_change_unnoticed() {
-    let payload: Vec<u8> = Fleet::new(shape(DECK)).take(20).flat_map(|day| day.payload).collect();
+    let payload: Vec<u8> = Fleet::new(shape(SCENARIO_CYCLE)).take(20).flat_map(|day| day.payload).collect();
     assert_eq!(
         &blake3::hash(&payload).to_hex()[..16],
         "7288afe4a19c9549",
@@ -81,7 +81,7 @@ fn the_bytes_do_not_change_unnoticed() {
 fn lines_are_in_order_and_each_has_an_id_of_its_own() {
     let mut last = i64::MIN;
     let mut ids = BTreeSet::new();
-    for day in Fleet::new(shape(DECK)).take(60) {
+    for day in Fleet::new(shape(SCENARIO_CYCLE)).take(60) {
         for line in &day.lines {
             assert!(line.at >= last);
             last = line.at;
@@ -94,7 +94,7 @@ fn lines_are_in_order_and_each_has_an_id_of_its_own() {
 
 #[test]
 fn every_type_of_the_contract_appears_and_decodes() {
-    let (_, _, events) = history(2 * DECK);
+    let (_, _, events) = history(2 * SCENARIO_CYCLE);
     let seen: BTreeSet<EventType> = events.iter().map(|event| event.kind).collect();
     let missing: Vec<&str> =
         KNOWN_TYPES.iter().filter(|(kind, _, _)| !seen.contains(kind)).map(|(_, name, _)| *name).collect();
@@ -104,7 +104,7 @@ fn every_type_of_the_contract_appears_and_decodes() {
 
 #[test]
 fn accounts_do_what_the_truth_says() {
-    let (truth, names, events) = history(2 * DECK);
+    let (truth, names, events) = history(2 * SCENARIO_CYCLE);
     let mut days: BTreeMap<&str, BTreeMap<i64, u32>> = BTreeMap::new();
     for event in events.iter().filter(|event| counts(event)) {
         let account = names.text(event.account().unwrap());
@@ -121,8 +121,8 @@ fn accounts_do_what_the_truth_says() {
             // A local day may end on the next UTC day.
             assert_eq!(between(quiet + 1, i64::MAX), 0.0, "{account:?} goes on after day {quiet}");
         }
-        if matches!(account.role, Role::Steady) {
-            // Twenty plain weeks before the plots turn, holidays of spring included.
+        if matches!(account.scenario, Scenario::Steady) {
+            // Twenty weeks before the turning points, holidays of spring included.
             let weekly = between(7, 147) / 20.0;
             let off = if account.rhythm == Rhythm::Sporadic { 2.5 } else { 1.35 };
             let slack = 3.0 * (account.weekly_events / 20.0).sqrt();
@@ -132,7 +132,9 @@ fn accounts_do_what_the_truth_says() {
                 "{weekly} a week for {account:?}"
             );
         }
-        if account.role == Role::Growing && account.rhythm != Rhythm::Sporadic && account.weekly_events > 30.0
+        if account.scenario == Scenario::Growing
+            && account.rhythm != Rhythm::Sporadic
+            && account.weekly_events > 30.0
         {
             assert!(between(300, 350) > 1.3 * between(0, 50), "{account:?}");
         }
@@ -141,7 +143,7 @@ fn accounts_do_what_the_truth_says() {
 
 #[test]
 fn nobody_sends_telemetry_during_the_outage() {
-    let (truth, _, events) = history(DECK);
+    let (truth, _, events) = history(SCENARIO_CYCLE);
     let first = i64::from(epoch_day(truth.outage.0) - epoch_day(date(2025, 1, 6)));
     let on = |day: i64| events.iter().filter(|event| counts(event) && day_of(event) == day).count();
     // In every zone of the fleet the outage covers this day's hours from 09:00 to 24:00 UTC and the next one's to 15:00.
@@ -154,7 +156,7 @@ fn a_resumed_source_goes_on_where_it_stopped() {
     let names = Names::new();
     let end = MICROS_PER_DAY * (i64::from(epoch_day(date(2025, 1, 6))) + 12);
     let source = || {
-        FleetSource::new("fleet", &names, Fleet::new(shape(DECK)), Horizon::new(end))
+        FleetSource::new("fleet", &names, Fleet::new(shape(SCENARIO_CYCLE)), Horizon::new(end))
             .with_batch_bytes_max(20_000)
     };
     let drain = |source: &mut FleetSource, batches: usize| {
@@ -183,7 +185,8 @@ fn time_passes_only_as_its_owner_says() {
     let names = Names::new();
     let begin = MICROS_PER_DAY * i64::from(epoch_day(date(2025, 1, 6)));
     let horizon = Horizon::new(begin - MICROS_PER_DAY);
-    let mut source = FleetSource::new("fleet", &names, Fleet::new(shape(DECK)), Arc::clone(&horizon));
+    let mut source =
+        FleetSource::new("fleet", &names, Fleet::new(shape(SCENARIO_CYCLE)), Arc::clone(&horizon));
     let mut raw = RawBatch::default();
     source.poll(Duration::ZERO, &mut raw).unwrap();
     assert!(raw.records.is_empty());

@@ -1,35 +1,35 @@
-//! The frequent events: usage of the product and the value it brings.
+//! Draws usage and value events, which are most of the fleet's events.
 
-use super::cast::{RAMP_DAYS, Role};
+use super::account_day::{AccountDay, MICROS_PER_HOUR};
 use super::company::Company;
-use super::happening::{By, FEATURES, What};
+use super::scenario::{RAMP_DAYS, Scenario};
 use super::season::{Rhythm, SPORADIC_SHARE};
-use super::today::{MICROS_PER_HOUR, Today};
+use super::simulated_event::{EventBody, FEATURES, UsedBy};
 use crate::random::Random;
 
-/// One event in so many is a value event.
+/// One in this many events is a value event.
 const VALUE_EVERY: u64 = 12;
-/// One usage event in so many of a key account is by the vendor's own staff.
+/// One in this many usage events of a tier-A account is by the vendor's staff.
 const STAFF_EVERY: u64 = 250;
-/// Deviation of the logarithm of a day's volume around what is expected.
+/// Standard deviation of the logarithm of a day's volume.
 const DAY_SPREAD: f64 = 0.15;
-/// Draws of the hour and of the feature are looked up in tables of this size.
+/// Size of the tables in which the hour and the feature of an event are looked up.
 const TABLE: usize = 256;
 
-/// What the traffic of an account follows from.
+/// The distributions of hours and features of an account.
 #[derive(Clone, Debug)]
 pub(super) struct Traffic {
     hours: [u8; TABLE],
     features: [u8; TABLE],
 }
 
-/// Where a day lies in an account's story.
-pub(super) struct Moment {
-    /// Days since the account came.
+/// How a day lies relative to the account's and the fleet's history.
+pub(super) struct DayContext {
+    /// Days since the account's first day.
     pub(super) age_days: i32,
-    /// Days since the fleet began.
+    /// Days since the first day of the fleet.
     pub(super) fleet_days: i32,
-    /// Days since the turn of its plot; negative before it.
+    /// Days since the turning point of its scenario; negative before it.
     pub(super) turn_days: i32,
 }
 
@@ -46,18 +46,18 @@ impl Traffic {
         }
     }
 
-    /// Writes down a day's usage and value.
+    /// Appends the usage and value events of one day.
     pub(super) fn day(
         &self,
         company: &Company,
-        role: Role,
-        moment: &Moment,
+        scenario: Scenario,
+        context: &DayContext,
         random: &mut Random,
-        today: &mut Today<'_>,
+        today: &mut AccountDay<'_>,
     ) {
-        let luck = random.log_normal(1.0, DAY_SPREAD);
-        let count = random.poisson(expected(company, role, moment, today.date) * luck);
-        let first_person = u32::from(role == Role::KeyUserLeaves && moment.turn_days >= 0);
+        let noise = random.log_normal(1.0, DAY_SPREAD);
+        let count = random.poisson(expected(company, scenario, context, today.date) * noise);
+        let first_person = u32::from(scenario == Scenario::KeyUserLeaves && context.turn_days >= 0);
         let staff_every = if company.tier() == "A" { STAFF_EVERY } else { u64::MAX };
         for _ in 0..count {
             // One draw of 64 bits serves the hour, the time within it and the feature; the next one the rest.
@@ -68,32 +68,32 @@ impl Traffic {
             let more = random.bits();
             let is_service = company.rhythm == Rhythm::Machine && more & 0b111 != 0;
             let by = if is_service {
-                By::Service
+                UsedBy::Service
             } else {
-                By::Person(busy_person(more, first_person, company.people))
+                UsedBy::Person(busy_person(more, first_person, company.people))
             };
             let chosen = more >> 40;
             if chosen.is_multiple_of(VALUE_EVERY) {
                 let metric = u8::from((more >> 36) & 0b11 == 0);
-                today.add(at, What::Value { by, metric, quantity: 1 + ((more >> 33) & 0b111) as u16 });
+                today.add(at, EventBody::Value { by, metric, quantity: 1 + ((more >> 33) & 0b111) as u16 });
             } else {
-                let by = if chosen % staff_every == 1 { By::Staff } else { by };
+                let by = if chosen % staff_every == 1 { UsedBy::Staff } else { by };
                 let feature = self.features[((bits >> 48) & 0xff) as usize];
                 let duration_s = if is_service { 0 } else { (bits >> 56) as u16 * 4 };
-                today.add(at, What::Usage { by, feature, duration_s });
+                today.add(at, EventBody::Usage { by, feature, duration_s });
             }
         }
     }
 }
 
-/// Usage and value events expected on a day.
-fn expected(company: &Company, role: Role, moment: &Moment, date: jiff::civil::Date) -> f64 {
-    let level = role.level(moment.turn_days);
+/// The expected number of usage and value events of a day.
+fn expected(company: &Company, scenario: Scenario, context: &DayContext, date: jiff::civil::Date) -> f64 {
+    let level = scenario.level(context.turn_days);
     if level == 0.0 {
         return 0.0;
     }
-    let ramp = if role.is_new() { f64::from(moment.age_days + 3) / f64::from(RAMP_DAYS) } else { 1.0 };
-    let growth = libm::exp(libm::log1p(role.growth()) * f64::from(moment.fleet_days) / 365.0);
+    let ramp = if scenario.is_new() { f64::from(context.age_days + 3) / f64::from(RAMP_DAYS) } else { 1.0 };
+    let growth = libm::exp(libm::log1p(scenario.growth()) * f64::from(context.fleet_days) / 365.0);
     let presence = match company.rhythm {
         Rhythm::Sporadic if is_away(company, date) => return 0.0,
         Rhythm::Sporadic => 1.0 / SPORADIC_SHARE,
@@ -107,21 +107,21 @@ fn expected(company: &Company, role: Role, moment: &Moment, date: jiff::civil::D
         * presence
 }
 
-/// A sporadic account is there on some days only, the same ones however often it is asked.
+/// Whether a sporadic account does not use the product on this day; always the same answer for an account and day.
 fn is_away(company: &Company, date: jiff::civil::Date) -> bool {
     let name = company.id.bytes().fold(0, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte));
     let day = super::season::epoch_day(date) as u64;
     !Random::keyed(&[name, day]).chance(SPORADIC_SHARE)
 }
 
-/// A person from `first` on; low numbers are much busier than high ones.
+/// The number of a person, from `first` on; low numbers are drawn much more often than high ones.
 fn busy_person(bits: u64, first: u32, people: u32) -> u32 {
     let uniform = (bits & 0xffff) * ((bits >> 16) & 0xffff);
     let others = u64::from(people.saturating_sub(first));
     first + ((uniform * others) >> 32) as u32
 }
 
-/// Spreads choices over a table in proportion to their weights.
+/// A table in which each choice fills as many slots as its weight says.
 fn table(weights: &[u32], value: impl Fn(usize) -> u8) -> [u8; TABLE] {
     let total: u32 = weights.iter().sum();
     let mut filled = [0; TABLE];

@@ -10,15 +10,15 @@ use crate::reject::{Reason, Rejection};
 /// A JSON value that borrows from the record.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Node<'a> {
-    /// `null`.
+    /// The JSON value `null`.
     Null,
-    /// `true` or `false`.
+    /// A boolean, `true` or `false`.
     Bool(bool),
-    /// A number, as written; valid by the grammar of JSON.
+    /// A number as it was written, valid by the grammar of JSON.
     Number(&'a str),
-    /// A text, unescaped.
+    /// A string with its escapes resolved.
     Text(Cow<'a, str>),
-    /// An array.
+    /// An array of nodes, in order.
     List(Vec<Node<'a>>),
     /// An object, in the order of the record, each key once.
     Object(Fields<'a>),
@@ -36,7 +36,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// What it is, for a sentence: `a text`, `a number` …
+    /// The JSON type with its article, for messages: `a text`, `a number`.
     pub fn kind(&self) -> &'static str {
         match self {
             Node::Null => "null",

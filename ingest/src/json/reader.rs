@@ -1,4 +1,4 @@
-//! The reader: one pass over the text, recursing once a level up to the depth limit.
+//! The JSON parser: one pass over the text, recursing once per level up to the depth limit.
 //!
 //! It is our own because the number's text, duplicate keys and limits are needed in one pass: reading by way of
 //! serde_json's raw values took one and a half times as long. Escapes, the rare and intricate part, are left to serde_json,

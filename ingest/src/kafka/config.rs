@@ -1,4 +1,4 @@
-//! A Kafka source as the configuration file states it.
+//! The configuration of a Kafka source: its keys, defaults and checks, and the librdkafka options made of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -18,44 +18,44 @@ use super::setting::Setting;
 pub struct KafkaConfig {
     /// The source's name in counters, checkpoints' messages and as the default `source` of its events.
     pub name: String,
-    /// `host:port`, several separated by commas.
+    /// The bootstrap brokers as `host:port`, separated by commas.
     pub brokers: String,
     /// The topics, by exact name; every partition of each is read.
     pub topics: Vec<String>,
-    /// Where to begin in a topic that has no checkpoint yet.
+    /// Where reading begins in a partition that has no checkpoint.
     #[serde(default)]
     pub start: Start,
-    /// What the records hold.
+    /// The format of the records.
     #[serde(default)]
     pub format: Format,
     /// The mapping file; given exactly when `format = "mapped"`.
     #[serde(default)]
     pub mapping: Option<PathBuf>,
-    /// The group under which positions are committed for lag tools; nothing is ever read from it.
+    /// The consumer group under which offsets are committed for lag monitoring; it is never read from.
     /// `tidewatch-<name>` unless given.
     #[serde(default)]
     pub group: Option<String>,
-    /// Answers to stops, each good for one stop only.
+    /// Answers to stops of partitions; each applies to one stop only.
     #[serde(default)]
     pub accept: Vec<Accept>,
     /// Options passed through to librdkafka: TLS, SASL, buffers.
     #[serde(default)]
     pub options: BTreeMap<String, Setting>,
-    /// Budget of fetched records that wait to be read, in KiB. One fetch per broker (`fetch.max.bytes`, 8 MiB unless
-    /// set) can come on top.
+    /// Memory for fetched records that wait to be read, in KiB. One fetch per broker (`fetch.max.bytes`, 8 MiB unless
+    /// set) can exceed it.
     #[serde(default = "queue_kib_max")]
     pub queue_kib_max: u32,
-    /// Most bytes of records handed over at once; a single larger record comes alone.
+    /// Largest batch of records, in bytes; a single larger record makes a batch of its own.
     #[serde(default = "batch_bytes_max")]
     pub batch_bytes_max: usize,
-    /// How often topic ids, partitions and watermarks are read, in ms: bounds how far completeness trails and how fast
-    /// a new partition is noticed.
+    /// How often topic ids, partitions and watermarks are read, in ms. It bounds the delay of completeness and how fast a new
+    /// partition is found.
     #[serde(default = "survey_ms")]
     pub survey_ms: u64,
-    /// How long a partition with data may stand still before it is opened anew, in ms.
+    /// How long a partition with data may return nothing before it is opened again, in ms.
     #[serde(default = "stall_ms")]
     pub stall_ms: u64,
-    /// Least time between commits for lag tools, in ms.
+    /// Least time between two commits for lag monitoring, in ms.
     #[serde(default = "commit_ms")]
     pub commit_ms: u64,
 }
@@ -80,7 +80,7 @@ fn commit_ms() -> u64 {
     1_000
 }
 
-/// What the records of a source hold.
+/// The format of a source's records.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -91,16 +91,16 @@ pub enum Format {
     Mapped,
 }
 
-/// Where a source without checkpoints begins.
+/// Where reading begins in a partition without a checkpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Start {
-    /// At the oldest record the broker has.
+    /// At the oldest record that the broker has.
     #[default]
     Earliest,
     /// After the newest record at the moment the source first sees the partition.
     Latest,
-    /// At the first record stamped at or after this instant, by the broker's record times.
+    /// At the first record whose Kafka timestamp is at or after this instant, in µs since the epoch.
     Time(Micros),
 }
 
@@ -128,31 +128,32 @@ impl TryFrom<String> for Start {
     }
 }
 
-/// The answer to one stop. It names what it answers, so it does nothing at any later stop and may be left in the file.
+/// The operator's answer to one stop of a partition. It names the stop, so it does not apply to any later one and may stay in
+/// the file.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, untagged)]
 pub enum Accept {
-    /// To `recreated`: read the topic with this id from its oldest record.
+    /// Answers `recreated`: read the topic with this id from its oldest record.
     Topic {
-        /// The topic's name.
+        /// The name of the topic.
         topic: String,
-        /// The new id, as the stop and Kafka's tools print it.
+        /// The id of the new topic, as the stop and Kafka's tools print it.
         topic_id: String,
     },
-    /// To `retention_loss` and `truncated`: in place of `from` go on at `offset`.
+    /// Answers `retention_loss` and `truncated`: continue at `offset` instead of `from`.
     Offset {
-        /// The topic's name.
+        /// The name of the topic.
         topic: String,
-        /// The partition.
+        /// The number of the partition.
         partition: i32,
-        /// Where the partition stopped.
+        /// The offset at which the partition stopped.
         from: i64,
-        /// Where it goes on.
+        /// The offset at which it continues.
         offset: i64,
     },
 }
 
-/// Options on which the source's promises rest.
+/// Options that cannot be set, because exactly-once reading depends on them.
 const RESERVED: [&str; 11] = [
     "bootstrap.servers",
     "metadata.broker.list",
@@ -168,7 +169,7 @@ const RESERVED: [&str; 11] = [
 ];
 
 impl KafkaConfig {
-    /// Checks what the file format cannot say.
+    /// Checks the values beyond their types.
     ///
     /// # Errors
     /// With the first key that has no usable value.
@@ -218,17 +219,17 @@ impl KafkaConfig {
         Ok(())
     }
 
-    /// The group for commits.
+    /// The consumer group for commits: the configured one or `tidewatch-<name>`.
     pub fn group(&self) -> String {
         self.group.clone().unwrap_or_else(|| format!("tidewatch-{}", self.name))
     }
 
-    /// How often to survey.
+    /// The time between two surveys.
     pub fn survey_every(&self) -> Duration {
         Duration::from_millis(self.survey_ms)
     }
 
-    /// Every key and option with its value as TOML, for people: what is secret is left out.
+    /// Every key and option with its value as TOML, for people. Secrets are replaced by where they come from.
     pub fn shown(&self) -> Vec<(String, String)> {
         let text = |text: &str| toml::Value::from(text).to_string();
         let start = match self.start {
@@ -259,7 +260,7 @@ impl KafkaConfig {
         keys.chain(options).collect()
     }
 
-    /// The client's options without those for reading: for watermarks and ids.
+    /// The options of the client that reads watermarks and topic ids.
     ///
     /// # Errors
     /// When a secret cannot be read.
@@ -273,7 +274,7 @@ impl KafkaConfig {
         Ok(client)
     }
 
-    /// All of the client's options, for reading.
+    /// The options of the client that reads records.
     ///
     /// # Errors
     /// When a secret cannot be read.
@@ -301,7 +302,7 @@ impl KafkaConfig {
         if plain.get("fetch.max.bytes").is_none() && plain.get("message.max.bytes").is_none() {
             client.set("fetch.max.bytes", fetch_bytes.to_string());
         }
-        // The client tells the topic ids its fetches use in its debugging log only.
+        // The client reports the topic ids that its fetches use in its debug log only.
         let debug = plain.get("debug").map_or("metadata".to_owned(), |asked| format!("metadata,{asked}"));
         client
             .set_log_level(RDKafkaLogLevel::Debug)
@@ -316,19 +317,19 @@ impl KafkaConfig {
     }
 }
 
-/// Room for the smallest fetch.
+/// Least `queue_kib_max`: room for the smallest fetch.
 const QUEUE_KIB_LEAST: u32 = 1024;
 
 /// Largest `queued.max.messages.kbytes` of librdkafka.
 const QUEUE_KIB_LIMIT: u32 = 2_097_151;
 
-/// Most bytes of one fetch answer.
+/// Largest fetch response, in bytes.
 const FETCH_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// librdkafka wants room for one message of `message.max.bytes` (1,000,000 by default).
 const FETCH_BYTES_MIN: u64 = 1_000_000;
 
-/// Most bytes of one partition in a fetch answer.
+/// Largest part of one partition in a fetch response, in bytes.
 const PARTITION_FETCH_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 #[cfg(test)]

@@ -2,61 +2,61 @@
 
 use std::path::PathBuf;
 
-/// A Kafka source that cannot be opened as configured.
+/// Why a Kafka source cannot be opened as it is configured.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A key has no usable value.
+    /// A key has a value that cannot be used.
     #[error("source {source_name}: {key} {problem}")]
     Key {
-        /// The source.
+        /// The name of the source.
         source_name: String,
-        /// The key.
+        /// The key in the configuration.
         key: &'static str,
-        /// What is wrong and what would be right.
+        /// What is wrong with the value and what would be right.
         problem: String,
     },
-    /// An option is not the user's to set.
+    /// An option is set that the engine must decide.
     #[error(
         "source {source_name}: option {option} is decided by the engine, since exactly-once reading depends on it; remove it"
     )]
     Reserved {
-        /// The source.
+        /// The name of the source.
         source_name: String,
-        /// The option.
+        /// The name of the librdkafka option.
         option: String,
     },
     /// A secret's environment variable is not set.
     #[error("option {option} comes from the environment variable {variable}, which is not set; set it")]
     Variable {
-        /// The option.
+        /// The name of the librdkafka option.
         option: String,
-        /// The variable.
+        /// The name of the environment variable.
         variable: String,
     },
     /// A secret's file cannot be read.
     #[error("option {option} comes from the file {path}, which cannot be read: {error}")]
     File {
-        /// The option.
+        /// The name of the librdkafka option.
         option: String,
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         error: std::io::Error,
     },
-    /// librdkafka refuses an option.
+    /// librdkafka rejects an option or its value.
     #[error("source {source_name}: the Kafka client refuses the options: {error}")]
     Client {
-        /// The source.
+        /// The name of the source.
         source_name: String,
-        /// What it says; it names the option.
+        /// The error of librdkafka, which names the option.
         error: rdkafka::error::KafkaError,
     },
-    /// The machine gave no thread.
+    /// The thread for the surveys could not be started.
     #[error("source {source_name}: no thread for its surveys: {error}; raise the limit of processes")]
     Thread {
-        /// The source.
+        /// The name of the source.
         source_name: String,
-        /// Why.
+        /// The error of the operating system.
         error: std::io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! One partition as the reader sees it: position, watermarks, completeness, and what to do about its checkpoint. Pure.
+//! Tracks the position, watermarks and completeness of one partition, and decides where it resumes or why it stops. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -9,45 +9,45 @@ use super::config::{Accept, Start};
 use super::raw::TopicId;
 use crate::checkpoint::PartitionCheckpoint;
 
-/// What a survey saw of a partition.
+/// The watermarks of a partition as a survey saw them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Marks {
-    /// The oldest offset the broker has.
+pub struct Watermarks {
+    /// The low watermark: the oldest offset that the broker has.
     pub low: i64,
-    /// The offset after the newest record a reader may see.
+    /// The high watermark: the offset after the newest record that a reader may see.
     pub high: i64,
     /// The first offset at or after the configured start time; `None` unless the source starts at a time.
     pub at_start_time: Option<i64>,
 }
 
-/// Why a partition cannot go on by itself.
+/// Why a partition stopped and needs a decision of the operator.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Halt {
-    /// The topic was deleted and made again.
+pub enum StopReason {
+    /// The topic was deleted and created again.
     Recreated {
-        /// The id records were read under.
+        /// The id of the topic that was read.
         was: String,
-        /// The id now.
+        /// The id of the topic that has the name now.
         is: TopicId,
     },
     /// The broker deleted records that were not read yet.
     RetentionLoss {
-        /// The offset to be read next.
+        /// The offset of the next record to read.
         from: i64,
-        /// The oldest one left.
+        /// The oldest offset that is left.
         low: i64,
     },
-    /// The partition ends before the position, or its history was rewritten: a broker lost what it had acknowledged.
+    /// The partition ends before the position, or its history was rewritten: a broker lost acknowledged records.
     Truncated {
-        /// The offset to be read next.
+        /// The offset of the next record to read.
         from: i64,
-        /// The partition's end.
+        /// The high watermark of the partition.
         high: i64,
     },
 }
 
-impl Halt {
-    /// The stable word of the cause.
+impl StopReason {
+    /// The cause, a stable word for labels.
     pub fn cause(&self) -> &'static str {
         match self {
             Self::Recreated { .. } => "recreated",
@@ -56,7 +56,7 @@ impl Halt {
         }
     }
 
-    /// What happened, for a person.
+    /// What happened, in a sentence for people.
     pub fn what_happened(&self) -> String {
         match self {
             Self::Recreated { was, is } => format!(
@@ -73,7 +73,7 @@ impl Halt {
         }
     }
 
-    /// The answer to put into the configuration.
+    /// What to add to the configuration to go on, in a sentence for people.
     pub fn what_to_do(&self, topic: &str, partition: i32) -> String {
         match self {
             Self::Recreated { is, .. } => format!(
@@ -87,31 +87,31 @@ impl Halt {
     }
 }
 
-/// Where a partition with this checkpoint goes on.
+/// The offset and leader epoch at which a partition with this checkpoint resumes.
 ///
 /// # Errors
-/// When it must not go on: the records after the checkpoint are not there any more.
+/// When it must not resume, because the records after the checkpoint no longer exist.
 pub fn resume_at(
     checkpoint: &PartitionCheckpoint,
     id: &TopicId,
-    marks: Marks,
+    watermarks: Watermarks,
     accepted: &[Accept],
-) -> Result<(i64, i32), Halt> {
+) -> Result<(i64, i32), StopReason> {
     if checkpoint.topic_id != id.as_str() {
         let answered = accepted.iter().any(|answer| {
             matches!(answer, Accept::Topic { topic, topic_id }
                 if *topic == checkpoint.topic && TopicId::new(topic_id) == *id)
         });
         return if answered {
-            Ok((marks.low, NO_EPOCH))
+            Ok((watermarks.low, NO_EPOCH))
         } else {
-            Err(Halt::Recreated { was: checkpoint.topic_id.clone(), is: id.clone() })
+            Err(StopReason::Recreated { was: checkpoint.topic_id.clone(), is: id.clone() })
         };
     }
     let stopped_at = checkpoint.next_offset;
     // Going back loses nothing. Going forward is an answer to records that are gone: one that stays in the configuration
     // must not skip those that stand at the same offsets of a topic made again, or of a source that starts over.
-    let is_answer = |offset: &i64| *offset <= stopped_at || stopped_at < marks.low;
+    let is_answer = |offset: &i64| *offset <= stopped_at || stopped_at < watermarks.low;
     // The last answer to a stop counts: more records may have gone between the first answer and the reading.
     let answer = accepted.iter().rev().find_map(|answer| match answer {
         Accept::Offset { topic, partition, from, offset }
@@ -123,64 +123,66 @@ pub fn resume_at(
     });
     // An answer skips the client's own check of the leader epoch: the cut it would find is what was answered.
     let (at, epoch) = answer.map_or((stopped_at, checkpoint.leader_epoch), |offset| (offset, NO_EPOCH));
-    if at < marks.low {
-        Err(Halt::RetentionLoss { from: stopped_at, low: marks.low })
-    } else if at > marks.high {
-        Err(Halt::Truncated { from: stopped_at, high: marks.high })
+    if at < watermarks.low {
+        Err(StopReason::RetentionLoss { from: stopped_at, low: watermarks.low })
+    } else if at > watermarks.high {
+        Err(StopReason::Truncated { from: stopped_at, high: watermarks.high })
     } else {
         Ok((at, epoch))
     }
 }
 
-/// Where a partition without a checkpoint begins. One that was added to a topic already read begins at its oldest
-/// record: whatever it holds is new.
-pub fn start_at(start: Start, added: bool, marks: Marks) -> i64 {
+/// The offset at which a partition without a checkpoint begins. One that was added to a topic already read begins at its
+/// oldest record, because all its records are new.
+pub fn start_at(start: Start, added: bool, watermarks: Watermarks) -> i64 {
     match start {
-        _ if added => marks.low,
-        Start::Earliest => marks.low,
-        Start::Latest => marks.high,
-        Start::Time(_) => marks.at_start_time.unwrap_or(marks.high).clamp(marks.low, marks.high),
+        _ if added => watermarks.low,
+        Start::Earliest => watermarks.low,
+        Start::Latest => watermarks.high,
+        Start::Time(_) => {
+            watermarks.at_start_time.unwrap_or(watermarks.high).clamp(watermarks.low, watermarks.high)
+        }
     }
 }
 
-/// A leader epoch that is not known.
+/// The leader epoch that stands for an unknown one.
 pub const NO_EPOCH: i32 = -1;
 
 /// A partition being read.
 #[derive(Debug)]
 pub struct Partition {
-    /// The topic's place in the source's list.
+    /// The index of the topic in the source's list.
     pub topic: usize,
-    /// The topic's name.
+    /// The name of the topic.
     pub topic_name: Symbol,
-    /// The partition's number.
+    /// The number of the partition in the topic.
     pub partition: i32,
-    /// The topic's id it was admitted under.
+    /// The id of the topic when the partition was added.
     pub topic_id: TopicId,
-    /// The same as a name, for the origins of records.
+    /// The same id as an interned name, for the origins of records.
     pub topic_id_name: Symbol,
-    /// The offset handed over next.
+    /// The offset of the next record to return.
     pub position: i64,
-    /// Leader epoch of the last record below.
+    /// The leader epoch of the last record below the position.
     pub epoch: i32,
-    /// Whether the position moved since it was last told.
+    /// Whether the position moved since it was last reported as progress.
     pub moved: bool,
-    /// The high watermark that "caught up" means; `None` for partitions that appeared later.
+    /// The high watermark at which the partition counts as caught up; `None` for partitions that appeared later.
     pub target: Option<i64>,
-    /// Why it is stopped.
-    pub halt: Option<Halt>,
-    /// The client refused the position; the next survey says why.
+    /// Why it is stopped; `None` while it is read.
+    pub stop_reason: Option<StopReason>,
+    /// Whether the client refused the position; the next survey finds the reason.
     pub refused: bool,
-    /// Times it was opened anew because it stood still.
+    /// How often it was opened again because it stalled.
     pub stalls: u64,
-    /// Records handed over.
+    /// How many records were returned.
     pub records: u64,
-    /// Their bytes.
+    /// How many bytes these records have.
     pub bytes: u64,
-    /// Offsets below the position under which no record came: control records, compaction, aborted transactions.
+    /// Offsets below the position without a record: control records, compaction, aborted transactions.
     pub gaps: u64,
-    /// The watermarks last seen.
-    pub marks: Marks,
+    /// The watermarks of the last survey.
+    pub watermarks: Watermarks,
     complete_through: Option<Micros>,
     passing: Option<(Micros, i64)>,
     latest: Option<(Micros, i64)>,
@@ -196,7 +198,7 @@ impl Partition {
         partition: i32,
         (topic_id, topic_id_name): (TopicId, Symbol),
         (position, epoch): (i64, i32),
-        marks: Marks,
+        watermarks: Watermarks,
     ) -> Self {
         Self {
             topic,
@@ -208,13 +210,13 @@ impl Partition {
             epoch,
             moved: true,
             target: None,
-            halt: None,
+            stop_reason: None,
             refused: false,
             stalls: 0,
             records: 0,
             bytes: 0,
             gaps: 0,
-            marks,
+            watermarks,
             complete_through: None,
             passing: None,
             latest: None,
@@ -223,7 +225,7 @@ impl Partition {
         }
     }
 
-    /// Takes note of a record at `offset`; `false` when it was handed over before.
+    /// Advances past a record at `offset`; `false` when that record was returned before.
     pub fn take(&mut self, offset: i64, epoch: i32) -> bool {
         if offset < self.position {
             return false;
@@ -233,7 +235,7 @@ impl Partition {
         true
     }
 
-    /// The reader stands at the end, before `offset`.
+    /// Advances to the end of the partition, which is before `offset`.
     pub fn reach_end(&mut self, offset: i64) {
         if offset > self.position {
             self.pass(offset, 0);
@@ -248,21 +250,21 @@ impl Partition {
         self.advance();
     }
 
-    /// Takes note of watermarks asked for at `at`.
-    pub fn survey(&mut self, at: Micros, marks: Marks) {
-        if self.halt.is_some() {
+    /// Applies the watermarks of a survey made at `at`, in µs since the epoch.
+    pub fn survey(&mut self, at: Micros, watermarks: Watermarks) {
+        if self.stop_reason.is_some() {
             return;
         }
-        self.marks = marks;
-        if self.position >= marks.high {
+        self.watermarks = watermarks;
+        if self.position >= watermarks.high {
             self.behind_since = None;
         } else if self.behind_since.is_none() {
             self.behind_since = Some(at);
         }
         if self.passing.is_none() {
-            self.passing = Some((at, marks.high));
+            self.passing = Some((at, watermarks.high));
         } else {
-            self.latest = Some((at, marks.high));
+            self.latest = Some((at, watermarks.high));
         }
         self.advance();
     }
@@ -277,30 +279,31 @@ impl Partition {
         }
     }
 
-    /// Everything that was in the partition at this instant has been handed over; `None` before the first such instant.
+    /// The complete-through time, in µs: every record that was in the partition at this instant has been returned. `None`
+    /// before the first such instant.
     pub fn complete_through(&self) -> Option<Micros> {
         self.complete_through
     }
 
-    /// Since when records wait that were not handed over, as far as surveys tell.
+    /// Since when records wait to be returned, in µs, as far as surveys show; `None` when none do.
     pub fn behind_since(&self) -> Option<Micros> {
         self.behind_since
     }
 
-    /// Records (more exactly, offsets) still to be read.
+    /// The lag: offsets between the position and the high watermark.
     pub fn lag(&self) -> i64 {
-        (self.marks.high - self.position).max(0)
+        (self.watermarks.high - self.position).max(0)
     }
 
-    /// Whether the position passed what was there when the source opened.
+    /// Whether every record that existed when the source was opened has been returned.
     pub fn caught_up(&self) -> bool {
-        self.halt.is_none() && self.target.is_none_or(|target| self.position >= target)
+        self.stop_reason.is_none() && self.target.is_none_or(|target| self.position >= target)
     }
 
-    /// Whether it stood still for `limit` though it has data and the client gives none. To be asked after each survey;
-    /// `drained` says whether the reader had taken all the client had.
+    /// Whether the partition has had data for `limit` while the client returned none. To be called after each survey;
+    /// `drained` says whether every record of the client's queue has been taken.
     pub fn stalled(&mut self, now: Instant, limit: Duration, drained: bool) -> bool {
-        if self.halt.is_some() || !drained || self.position >= self.marks.high {
+        if self.stop_reason.is_some() || !drained || self.position >= self.watermarks.high {
             self.still_since = None;
             return false;
         }
@@ -313,13 +316,13 @@ impl Partition {
         true
     }
 
-    /// What the client's refusal of the position means, by the watermarks seen since; `None` when it is readable.
-    pub fn judge_refusal(&self) -> Option<Halt> {
+    /// Why the client refused the position, by the watermarks seen since; `None` when the position is readable.
+    pub fn explain_refusal(&self) -> Option<StopReason> {
         let from = self.position;
-        if from < self.marks.low {
-            Some(Halt::RetentionLoss { from, low: self.marks.low })
-        } else if from > self.marks.high {
-            Some(Halt::Truncated { from, high: self.marks.high })
+        if from < self.watermarks.low {
+            Some(StopReason::RetentionLoss { from, low: self.watermarks.low })
+        } else if from > self.watermarks.high {
+            Some(StopReason::Truncated { from, high: self.watermarks.high })
         } else {
             None
         }
@@ -332,8 +335,8 @@ mod tests {
 
     use super::*;
 
-    fn marks(low: i64, high: i64) -> Marks {
-        Marks { low, high, at_start_time: None }
+    fn watermarks(low: i64, high: i64) -> Watermarks {
+        Watermarks { low, high, at_start_time: None }
     }
 
     fn checkpoint(next_offset: i64) -> PartitionCheckpoint {
@@ -351,31 +354,38 @@ mod tests {
     fn partition(position: i64) -> Partition {
         let names = Names::new();
         let id = (TopicId::new("one"), names.intern("one"));
-        Partition::new(0, names.intern("t"), 0, id, (position, NO_EPOCH), marks(0, 0))
+        Partition::new(0, names.intern("t"), 0, id, (position, NO_EPOCH), watermarks(0, 0))
     }
 
     #[test]
     fn a_checkpoint_inside_the_watermarks_goes_on_where_it_was() {
         for at in [10, 15, 20] {
-            assert_eq!(resume_at(&checkpoint(at), &TopicId::new("one"), marks(10, 20), &[]), Ok((at, 5)));
+            assert_eq!(
+                resume_at(&checkpoint(at), &TopicId::new("one"), watermarks(10, 20), &[]),
+                Ok((at, 5))
+            );
         }
     }
 
     #[test]
     fn lost_records_stop_until_exactly_this_stop_is_answered() {
         let one = TopicId::new("one");
-        let halt = resume_at(&checkpoint(9), &one, marks(10, 20), &[]).unwrap_err();
-        assert_eq!(halt, Halt::RetentionLoss { from: 9, low: 10 });
+        let stop_reason = resume_at(&checkpoint(9), &one, watermarks(10, 20), &[]).unwrap_err();
+        assert_eq!(stop_reason, StopReason::RetentionLoss { from: 9, low: 10 });
         let answer = [Accept::Offset { topic: "t".into(), partition: 3, from: 9, offset: 10 }];
-        assert_eq!(resume_at(&checkpoint(9), &one, marks(10, 20), &answer), Ok((10, NO_EPOCH)));
-        let later = resume_at(&checkpoint(12), &one, marks(15, 20), &answer);
-        assert_eq!(later, Err(Halt::RetentionLoss { from: 12, low: 15 }), "one answer, one stop");
-        let moved_on = resume_at(&checkpoint(9), &one, marks(11, 20), &answer);
-        assert_eq!(moved_on, Err(Halt::RetentionLoss { from: 9, low: 11 }), "more was lost than answered");
+        assert_eq!(resume_at(&checkpoint(9), &one, watermarks(10, 20), &answer), Ok((10, NO_EPOCH)));
+        let later = resume_at(&checkpoint(12), &one, watermarks(15, 20), &answer);
+        assert_eq!(later, Err(StopReason::RetentionLoss { from: 12, low: 15 }), "one answer, one stop");
+        let moved_on = resume_at(&checkpoint(9), &one, watermarks(11, 20), &answer);
+        assert_eq!(
+            moved_on,
+            Err(StopReason::RetentionLoss { from: 9, low: 11 }),
+            "more was lost than answered"
+        );
         let again = Accept::Offset { topic: "t".into(), partition: 3, from: 9, offset: 11 };
         let both = [answer[0].clone(), again];
         assert_eq!(
-            resume_at(&checkpoint(9), &one, marks(11, 20), &both),
+            resume_at(&checkpoint(9), &one, watermarks(11, 20), &both),
             Ok((11, NO_EPOCH)),
             "answered again"
         );
@@ -385,7 +395,8 @@ mod tests {
     fn an_answer_that_stays_skips_nothing_that_is_there() {
         let one = TopicId::new("one");
         let answer = [Accept::Offset { topic: "t".into(), partition: 3, from: 9, offset: 14 }];
-        let went_on = |at, low| resume_at(&checkpoint(at), &one, marks(low, 20), &answer).map(|(at, _)| at);
+        let went_on =
+            |at, low| resume_at(&checkpoint(at), &one, watermarks(low, 20), &answer).map(|(at, _)| at);
         assert_eq!(went_on(9, 14), Ok(14), "the records are gone");
         assert_eq!(
             went_on(9, 5),
@@ -398,38 +409,39 @@ mod tests {
     #[test]
     fn a_cut_partition_stops_until_answered() {
         let one = TopicId::new("one");
-        let halt = resume_at(&checkpoint(21), &one, marks(10, 20), &[]).unwrap_err();
-        assert_eq!(halt.cause(), "truncated");
+        let stop_reason = resume_at(&checkpoint(21), &one, watermarks(10, 20), &[]).unwrap_err();
+        assert_eq!(stop_reason.cause(), "truncated");
         let answer = [Accept::Offset { topic: "t".into(), partition: 3, from: 21, offset: 20 }];
-        assert_eq!(resume_at(&checkpoint(21), &one, marks(10, 20), &answer), Ok((20, NO_EPOCH)));
+        assert_eq!(resume_at(&checkpoint(21), &one, watermarks(10, 20), &answer), Ok((20, NO_EPOCH)));
     }
 
     #[test]
     fn another_topic_id_stops_even_when_the_offset_would_fit() {
         let two = TopicId::new("two");
-        let halt = resume_at(&checkpoint(15), &two, marks(10, 20), &[]).unwrap_err();
-        assert_eq!(halt.cause(), "recreated");
+        let stop_reason = resume_at(&checkpoint(15), &two, watermarks(10, 20), &[]).unwrap_err();
+        assert_eq!(stop_reason.cause(), "recreated");
         let answer = [Accept::Topic { topic: "t".into(), topic_id: "two".into() }];
-        assert_eq!(resume_at(&checkpoint(15), &two, marks(10, 20), &answer), Ok((10, NO_EPOCH)));
-        assert!(resume_at(&checkpoint(15), &TopicId::new("three"), marks(10, 20), &answer).is_err());
+        assert_eq!(resume_at(&checkpoint(15), &two, watermarks(10, 20), &answer), Ok((10, NO_EPOCH)));
+        assert!(resume_at(&checkpoint(15), &TopicId::new("three"), watermarks(10, 20), &answer).is_err());
     }
 
     #[test]
     fn the_answer_printed_is_the_answer_accepted() {
-        let halt = resume_at(&checkpoint(9), &TopicId::new("one"), marks(10, 20), &[]).unwrap_err();
-        let text = halt.what_to_do("t", 3);
+        let stop_reason =
+            resume_at(&checkpoint(9), &TopicId::new("one"), watermarks(10, 20), &[]).unwrap_err();
+        let text = stop_reason.what_to_do("t", 3);
         let (_, pairs) = text.split_once("[[sources.accept]] ").unwrap();
         let answer: Accept = toml::from_str(&pairs.replace(", ", "\n")).unwrap();
-        assert!(resume_at(&checkpoint(9), &TopicId::new("one"), marks(10, 20), &[answer]).is_ok());
+        assert!(resume_at(&checkpoint(9), &TopicId::new("one"), watermarks(10, 20), &[answer]).is_ok());
     }
 
     #[test]
     fn a_start_is_by_policy_and_an_added_partition_at_its_oldest() {
-        let at = Marks { low: 10, high: 20, at_start_time: Some(13) };
+        let at = Watermarks { low: 10, high: 20, at_start_time: Some(13) };
         assert_eq!(start_at(Start::Earliest, false, at), 10);
         assert_eq!(start_at(Start::Latest, false, at), 20);
         assert_eq!(start_at(Start::Time(0), false, at), 13);
-        assert_eq!(start_at(Start::Time(0), false, marks(10, 20)), 20, "nothing as young as that");
+        assert_eq!(start_at(Start::Time(0), false, watermarks(10, 20)), 20, "nothing as young as that");
         assert_eq!(start_at(Start::Latest, true, at), 10);
     }
 
@@ -437,9 +449,9 @@ mod tests {
     fn complete_only_through_the_moment_whose_end_was_passed() {
         let mut reader = partition(0);
         assert_eq!(reader.complete_through(), None);
-        reader.survey(100, marks(0, 3));
-        reader.survey(200, marks(0, 5));
-        reader.survey(300, marks(0, 6));
+        reader.survey(100, watermarks(0, 3));
+        reader.survey(200, watermarks(0, 5));
+        reader.survey(300, watermarks(0, 6));
         assert_eq!(reader.complete_through(), None);
         assert_eq!(reader.behind_since(), Some(100));
         for offset in 0..3 {
@@ -457,7 +469,7 @@ mod tests {
     fn an_idle_partition_is_complete_through_each_survey() {
         let mut reader = partition(7);
         for at in [100, 200] {
-            reader.survey(at, marks(0, 7));
+            reader.survey(at, watermarks(0, 7));
             assert_eq!(reader.complete_through(), Some(at));
         }
     }
@@ -465,9 +477,9 @@ mod tests {
     #[test]
     fn a_stopped_partition_holds_the_clock() {
         let mut reader = partition(7);
-        reader.survey(100, marks(0, 7));
-        reader.halt = Some(Halt::RetentionLoss { from: 7, low: 9 });
-        reader.survey(200, marks(0, 7));
+        reader.survey(100, watermarks(0, 7));
+        reader.stop_reason = Some(StopReason::RetentionLoss { from: 7, low: 9 });
+        reader.survey(200, watermarks(0, 7));
         assert_eq!(reader.complete_through(), Some(100));
     }
 
@@ -487,7 +499,7 @@ mod tests {
     fn only_a_drained_partition_with_data_stalls_and_once_per_limit() {
         let (start, limit) = (Instant::now(), Duration::from_secs(30));
         let mut reader = partition(0);
-        reader.survey(1, marks(0, 5));
+        reader.survey(1, watermarks(0, 5));
         assert!(!reader.stalled(start, limit, true));
         assert!(!reader.stalled(start + limit, limit, false), "records wait to be taken");
         assert!(!reader.stalled(start + limit, limit, true), "counted from the first look since");

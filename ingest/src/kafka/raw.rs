@@ -1,7 +1,7 @@
-//! The few calls the safe client lacks: taking records in batches, a record's leader epoch, a topic's id, commits
-//! whose answer is seen, and the client's own log.
+//! Calls of librdkafka that the safe client lacks: fetching in batches, the leader epoch of a record, the id of a topic,
+//! commits with their result, and the client's log.
 //!
-//! All unsafe code of the crate is here. Records taken stay inside [`Feed`], which frees them before the client.
+//! All unsafe code of the crate is here. Fetched records stay inside [`Fetcher`], which frees them before the client.
 #![expect(
     unsafe_code,
     reason = "the safe client has no batch call, no leader epoch, no topic id and no commit queue"
@@ -19,14 +19,14 @@ use rdkafka::error::{IsError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka_sys as sys;
 
-/// Records taken from the client's queue at once; each is a pointer here, its bytes are counted by the queue's budget
-/// until then.
+/// Most records taken from the client's queue at once. Only pointers are held here; until then the bytes count in the
+/// queue's memory limit.
 const TAKEN_MAX: usize = 1024;
 
 /// Log level of librdkafka (syslog numbers) of debugging lines.
 const LEVEL_DEBUG: i32 = 7;
 
-/// Sends the lines logged before [`Feed`] takes over to the log of the program.
+/// Sends the client's log to the log of the program until [`Fetcher`] handles it.
 pub struct Context;
 
 impl ClientContext for Context {
@@ -50,7 +50,7 @@ fn log(level: i32, facility: &str, line: &str) {
     }
 }
 
-/// A reference to one of the client's queues, given back on drop.
+/// A reference to one of the client's queues, released on drop.
 struct Queue(NonNull<sys::RDKafkaQueue>);
 
 // SAFETY: librdkafka's queues may be used and released from any thread.
@@ -76,7 +76,7 @@ impl Queue {
     }
 }
 
-/// An answer or log line, freed on drop.
+/// A response or log line of the client, freed on drop.
 struct Event(NonNull<sys::RDKafkaEvent>);
 
 impl Drop for Event {
@@ -90,28 +90,28 @@ fn millis(wait: Duration) -> i32 {
     i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
 }
 
-/// What the client says besides records.
+/// What the client reports besides records.
 #[derive(Debug)]
-pub enum Notice {
-    /// The id of a topic as the client's own fetches use it from now on.
+pub enum ClientEvent {
+    /// The id of a topic that the client's fetches use from now on.
     TopicId {
-        /// The topic.
+        /// The name of the topic.
         topic: String,
-        /// Its id.
+        /// The id of the topic.
         id: TopicId,
     },
-    /// An answer to [`Feed::commit`].
+    /// The result of a [`Fetcher::commit`].
     Committed(Result<(), RDKafkaErrorCode>),
-    /// The client wrote an error or a warning into its log; already passed on.
-    Complaint(String),
+    /// The client logged a warning or an error, which is already in the log of the program.
+    ErrorLogged(String),
 }
 
-/// A topic's id: 128 random bits, written as Kafka's own tools write it (base64 for URLs, 22 characters).
+/// The id of a topic: 128 random bits, written as Kafka's tools do (URL-safe base64, 22 characters).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TopicId(Box<str>);
 
 impl TopicId {
-    /// From base64 in either alphabet, with or without padding.
+    /// The id of a text in either alphabet of base64, with or without padding.
     pub fn new(base64: &str) -> Self {
         let plain: String = base64
             .trim_end_matches('=')
@@ -125,7 +125,7 @@ impl TopicId {
         Self(plain.into())
     }
 
-    /// The text.
+    /// The id in URL-safe base64 without padding.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -134,30 +134,30 @@ impl TopicId {
 /// A topic's id and its number of partitions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Described {
-    /// The id.
+    /// The id of the topic.
     pub id: TopicId,
-    /// Partitions are numbered from 0.
+    /// The number of partitions, which are numbered from 0.
     pub partitions: i32,
 }
 
-/// A topic's name and what the broker says of it.
+/// The name of a topic and its description, or why the broker has none.
 pub type Description = (String, Result<Described, RDKafkaErrorCode>);
 
-/// A client's records and notices. Field order is release order: records, then queues, then the client.
-pub struct Feed {
-    taken: Taken,
+/// Fetches records and client events. Field order is release order: records, then queues, then the client.
+pub struct Fetcher {
+    taken: Batch,
     records: Queue,
-    side: Queue,
+    events: Queue,
     consumer: BaseConsumer<Context>,
 }
 
-/// Records in the order the client gave them.
-struct Taken(VecDeque<NonNull<sys::RDKafkaMessage>>);
+/// Fetched records, in the order of the client's queue.
+struct Batch(VecDeque<NonNull<sys::RDKafkaMessage>>);
 
 // SAFETY: a record is only data with counted references to its client's structures, all of them thread-safe.
-unsafe impl Send for Taken {}
+unsafe impl Send for Batch {}
 
-impl Taken {
+impl Batch {
     fn pop(&mut self) {
         if let Some(message) = self.0.pop_front() {
             // SAFETY: the record is ours since it was taken and leaves the deque before it is freed.
@@ -166,7 +166,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for Batch {
     fn drop(&mut self) {
         while !self.0.is_empty() {
             self.pop();
@@ -174,23 +174,23 @@ impl Drop for Taken {
     }
 }
 
-impl Feed {
-    /// Makes the client. It reads only what [`Feed::consumer`] is assigned and never joins a group.
+impl Fetcher {
+    /// Creates the client. It reads only the partitions assigned to [`Fetcher::consumer`] and never joins a group.
     ///
     /// # Errors
-    /// When an option is unknown or has a value librdkafka refuses.
+    /// When an option is unknown or librdkafka rejects its value.
     pub fn open(config: &ClientConfig) -> KafkaResult<Self> {
         let consumer: BaseConsumer<Context> = config.create_with_context(Context)?;
         let client = consumer.client().native_ptr();
-        let side = Queue::new(client);
+        let events = Queue::new(client);
         // SAFETY: client and queue are alive; librdkafka keeps its own reference to the queue.
-        unsafe { sys::rd_kafka_set_log_queue(client, side.0.as_ptr()) };
+        unsafe { sys::rd_kafka_set_log_queue(client, events.0.as_ptr()) };
         // SAFETY: the client is alive; a consumer with a group always has this queue.
         let records = NonNull::new(unsafe { sys::rd_kafka_queue_get_consumer(client) })
             .expect("a consumer with a group has a queue");
         // Events that came before are not for the batch call, which knows records and errors only.
         while consumer.poll(Duration::ZERO).is_some() {}
-        Ok(Self { taken: Taken(VecDeque::new()), records: Queue(records), side, consumer })
+        Ok(Self { taken: Batch(VecDeque::new()), records: Queue(records), events, consumer })
     }
 
     /// The safe client, for assignments. Never poll it: its queue is read here.
@@ -198,7 +198,7 @@ impl Feed {
         &self.consumer
     }
 
-    /// Takes records from the client's queue if none are held, waiting for the first up to `wait`.
+    /// Takes records from the client's queue if none are left, waiting at most `wait` for the first.
     pub fn fill(&mut self, wait: Duration) {
         if !self.taken.0.is_empty() {
             return;
@@ -213,7 +213,7 @@ impl Feed {
         let mut buffer = [ptr::null_mut(); TAKEN_MAX];
         let room = &mut buffer[..count_max];
         // SAFETY: the queue is alive and `room` has space for as many pointers as we say. Nothing subscribes, so no
-        // rebalance can be served here, and commits answer on the side queue.
+        // rebalance can be served here, and commits answer on the events queue.
         let count = unsafe {
             sys::rd_kafka_consume_batch_queue(
                 self.records.0.as_ptr(),
@@ -227,24 +227,24 @@ impl Feed {
         count
     }
 
-    /// The first record held.
+    /// The first fetched record, if any.
     pub fn front(&self) -> Option<Record<'_>> {
         // SAFETY: records in the deque are alive, and the borrow of `self` keeps them there.
         self.taken.0.front().map(|message| Record(unsafe { message.as_ref() }))
     }
 
-    /// Frees the first record held.
+    /// Frees the first fetched record.
     pub fn pop(&mut self) {
         self.taken.pop();
     }
 
-    /// Records in the client's queue, not counting those taken.
+    /// The number of records in the client's queue, without those already taken.
     pub fn queued(&self) -> usize {
         // SAFETY: the queue is alive.
         unsafe { sys::rd_kafka_queue_length(self.records.0.as_ptr()) }
     }
 
-    /// Asks the broker to keep these offsets for the group; the answer comes as a [`Notice`].
+    /// Commits these offsets for the group; the result arrives as a [`ClientEvent`].
     ///
     /// # Errors
     /// When the request could not be made.
@@ -254,7 +254,7 @@ impl Feed {
             sys::rd_kafka_commit_queue(
                 self.consumer.client().native_ptr(),
                 offsets.ptr(),
-                self.side.0.as_ptr(),
+                self.events.0.as_ptr(),
                 None,
                 ptr::null_mut(),
             )
@@ -262,17 +262,17 @@ impl Feed {
         if code.is_error() { Err(code.into()) } else { Ok(()) }
     }
 
-    /// The next notice, if there is one. A topic's new id is told before any record fetched under it, so whoever reads
-    /// all notices after [`Feed::fill`] knows it before reading the records.
-    pub fn notice(&self) -> Option<Notice> {
-        while let Some(event) = self.side.poll(Duration::ZERO) {
+    /// The next client event, if there is one. The new id of a topic is reported before any record fetched under it, so
+    /// whoever reads all events after [`Fetcher::fill`] knows it before reading the records.
+    pub fn client_event(&self) -> Option<ClientEvent> {
+        while let Some(event) = self.events.poll(Duration::ZERO) {
             let event = event.0.as_ptr();
             // SAFETY: the event is alive until the end of this turn, and so are the texts it lends.
             unsafe {
                 match sys::rd_kafka_event_type(event) {
                     sys::RD_KAFKA_EVENT_OFFSET_COMMIT => {
                         let code = sys::rd_kafka_event_error(event);
-                        return Some(Notice::Committed(if code.is_error() {
+                        return Some(ClientEvent::Committed(if code.is_error() {
                             Err(code.into())
                         } else {
                             Ok(())
@@ -288,12 +288,12 @@ impl Feed {
                         let (facility, line) = (text(facility), text(line));
                         log(level, &facility, &line);
                         if level < 5 {
-                            return Some(Notice::Complaint(format!("{facility}: {line}")));
+                            return Some(ClientEvent::ErrorLogged(format!("{facility}: {line}")));
                         }
                         if level == LEVEL_DEBUG
                             && let Some((topic, id)) = changed_id(&line)
                         {
-                            return Some(Notice::TopicId { topic: topic.to_owned(), id });
+                            return Some(ClientEvent::TopicId { topic: topic.to_owned(), id });
                         }
                     }
                     _ => {}
@@ -304,8 +304,8 @@ impl Feed {
     }
 }
 
-/// Reads `Topic T changed id from A to B`, which the client writes whenever its fetches turn to another id, the first
-/// one included. It is the only place where the client tells, and the broker tests fail should the line change.
+/// Parses `Topic T changed id from A to B`, which the client logs whenever its fetches use another id, the first one
+/// included. The client reports it nowhere else; the broker tests fail if the line changes.
 fn changed_id(line: &str) -> Option<(&str, TopicId)> {
     let (before, after) = line.split_once(" changed id from ")?;
     let topic = before.rsplit_once("Topic ").map_or(before, |(_, topic)| topic);
@@ -323,22 +323,22 @@ unsafe fn text(chars: *const c_char) -> String {
     unsafe { CStr::from_ptr(chars) }.to_string_lossy().into_owned()
 }
 
-/// What stands at one place of the queue.
+/// The content of one entry of the queue.
 #[derive(Debug)]
 pub enum Content<'a> {
-    /// A record's value; `None` is a tombstone.
+    /// The value of a record; `None` for a tombstone.
     Value(Option<&'a [u8]>),
-    /// The reader stands at the partition's end; the offset is the one read next.
+    /// The end of the partition; the offset is the one to be read next.
     End,
-    /// The partition cannot be read.
+    /// The partition cannot be read: error code and reason.
     Failed(RDKafkaErrorCode, String),
 }
 
-/// One record or error, lent by [`Feed::front`].
+/// One record or error, borrowed from [`Fetcher::front`].
 pub struct Record<'a>(&'a sys::RDKafkaMessage);
 
 impl<'a> Record<'a> {
-    /// Value, end or error.
+    /// The value, the end of the partition or the error.
     pub fn content(&self) -> Content<'a> {
         let message = self.0;
         // SAFETY: payload and length describe memory that the record owns; both are null or zero together.
@@ -354,7 +354,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The topic; empty for an error of the whole client.
+    /// The name of the topic; empty for an error of the whole client.
     pub fn topic(&self) -> &'a str {
         if self.0.rkt.is_null() {
             return "";
@@ -363,17 +363,17 @@ impl<'a> Record<'a> {
         unsafe { CStr::from_ptr(sys::rd_kafka_topic_name(self.0.rkt)) }.to_str().unwrap_or("")
     }
 
-    /// Equal for records of one topic while the client lives: cheaper to compare than the name.
-    pub fn topic_mark(&self) -> usize {
+    /// A handle that is equal for records of one topic while the client lives, cheaper to compare than the name.
+    pub fn topic_handle(&self) -> usize {
         self.0.rkt.addr()
     }
 
-    /// The partition.
+    /// The number of the partition.
     pub fn partition(&self) -> i32 {
         self.0.partition
     }
 
-    /// The offset.
+    /// The offset of the record in its partition.
     pub fn offset(&self) -> i64 {
         self.0.offset
     }
@@ -385,7 +385,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Sets the leader epoch of the element at `index`, so that the client asks whether the log was cut below the offset.
+/// Sets the leader epoch of the element at `index`, so that the client checks whether the log was truncated below the offset.
 pub fn set_leader_epoch(list: &mut TopicPartitionList, index: usize, epoch: i32) {
     assert!(index < list.count(), "element {index} of {}", list.count());
     // SAFETY: the list is alive, holds `cnt` elements at `elems`, and `index` lies below as just checked.
@@ -395,7 +395,7 @@ pub fn set_leader_epoch(list: &mut TopicPartitionList, index: usize, epoch: i32)
     }
 }
 
-/// Ids and partition counts of topics, in the order asked; an error in place of a topic the broker does not have.
+/// The ids and partition counts of topics, in the order given; an error for a topic that the broker does not have.
 ///
 /// # Errors
 /// When the broker did not answer within `wait`.
@@ -501,9 +501,9 @@ mod tests {
     fn a_feed_without_a_broker_gives_nothing_and_closes() {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", "127.0.0.1:1").set("group.id", "g");
-        let mut feed = Feed::open(&config).unwrap();
-        feed.fill(Duration::from_millis(10));
-        assert!(feed.front().is_none());
-        assert_eq!(feed.queued(), 0);
+        let mut fetcher = Fetcher::open(&config).unwrap();
+        fetcher.fill(Duration::from_millis(10));
+        assert!(fetcher.front().is_none());
+        assert_eq!(fetcher.queued(), 0);
     }
 }

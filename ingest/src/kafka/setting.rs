@@ -1,4 +1,4 @@
-//! The value of an option that is passed through to the client, which may be a secret.
+//! The value of an option that is passed through to librdkafka: plain, or a secret from the environment or a file.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,27 +7,27 @@ use serde::Deserialize;
 
 use super::config_error::ConfigError;
 
-/// The value of a librdkafka option: in the open, or from the environment or a file for what is secret.
+/// The value of a librdkafka option. Secrets can be read from the environment or a file instead of being written here.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Setting {
-    /// As written.
+    /// A string, passed on as written.
     Text(String),
-    /// A whole number as written.
+    /// A whole number, passed on as written.
     Number(i64),
-    /// `true` or `false`.
+    /// A boolean, passed on as `true` or `false`.
     Flag(bool),
-    /// From somewhere else.
+    /// A secret that is read from elsewhere.
     From(Secret),
 }
 
-/// Where a secret lies.
+/// Where a secret is read from.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Secret {
-    /// In this environment variable.
+    /// The environment variable of this name.
     Env(String),
-    /// In this file; a line break at its end is left out.
+    /// The file at this path; a line break at its end is removed.
     File(PathBuf),
 }
 
@@ -41,11 +41,11 @@ impl fmt::Debug for Setting {
     }
 }
 
-/// Words in the names of options whose values are nobody's to read.
+/// Words in the names of options whose values are never printed.
 const SECRET_WORDS: [&str; 5] = ["password", "secret", "key", "token", "pem"];
 
 impl Setting {
-    /// The value as TOML, for people: that of a secret says only where it comes from.
+    /// The value as TOML, for people. A secret is replaced by where it comes from.
     pub fn shown(&self, option: &str) -> String {
         let quoted = |text: &str| toml::Value::from(text).to_string();
         match self {

@@ -1,67 +1,67 @@
-//! The figures of a Kafka source, for metrics and status pages.
+//! Statistics of a Kafka source, for metrics and status pages.
 
 use tidewatch_projections::event::Micros;
 
-use crate::source::Vitals;
+use crate::source::SourceHealth;
 
-/// Figures of one source since it was opened.
+/// Counters and states of one source since it was opened.
 #[derive(Clone, Debug, Default)]
 pub struct Statistics {
-    /// Per partition, by topic and number.
+    /// The partitions, ordered by topic and number.
     pub partitions: Vec<PartitionStatistics>,
-    /// Records without a value, which carry no event: passed over.
+    /// Records without a value (tombstones), which carry no event and are skipped.
     pub tombstones: u64,
-    /// Records that came a second time after a partition was opened anew: passed over.
+    /// Records fetched a second time after a partition was opened again, and skipped.
     pub repeated: u64,
     /// Records dropped because their partition had stopped.
     pub discarded: u64,
-    /// Topics of the configuration that the broker does not have.
+    /// Configured topics that the broker does not have.
     pub topics_missing: Vec<String>,
-    /// Partitions known by number whose watermarks are not known yet, so that they are not read.
+    /// Partitions that are not read yet because their watermarks are unknown.
     pub partitions_waiting: u64,
     /// Surveys of ids and watermarks that succeeded.
     pub surveys: u64,
-    /// Surveys that failed.
+    /// How many of these surveys failed.
     pub surveys_failed: u64,
     /// Why the last survey failed; `None` after a success.
     pub survey_failure: Option<String>,
-    /// Commits for lag tools that the broker took.
+    /// Commits for lag monitoring that the broker accepted.
     pub commits: u64,
-    /// Commits refused because a member of the same group lives elsewhere: two engines may share a group's name.
+    /// Commits refused because the group has another active member: two engines may use the same group name.
     pub commits_refused: u64,
-    /// Commits that failed for other reasons; the next one makes up for it.
+    /// Commits that failed for other reasons; the next commit covers them.
     pub commits_failed: u64,
-    /// Errors of partitions that the client overcame or will.
+    /// Errors of partitions that the client recovers from by itself.
     pub errors: u64,
-    /// Warnings and errors in the client's log.
-    pub complaints: u64,
-    /// The last of them.
-    pub complaint: Option<String>,
-    /// Records fetched that wait to be handed over, as far as the client has queued them.
+    /// Lines at level warning or error in the client's log.
+    pub errors_logged: u64,
+    /// The last of these lines.
+    pub last_error_logged: Option<String>,
+    /// Fetched records in the client's queue.
     pub queued: u64,
 }
 
 impl Statistics {
-    /// The figures that every source tells in the same form.
-    pub fn vitals(&self) -> Vitals {
+    /// The statistics in the form common to all sources.
+    pub fn health(&self) -> SourceHealth {
         let sum = |of: fn(&PartitionStatistics) -> u64| self.partitions.iter().map(of).sum::<u64>();
         let stopped = self.partitions.iter().filter(|partition| partition.stopped.is_some()).count() as u64;
-        Vitals {
+        SourceHealth {
             skipped: vec![
                 ("tombstone", self.tombstones),
                 ("repeated", self.repeated),
                 ("stopped_partition", self.discarded),
                 ("gap", sum(|partition| partition.gaps)),
             ],
-            troubles: vec![
+            errors: vec![
                 ("stall", sum(|partition| partition.stalls)),
                 ("client_error", self.errors),
-                ("client_complaint", self.complaints),
+                ("client_complaint", self.errors_logged),
                 ("survey_failed", self.surveys_failed),
                 ("commit_refused", self.commits_refused),
                 ("commit_failed", self.commits_failed),
             ],
-            parts: vec![
+            partitions: vec![
                 ("reading", self.partitions.len() as u64 - stopped),
                 ("stopped", stopped),
                 ("waiting", self.partitions_waiting),
@@ -73,33 +73,33 @@ impl Statistics {
     }
 }
 
-/// Figures of one partition.
+/// Counters and state of one partition.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PartitionStatistics {
-    /// The topic.
+    /// The name of the topic.
     pub topic: String,
-    /// The partition.
+    /// The number of the partition.
     pub partition: i32,
-    /// The offset handed over next.
+    /// The offset of the next record to return.
     pub position: i64,
-    /// The oldest offset the broker had at the last survey.
+    /// The low watermark of the last survey: the oldest offset that the broker had.
     pub low: i64,
-    /// The offset after the newest record at the last survey.
+    /// The high watermark of the last survey: the offset after the newest record.
     pub high: i64,
-    /// Offsets between position and `high`.
+    /// Offsets between `position` and `high`.
     pub lag: i64,
-    /// Since when records wait, as far as surveys tell; `None` when none do.
+    /// Since when records wait, in µs since the epoch, as far as surveys show; `None` when none do.
     pub behind_since: Option<Micros>,
-    /// See [`super::KafkaSource`] on completeness.
+    /// The complete-through time of the partition, in µs; see [`super::KafkaSource`].
     pub complete_through: Option<Micros>,
-    /// Records handed over.
+    /// How many records were returned.
     pub records: u64,
-    /// Their bytes.
+    /// How many bytes these records have.
     pub bytes: u64,
-    /// Offsets without a record: control records, compaction, aborted transactions.
+    /// Offsets below the position without a record: control records, compaction, aborted transactions.
     pub gaps: u64,
-    /// Times it was opened anew because it stood still.
+    /// How often it was opened again because it stalled.
     pub stalls: u64,
-    /// The cause it is stopped for.
+    /// The cause of its stop, a stable word; `None` while it is read.
     pub stopped: Option<&'static str>,
 }

@@ -1,5 +1,5 @@
-//! The thread that asks the broker for topic ids, partitions and watermarks, on connections of its own: behind a
-//! waiting fetch an answer would come half a second late.
+//! Polls the broker for topic ids, partitions and watermarks, on a thread and connections of its own: behind a waiting fetch
+//! an answer would be half a second late.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -15,21 +15,21 @@ use tidewatch_projections::event::Micros;
 
 use super::config::{KafkaConfig, Start};
 use super::config_error::ConfigError;
-use super::partition::Marks;
+use super::partition::Watermarks;
 use super::raw::{self, Context, TopicId};
 
-/// Tells the wall clock. Surveys are stamped with it; nothing else of a Kafka source reads one.
-pub type Wall = Arc<dyn Fn() -> Micros + Send + Sync>;
+/// Returns the wall-clock time in µs since the epoch. Surveys are stamped with it; nothing else of a Kafka source reads it.
+pub type WallClock = Arc<dyn Fn() -> Micros + Send + Sync>;
 
-/// Longest wait for one answer.
+/// Longest wait for one response of the broker.
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
 
-/// What the broker said.
+/// The state of the source's topics as the broker reported it.
 #[derive(Debug)]
 pub struct Survey {
-    /// The wall clock before the first question.
+    /// The wall-clock time before the first request, in µs since the epoch.
     pub at: Micros,
-    /// The cluster's id.
+    /// The id of the Kafka cluster.
     pub cluster: String,
     /// The topics of the source, in its order; `None` for one the broker does not have.
     pub topics: Vec<Option<TopicSeen>>,
@@ -38,28 +38,28 @@ pub struct Survey {
 /// A topic in a [`Survey`].
 #[derive(Debug)]
 pub struct TopicSeen {
-    /// Its id.
+    /// The id of the topic.
     pub id: TopicId,
     /// How many partitions it has.
     pub partitions: i32,
-    /// Watermarks of the partitions that have a leader.
-    pub marks: BTreeMap<i32, Marks>,
+    /// The watermarks of the partitions that have a leader, by partition.
+    pub watermarks: BTreeMap<i32, Watermarks>,
 }
 
-/// What the surveyor leaves for the reader.
+/// The results that the survey thread leaves for the reader.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// The newest survey not yet taken.
+    /// The newest survey that the reader has not taken yet.
     pub newest: Option<Survey>,
-    /// Surveys that succeeded.
+    /// How many surveys succeeded.
     pub done: u64,
-    /// Surveys that failed.
+    /// How many surveys failed.
     pub failed: u64,
     /// Why the last one failed; cleared by a success.
     pub failure: Option<String>,
 }
 
-/// The running thread; ends on drop.
+/// The survey thread; dropping it ends the thread.
 pub struct Surveyor {
     findings: Arc<Mutex<Findings>>,
     wake: Option<SyncSender<()>>,
@@ -67,11 +67,11 @@ pub struct Surveyor {
 }
 
 impl Surveyor {
-    /// Starts surveying at once.
+    /// Starts the thread; the first survey begins at once.
     ///
     /// # Errors
-    /// When the client refuses its options.
-    pub fn start(config: &KafkaConfig, wall: Wall) -> Result<Self, ConfigError> {
+    /// When librdkafka rejects an option, a secret cannot be read or the thread cannot be started.
+    pub fn start(config: &KafkaConfig, wall: WallClock) -> Result<Self, ConfigError> {
         let client = config.plain_client()?;
         let refused = |error| ConfigError::Client { source_name: config.name.clone(), error };
         let consumer = BaseConsumer::from_config_and_context(&client, Context).map_err(refused)?;
@@ -94,13 +94,13 @@ impl Surveyor {
         Ok(Self { findings, wake: Some(wake), thread: Some(thread) })
     }
 
-    /// The findings; the lock is held briefly by the other side.
+    /// The results so far. The thread holds the lock only for moments.
     pub fn findings(&self) -> std::sync::MutexGuard<'_, Findings> {
         self.findings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a survey now.
-    pub fn hurry(&self) {
+    /// Starts the next survey now instead of after the usual pause.
+    pub fn survey_now(&self) {
         if let Some(wake) = &self.wake {
             match wake.try_send(()) {
                 // Full: one is on its way already. Disconnected: the thread has ended with its source.
@@ -127,7 +127,7 @@ struct Work {
     start: Start,
     every: Duration,
     consumer: BaseConsumer<Context>,
-    wall: Wall,
+    wall: WallClock,
     start_offsets: HashMap<(TopicId, i32), Option<i64>>,
     findings: Arc<Mutex<Findings>>,
 }
@@ -179,7 +179,7 @@ impl Work {
         for topic in self.topics.clone() {
             topics.push(match described.remove(&topic) {
                 Some(Ok(seen)) => Some(TopicSeen {
-                    marks: self.marks(&topic, &seen)?,
+                    watermarks: self.watermarks(&topic, &seen)?,
                     id: seen.id,
                     partitions: seen.partitions,
                 }),
@@ -191,7 +191,7 @@ impl Work {
         Ok(Survey { at, cluster, topics })
     }
 
-    fn marks(&mut self, topic: &str, seen: &raw::Described) -> KafkaResult<BTreeMap<i32, Marks>> {
+    fn watermarks(&mut self, topic: &str, seen: &raw::Described) -> KafkaResult<BTreeMap<i32, Watermarks>> {
         let all: Vec<i32> = (0..seen.partitions).collect();
         let low = self.offsets(topic, &all, Offset::Beginning)?;
         let high = self.offsets(topic, &all, Offset::End)?;
@@ -211,7 +211,7 @@ impl Work {
             .filter_map(|(partition, low)| {
                 let (low, high) = (low?, high.get(&partition).copied()??);
                 let at_start_time = self.start_offsets.get(&(seen.id.clone(), partition)).copied().flatten();
-                Some((partition, Marks { low, high, at_start_time }))
+                Some((partition, Watermarks { low, high, at_start_time }))
             })
             .collect())
     }

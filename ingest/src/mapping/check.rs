@@ -1,68 +1,68 @@
-//! What a mapping makes of sample records: for a person who writes one, before anything is imported.
+//! Tries a mapping on sample records and reports what they become, before anything is imported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidewatch_projections::names::Names;
 
-use super::{Made, Mapping};
+use super::{Mapping, RuleResult};
 use crate::batch::Origin;
-use crate::draft::Decoding;
+use crate::draft::DecodeContext;
 use crate::json;
 use crate::limits::Limits;
 use crate::native;
 use crate::reject::{Reason, Rejection};
 
-/// What one sample record became: one entry for each event, or one for its refusal or filtering.
+/// The results of one sample record: one for each event, or one for its rejection or filtering.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sample {
-    /// The line, counted from 1.
+    /// The number of the line, from 1.
     pub line: u64,
-    /// In the order they would be accepted.
-    pub became: Vec<Became>,
+    /// The results, in the order in which events would be accepted.
+    pub results: Vec<SampleResult>,
 }
 
-/// One outcome of a sample record.
+/// One result of a sample record, with the rule that gave it.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Became {
+pub struct SampleResult {
     /// The rule's place in the file, counted from 1, with its name; `None` when no rule was for the record.
     pub rule: Option<(usize, String)>,
-    /// The outcome.
+    /// The event, the rejection, or that it was filtered.
     pub outcome: Outcome,
 }
 
-/// See [`Became::outcome`].
+/// What a rule makes of a sample record.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Outcome {
     /// An event, as one line of native JSON.
     Event(String),
-    /// A dead letter.
+    /// A rejection, which an import keeps as a dead letter.
     Rejected(Rejection),
-    /// Left out.
+    /// The record is left out by a rule or because no rule matches.
     Filtered,
 }
 
-/// The findings of a check.
+/// The report of a check.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct Report {
-    /// The first samples in full.
+    /// The first sample records with all their results.
     pub samples: Vec<Sample>,
-    /// Records seen.
+    /// The number of records, blank lines not counted.
     pub records: u64,
-    /// Records that gave at least one event and no refusal.
+    /// Records that gave at least one event and no rejection.
     pub accepted: u64,
-    /// Records left out.
+    /// Records of which everything was filtered.
     pub filtered: u64,
-    /// Events by type.
+    /// The number of events by the name of their type.
     pub types: BTreeMap<String, u64>,
-    /// Refused records by reason, with the sentence of the first.
+    /// Rejected records by reason: their number, and the text of the first rejection.
     pub rejected: BTreeMap<Reason, (u64, String)>,
-    /// For each rule, in the order of the file, how many records it made an event of or left out.
+    /// For each rule, in the order of the file, how many records it made into an event or left out.
     pub by_rule: Vec<u64>,
-    /// Fields at the top of the records that no rule reads, and in how many records they stand: they are not kept.
+    /// Top-level fields that no rule reads and that are therefore not kept, with the number of records that have them.
     pub unread: BTreeMap<String, u64>,
 }
 
-/// Runs `lines` through `mapping`; blank lines are passed over. The first `samples_max` records are reported in full.
+/// Runs `lines` through `mapping`; blank lines are skipped. The first `samples_max` records are reported in full.
 pub fn check<'l>(
     mapping: &Mapping,
     lines: impl IntoIterator<Item = &'l [u8]>,
@@ -70,9 +70,9 @@ pub fn check<'l>(
     samples_max: usize,
 ) -> Report {
     let names = Names::new();
-    let with = Decoding { names: &names, tenant: "main", source: names.intern("sample"), limits };
+    let with = DecodeContext { names: &names, tenant: "main", source: names.intern("sample"), limits };
     let digest = names.intern("sample");
-    let read: BTreeSet<&str> = mapping.rules().iter().flat_map(|rule| rule.tops()).collect();
+    let read: BTreeSet<&str> = mapping.rules().iter().flat_map(|rule| rule.top_level_keys()).collect();
     let all_read = mapping.rules().iter().any(|rule| rule.copies_root());
     let mut report = Report { by_rule: vec![0; mapping.rules().len()], ..Report::default() };
     for (line, record) in (1..).zip(lines) {
@@ -88,15 +88,15 @@ pub fn check<'l>(
             }
         }
         if report.samples.len() < samples_max {
-            let became = made.into_iter().map(|one| became(mapping, &names, one)).collect();
-            report.samples.push(Sample { line, became });
+            let results = made.into_iter().map(|one| results(mapping, &names, one)).collect();
+            report.samples.push(Sample { line, results });
         }
     }
     report
 }
 
 impl Report {
-    fn count(&mut self, names: &Names, made: &[Made]) {
+    fn count(&mut self, names: &Names, made: &[RuleResult]) {
         self.records += 1;
         for one in made {
             if let (Some(rule), Ok(_)) = (one.rule, &one.result) {
@@ -123,7 +123,7 @@ impl Report {
     }
 }
 
-fn became(mapping: &Mapping, names: &Names, made: Made) -> Became {
+fn results(mapping: &Mapping, names: &Names, made: RuleResult) -> SampleResult {
     let rule = made.rule.map(|index| (index + 1, mapping.rules()[index].name.clone()));
     let outcome = match made.result {
         Ok(Some(event)) => {
@@ -134,5 +134,5 @@ fn became(mapping: &Mapping, names: &Names, made: Made) -> Became {
         Ok(None) => Outcome::Filtered,
         Err(rejection) => Outcome::Rejected(rejection),
     };
-    Became { rule, outcome }
+    SampleResult { rule, outcome }
 }

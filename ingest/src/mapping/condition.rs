@@ -1,17 +1,17 @@
-//! The conditions of a rule: which records it is for.
+//! The conditions of a rule, which decide whether it matches a record.
 
 use tidewatch_projections::decimal::Decimal;
 use toml::{Table, Value as Toml};
 
 use super::constant::Constant;
-use super::cooked::Cooked;
 use super::error::{MappingError, bad_value, only_keys, refused, texts};
+use super::mapped_value::MappedValue;
 use super::path::Path;
 use crate::json::{Fields, Node};
 
 const KEYS: [&str; 9] = ["exists", "not", "prefix", "suffix", "contains", "ge", "gt", "le", "lt"];
 
-/// All of the tests of one table.
+/// The tests of one `when` table, all of which must hold.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Condition {
     tests: Vec<(Path, Test)>,
@@ -77,9 +77,9 @@ impl Condition {
         self.tests.is_empty()
     }
 
-    /// The keys at the top of a record that it looks at.
-    pub fn tops(&self) -> impl Iterator<Item = &str> {
-        self.tests.iter().filter_map(|(path, _)| path.top())
+    /// The top-level keys of a record that it reads.
+    pub fn top_level_keys(&self) -> impl Iterator<Item = &str> {
+        self.tests.iter().filter_map(|(path, _)| path.top_level_key())
     }
 }
 
@@ -125,7 +125,7 @@ impl Test {
         };
         let one_of = |constants: &[Constant]| {
             found
-                .and_then(|node| Cooked::of_node(node).ok())
+                .and_then(|node| MappedValue::of_node(node).ok())
                 .is_some_and(|value| constants.iter().any(|c| c.equals(&value)))
         };
         match self {

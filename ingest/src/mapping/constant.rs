@@ -1,21 +1,21 @@
-//! A constant that a mapping file states: a text, a number or a truth value.
+//! A constant of a mapping file: a text, a number or a boolean.
 
 use std::borrow::Cow;
 
 use tidewatch_projections::decimal::Decimal;
 use toml::Value as Toml;
 
-use super::cooked::Cooked;
 use super::error::{MappingError, bad_value};
+use super::mapped_value::MappedValue;
 
-/// A constant of the mapping.
+/// A constant value that the mapping file states.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Constant {
-    /// A text.
+    /// A text, also one that looks like a number.
     Text(Box<str>),
-    /// A number.
+    /// A number with the decimal digits of the file.
     Number(Decimal),
-    /// A truth value.
+    /// A boolean, `true` or `false`.
     Bool(bool),
 }
 
@@ -40,15 +40,15 @@ impl Constant {
         }
     }
 
-    pub(super) fn cooked(&self) -> Cooked<'_> {
+    pub(super) fn as_value(&self) -> MappedValue<'_> {
         match self {
-            Self::Text(text) => Cooked::Text(Cow::Borrowed(text)),
-            Self::Number(number) => Cooked::Number(*number),
-            Self::Bool(truth) => Cooked::Bool(*truth),
+            Self::Text(text) => MappedValue::Text(Cow::Borrowed(text)),
+            Self::Number(number) => MappedValue::Number(*number),
+            Self::Bool(truth) => MappedValue::Bool(*truth),
         }
     }
 
-    pub(super) fn equals(&self, value: &Cooked<'_>) -> bool {
-        self.cooked() == *value
+    pub(super) fn equals(&self, value: &MappedValue<'_>) -> bool {
+        self.as_value() == *value
     }
 }

@@ -1,4 +1,4 @@
-//! Numbers as people write them: `1.234,50 €`, `$1,234.50`, `(12.00)`.
+//! Parses numbers as people write them: `1.234,50 €`, `$1,234.50`, `(12.00)`.
 
 use tidewatch_projections::decimal::Decimal;
 
@@ -11,9 +11,9 @@ pub(super) enum DecimalMark {
     Comma,
 }
 
-/// What groups digits whatever the decimal mark is.
+/// Characters that group digits, whatever the decimal mark.
 const GROUPS: [char; 6] = [' ', '\u{a0}', '\u{202f}', '\'', '’', '_'];
-/// What makes a number negative, on either side of it; accountants put it in parentheses.
+/// Characters on either side of a number that make it negative; accountants write parentheses.
 const MINUS: [char; 3] = ['-', '−', '('];
 
 impl DecimalMark {

@@ -1,50 +1,50 @@
-//! What can be wrong with a mapping file, told with the place, the value and what to write instead.
+//! Errors of a mapping file: each names the place, the value and what to write instead.
 
 use tidewatch_projections::model_error::nearest;
 use toml::{Table, Value as Toml};
 
-/// A mapping file that cannot be used.
+/// Why a mapping file cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum MappingError {
-    /// Longer than any mapping may be.
+    /// The file is longer than [`super::MAPPING_BYTES_MAX`].
     #[error("the mapping has {bytes} bytes, more than {most}")]
     TooLong {
-        /// Its length.
+        /// The length of the file, in bytes.
         bytes: usize,
-        /// The limit.
+        /// The largest length allowed, in bytes.
         most: usize,
     },
-    /// Not TOML.
+    /// The file is not valid TOML; the text is the parser's message.
     #[error("the mapping is not valid TOML: {0}")]
     Syntax(String),
-    /// A key outside the grammar.
+    /// A key is not in the grammar.
     #[error("{at}: unknown key {key:?}; nearest valid key: {nearest:?} (valid: {valid})")]
     UnknownKey {
-        /// The table it stands in.
+        /// The table that the key stands in.
         at: String,
-        /// The key.
+        /// The key as it is written.
         key: String,
-        /// The valid key most like it.
+        /// The valid key most similar to it.
         nearest: String,
-        /// All valid keys.
+        /// All valid keys of the table, separated by commas.
         valid: String,
     },
-    /// A value of the wrong type or outside its range.
+    /// A value has the wrong type or is outside its range.
     #[error("{at}: {value} is not {expected}")]
     BadValue {
-        /// Where.
+        /// The place, as `rules[2].type`.
         at: String,
         /// The value as written.
         value: String,
-        /// What it must be.
+        /// What the value must be.
         expected: String,
     },
-    /// A combination that can mean nothing.
+    /// The combination of keys has no meaning.
     #[error("{at}: {why}")]
     Refused {
-        /// Where.
+        /// The place, as `rules[2].type`.
         at: String,
-        /// Why, and what to do.
+        /// Why it has none, and what to write instead.
         why: String,
     },
 }

@@ -1,11 +1,11 @@
-//! Proposes a mapping for a feed from sample records: by the names of fields and the shape of their values.
+//! Proposes a mapping for a feed from sample records, by the names of their fields and the types of their values.
 
 pub mod kinds;
 mod money;
 mod proposal;
 mod rules;
 pub mod samples;
-pub mod survey;
+pub mod schema;
 mod times;
 mod words;
 
@@ -15,39 +15,39 @@ use crate::json::{self, Fields, Node};
 use crate::limits::Limits;
 use proposal::{Proposal, quote};
 use rules::{rule, rules, without_type};
-use survey::{Column, SHARE_NEEDED, Survey};
+use schema::{Column, SHARE_NEEDED, Schema};
 use times::time_of;
 use words::{ACCOUNT, ID, ID_ENDS, PROPERTIES, TYPE, USER};
 
-/// Records looked at; more tell nothing new.
+/// Most records that are analysed.
 pub const RECORDS_MAX: usize = 2000;
 
-/// A proposed mapping and what it makes of the samples.
+/// A proposed mapping and the check of the samples with it.
 #[derive(Clone, Debug)]
 pub struct Guess {
-    /// The mapping file, with comments on what to look at.
+    /// The mapping file, with a comment wherever a person must decide.
     pub file: String,
-    /// What was found: targets, or types of the feed, and what they are taken from or for.
+    /// What was recognised: pairs of a target and its path, or of a type of the feed and the type of the contract.
     pub found: Vec<(String, String)>,
-    /// What a person must decide, a sentence each; the file says it where it matters.
-    pub doubts: Vec<String>,
-    /// The check of the samples with it.
+    /// What a person must decide, a sentence each; the file has the same sentences as comments.
+    pub open_questions: Vec<String>,
+    /// The check of the samples with the proposed mapping.
     pub report: Report,
 }
 
-/// Why nothing can be proposed.
+/// Why no mapping can be proposed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum GuessError {
     /// No line is a JSON object.
     #[error("none of the {lines} lines is a JSON object; a mapping reads one object a line")]
     NoRecords {
-        /// Lines looked at.
+        /// The number of lines that were read.
         lines: usize,
     },
     /// No field looks like a time.
     #[error("no field looks like the time of the event; write a mapping with occurred_at (fields: {fields})")]
     NoTime {
-        /// The paths there are.
+        /// The paths of the records, separated by commas.
         fields: String,
     },
     /// No field looks like an account or a user.
@@ -55,7 +55,7 @@ pub enum GuessError {
         "no field looks like an account or a user; write a mapping with account or user (fields: {fields})"
     )]
     NoSubject {
-        /// The paths there are.
+        /// The paths of the records, separated by commas.
         fields: String,
     },
 }
@@ -63,7 +63,7 @@ pub enum GuessError {
 /// Proposes a mapping for the records of these lines.
 ///
 /// # Errors
-/// When there is no record, or no field for the time or for whom it is about.
+/// When there is no record, or no field looks like the time or like an account or user.
 ///
 /// # Panics
 /// Never: what it writes is a mapping, which tests hold.
@@ -75,15 +75,15 @@ pub fn guess<'l>(lines: impl IntoIterator<Item = &'l [u8]>, limits: &Limits) -> 
     if records.is_empty() {
         return Err(GuessError::NoRecords { lines: lines.len() });
     }
-    let Proposal { file, found, doubts } = propose(&records)?;
+    let Proposal { file, found, open_questions } = propose(&records)?;
     let mapping = Mapping::parse(&file).expect("a proposal is a valid mapping");
     const SAMPLES_SHOWN: usize = 5;
     let report = check(&mapping, lines, limits, SAMPLES_SHOWN);
-    Ok(Guess { file, found, doubts, report })
+    Ok(Guess { file, found, open_questions, report })
 }
 
 fn propose(records: &[Fields<'_>]) -> Result<Proposal, GuessError> {
-    let all = Survey::of(records);
+    let all = Schema::infer(records);
     let fields = || all.columns.keys().cloned().collect::<Vec<_>>().join(", ");
     let (time_path, form) = time_of(&all).ok_or_else(|| GuessError::NoTime { fields: fields() })?;
     let account =
@@ -122,11 +122,11 @@ fn propose(records: &[Fields<'_>]) -> Result<Proposal, GuessError> {
     match id {
         Some(id) => {
             if named_id.is_none() {
-                proposal.doubt(format!("{id} is unique in the samples and taken for the id."));
+                proposal.ask(format!("{id} is unique in the samples and taken for the id."));
             }
             proposal.target("id", id);
         }
-        None => proposal.doubt(
+        None => proposal.ask(
             "No field is unique, so the id is the record's place: topic/topic id/partition/offset or digest:line."
                 .into(),
         ),
@@ -136,7 +136,7 @@ fn propose(records: &[Fields<'_>]) -> Result<Proposal, GuessError> {
             let stated = all.columns[account].values.len();
             if user.is_none() && stated < all.records {
                 let others = all.records - stated;
-                proposal.doubt(format!(
+                proposal.ask(format!(
                     "{account} is missing in {others} of {} records, which are about nobody and refused.",
                     all.records
                 ));
@@ -144,13 +144,13 @@ fn propose(records: &[Fields<'_>]) -> Result<Proposal, GuessError> {
             proposal.target("account", account);
         }
         None => proposal
-            .doubt("No field looks like an account: events wait until their user is linked to one.".into()),
+            .ask("No field looks like an account: events wait until their user is linked to one.".into()),
     }
     if let Some(user) = user {
         proposal.target("user", user);
     }
     if form.contains('%') || form == "date" {
-        proposal.doubt(
+        proposal.ask(
             "The feed names no zone: set the one its clock shows. Check that day and month are not swapped."
                 .into(),
         );
@@ -178,7 +178,7 @@ fn propose(records: &[Fields<'_>]) -> Result<Proposal, GuessError> {
         None => {
             proposal.file += "\n";
             let (meant, words) = without_type(&all);
-            proposal.doubt(format!("No field looks like a type: every record is taken for {words}."));
+            proposal.ask(format!("No field looks like a type: every record is taken for {words}."));
             rule(&mut proposal, "every record", None, meant, &all, "usage", id);
         }
     }

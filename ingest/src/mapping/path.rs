@@ -1,4 +1,4 @@
-//! Paths into a record: `$.customer.id`, `$.lines[0].sku`, `$["odd.key"]`. Split once, when the mapping is read.
+//! Paths into a record, such as `$.customer.id`, `$.lines[0].sku` and `$["odd.key"]`, parsed when the mapping is read.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub struct Path {
 }
 
 impl Path {
-    /// Reads a path that starts with `$`; `None` when it is none.
+    /// Parses a path that starts with `$`; `None` when it is not valid.
     pub fn parse(text: &str) -> Option<Self> {
         let steps = parse_steps(text.strip_prefix('$')?)?;
         let mut steps = steps.into_iter();
@@ -31,7 +31,7 @@ impl Path {
         }
     }
 
-    /// Reads a path without its `$.`, as the keys of `when` are written.
+    /// Parses a path written without `$.`, as the keys of `when` are.
     pub fn parse_key(text: &str) -> Option<Self> {
         if text.starts_with('$') {
             return Self::parse(text);
@@ -44,12 +44,12 @@ impl Path {
         self.first.is_none()
     }
 
-    /// The key at the top of the record.
-    pub fn top(&self) -> Option<&str> {
+    /// The first key of the path; `None` for the root.
+    pub fn top_level_key(&self) -> Option<&str> {
         self.first.as_deref()
     }
 
-    /// What stands there; `null` and absent are both `None`.
+    /// The value at the path; `None` when it is null or absent.
     pub fn find<'r>(&self, record: &'r Fields<'r>) -> Option<&'r Node<'r>> {
         let first = self.first.as_deref()?;
         let mut node = &record.iter().find(|(key, _)| key == first)?.1;

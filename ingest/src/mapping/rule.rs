@@ -1,4 +1,4 @@
-//! A rule: which records it is for, and the event it makes of one.
+//! A rule of a mapping: the records it matches, and the event it makes of one.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,12 +9,12 @@ use tidewatch_projections::value::Value;
 use toml::{Table, Value as Toml};
 
 use super::condition::{self, Condition};
-use super::cooked::{Cooked, number_of};
 use super::error::{MappingError, bad_value, only_keys, refused, text, texts, truth};
+use super::expression::{Expression, Unit};
+use super::mapped_value::{MappedValue, number_of};
 use super::path::Path;
-use super::value::{Source, Unit};
 use crate::batch::Origin;
-use crate::draft::{self, Decoding, Draft};
+use crate::draft::{self, DecodeContext, Draft};
 use crate::json::{Fields, Node};
 use crate::native;
 use crate::reject::{Reason, Rejection};
@@ -33,9 +33,9 @@ const ENVELOPE: [&str; 11] = [
     "amount",
     "currency",
 ];
-/// Targets with parts of their own.
+/// Targets that are tables or lists.
 const GROUPS: [&str; 4] = ["ref", "properties", "copy", "except"];
-/// What a rule says besides its targets.
+/// Keys of a rule besides its targets.
 const RULE_ONLY: [&str; 5] = ["name", "when", "also", "skip", "without"];
 /// Properties whose values are ids or names: a feed's number becomes its text.
 const TEXT_PROPERTIES: [&str; 8] =
@@ -89,30 +89,30 @@ impl Named {
     }
 }
 
-/// Every target with where it comes from.
+/// The targets of a rule with their expressions.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub(super) struct Targets {
-    /// By [`Named`], so that none is looked up by its text.
-    named: [Option<Source>; Named::ALL.len()],
-    /// By name, as `properties.plan`.
-    properties: BTreeMap<String, Source>,
+    /// The targets outside the properties, indexed by [`Named`].
+    named: [Option<Expression>; Named::ALL.len()],
+    /// The properties by target name, as `properties.plan`.
+    properties: BTreeMap<String, Expression>,
     copy: Vec<Path>,
     except: Vec<String>,
 }
 
-/// System and id of an external reference.
+/// An external reference: system and id in that system.
 type Reference<'r> = (Cow<'r, str>, Cow<'r, str>);
 
-/// One rule, its defaults merged in.
+/// One rule with the defaults merged into it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rule {
-    /// For people; empty when it has none.
+    /// The name for people; empty when it has none.
     pub name: String,
-    /// Any of these must hold; empty for a rule that takes every record.
+    /// Conditions of which one must hold; empty for a rule that matches every record.
     when: Vec<Condition>,
-    /// Whether it adds an event to those of the record instead of being the record's own rule.
+    /// Whether it adds an event beside the one of the record's own rule.
     pub also: bool,
-    /// Whether it leaves the record out.
+    /// Whether it filters the record out.
     pub skip: bool,
     targets: Targets,
 }
@@ -128,7 +128,7 @@ impl Targets {
     fn read(&mut self, table: &Table, at: &str) -> Result<(), MappingError> {
         for target in ENVELOPE {
             if let Some(written) = table.get(target) {
-                self.set(target, Source::read(&format!("{at}.{target}"), target, written)?);
+                self.set(target, Expression::read(&format!("{at}.{target}"), target, written)?);
             }
         }
         for (group, keys) in [("ref", Some(&["system", "id"][..])), ("properties", None)] {
@@ -139,7 +139,7 @@ impl Targets {
                     keys.map_or(Ok(()), |keys| only_keys(&at, fields, keys))?;
                     for (key, written) in fields {
                         let target = format!("{group}.{key}");
-                        self.set(&target, Source::read(&format!("{at}.{key}"), &target, written)?);
+                        self.set(&target, Expression::read(&format!("{at}.{key}"), &target, written)?);
                     }
                 }
                 Some(other) => return Err(bad_value(&at, other, "a table")),
@@ -159,18 +159,18 @@ impl Targets {
         Ok(())
     }
 
-    fn set(&mut self, target: &str, source: Source) {
+    fn set(&mut self, target: &str, expression: Expression) {
         match Named::from_name(target) {
-            Some(named) => self.named[named as usize] = Some(source),
-            None => drop(self.properties.insert(target.to_owned(), source)),
+            Some(named) => self.named[named as usize] = Some(expression),
+            None => drop(self.properties.insert(target.to_owned(), expression)),
         }
     }
 
-    fn get(&self, named: Named) -> Option<&Source> {
+    fn get(&self, named: Named) -> Option<&Expression> {
         self.named[named as usize].as_ref()
     }
 
-    fn all(&self) -> impl Iterator<Item = &Source> {
+    fn all(&self) -> impl Iterator<Item = &Expression> {
         self.named.iter().flatten().chain(self.properties.values())
     }
 
@@ -249,44 +249,44 @@ impl Rule {
         Ok(Self { name, when, also, skip, targets })
     }
 
-    /// The rule that takes every record by the defaults alone.
+    /// The rule that makes an event of every record from the defaults alone.
     pub(super) fn of_defaults(defaults: &Targets) -> Result<Self, MappingError> {
         defaults.check("unmatched = \"keep\"")?;
         let targets = defaults.clone();
         Ok(Self { name: "unmatched".into(), when: Vec::new(), also: false, skip: false, targets })
     }
 
-    /// Whether it takes every record.
+    /// Whether it matches every record.
     pub(super) fn takes_all(&self) -> bool {
         self.when.is_empty()
     }
 
-    /// Whether it is for this record.
+    /// Whether it matches this record.
     pub fn matches(&self, record: &Fields<'_>) -> bool {
         self.takes_all() || self.when.iter().any(|condition| condition.holds(record))
     }
 
-    /// The keys at the top of a record that it looks at, in `when` or for a target.
-    pub fn tops(&self) -> impl Iterator<Item = &str> {
-        let copied = self.targets.copy.iter().filter_map(Path::top);
-        self.when.iter().flat_map(Condition::tops).chain(self.read_tops()).chain(copied)
+    /// The top-level keys of a record that it reads, in `when` or for a target.
+    pub fn top_level_keys(&self) -> impl Iterator<Item = &str> {
+        let copied = self.targets.copy.iter().filter_map(Path::top_level_key);
+        self.when.iter().flat_map(Condition::top_level_keys).chain(self.read_keys()).chain(copied)
     }
 
-    /// Whether it copies whatever stands at the top of a record.
+    /// Whether it copies all top-level fields of a record.
     pub fn copies_root(&self) -> bool {
         self.targets.copy.iter().any(Path::is_root)
     }
 
-    fn read_tops(&self) -> impl Iterator<Item = &str> {
-        self.targets.all().flat_map(Source::tops)
+    fn read_keys(&self) -> impl Iterator<Item = &str> {
+        self.targets.all().flat_map(Expression::top_level_keys)
     }
 
-    /// The event of this record. `position` is the rule's place, given for one that adds an event to the record's own.
+    /// The event of this record. `position` is the place of an `also` rule in the file, which is part of the event's id.
     pub(super) fn event(
         &self,
         record: &Fields<'_>,
         position: Option<usize>,
-        with: &Decoding<'_>,
+        with: &DecodeContext<'_>,
         origin: &Origin,
     ) -> Result<Event, Rejection> {
         let mut draft = Draft {
@@ -307,10 +307,10 @@ impl Rule {
         if let Some(actor) = self.name_of(Named::Actor, record)? {
             draft.actor = native::actor(&actor)?;
         }
-        if let Some(source) = self.targets.get(Named::OccurredAt) {
-            draft.occurred_at = source.cook_time(record)?;
+        if let Some(expression) = self.targets.get(Named::OccurredAt) {
+            draft.occurred_at = expression.evaluate_time(record)?;
         }
-        if let Some(quantity) = self.cook(Named::Quantity, record)? {
+        if let Some(quantity) = self.evaluate(Named::Quantity, record)? {
             draft.quantity = Some(draft::quantity_of(
                 number_of(&quantity).map_err(|error| prefixed("quantity", &error))?,
             )?);
@@ -320,23 +320,27 @@ impl Rule {
         draft.finish(with, origin)
     }
 
-    fn cook<'r>(&'r self, target: Named, record: &'r Fields<'r>) -> Result<Option<Cooked<'r>>, Rejection> {
+    fn evaluate<'r>(
+        &'r self,
+        target: Named,
+        record: &'r Fields<'r>,
+    ) -> Result<Option<MappedValue<'r>>, Rejection> {
         match self.targets.get(target) {
-            Some(source) => source.cook(target.name(), record),
+            Some(expression) => expression.evaluate(target.name(), record),
             None => Ok(None),
         }
     }
 
-    /// A text of the envelope: a number is its text, a truth value, list or object is refused.
+    /// A text of the envelope: a number becomes its text; a boolean, list or object is rejected.
     fn name_of<'r>(
         &'r self,
         target: Named,
         record: &'r Fields<'r>,
     ) -> Result<Option<Cow<'r, str>>, Rejection> {
-        match self.cook(target, record)? {
+        match self.evaluate(target, record)? {
             None => Ok(None),
-            Some(Cooked::Text(text)) => Ok(Some(text)),
-            Some(Cooked::Number(number)) => Ok(Some(Cow::Owned(number.to_string()))),
+            Some(MappedValue::Text(text)) => Ok(Some(text)),
+            Some(MappedValue::Number(number)) => Ok(Some(Cow::Owned(number.to_string()))),
             Some(other) => {
                 let detail = format!("{} is {}; it must be a text or a number", target.name(), other.kind());
                 Err(Rejection::new(Reason::BadField, detail))
@@ -351,9 +355,9 @@ impl Rule {
     }
 
     fn money(&self, record: &Fields<'_>) -> Result<Option<Money>, Rejection> {
-        let Some(source) = self.targets.get(Named::Amount) else { return Ok(None) };
-        let Some(amount) = source.cook("amount", record)? else { return Ok(None) };
-        if amount == Cooked::Text("".into()) {
+        let Some(expression) = self.targets.get(Named::Amount) else { return Ok(None) };
+        let Some(amount) = expression.evaluate("amount", record)? else { return Ok(None) };
+        if amount == MappedValue::Text("".into()) {
             return Ok(None);
         }
         let number =
@@ -361,12 +365,12 @@ impl Rule {
         let code = self.name_of(Named::Currency, record)?.filter(|code| !code.is_empty());
         let code = code.ok_or_else(|| draft::bad_amount(format!("the amount {number} has no currency")))?;
         let currency = draft::currency_of(&code)?;
-        match source.unit {
-            Unit::Major => draft::money_of_major(number, currency, source.finer),
+        match expression.unit {
+            Unit::Major => draft::money_of_major(number, currency, expression.finer),
             Unit::Minor => {
                 let digits = i32::try_from(currency.exponent()).expect("at most four digits");
                 let major = Decimal::new(number.mantissa(), number.exponent() - digits);
-                draft::money_of_major(major, currency, source.finer)
+                draft::money_of_major(major, currency, expression.finer)
             }
         }
         .map(Some)
@@ -374,10 +378,10 @@ impl Rule {
 
     fn properties<'r>(&'r self, record: &'r Fields<'r>) -> Result<Vec<(Cow<'r, str>, Value)>, Rejection> {
         let mut properties: Vec<(Cow<'r, str>, Value)> = Vec::new();
-        for (target, source) in &self.targets.properties {
+        for (target, expression) in &self.targets.properties {
             let key = target.strip_prefix("properties.").expect("only properties are kept by name");
-            let Some(cooked) = source.cook(target, record)? else { continue };
-            properties.push((Cow::Borrowed(key), property(key, cooked)?));
+            let Some(value) = expression.evaluate(target, record)? else { continue };
+            properties.push((Cow::Borrowed(key), property(key, value)?));
         }
         for path in &self.targets.copy {
             let fields = if path.is_root() {
@@ -394,22 +398,22 @@ impl Rule {
             };
             for (key, node) in fields {
                 let read_already = path.is_root()
-                    && (self.read_tops().any(|top| top == key)
-                        || self.targets.copy.iter().any(|other| other.top() == Some(key.as_ref())));
+                    && (self.read_keys().any(|top| top == key)
+                        || self.targets.copy.iter().any(|other| other.top_level_key() == Some(key.as_ref())));
                 let left_out = *node == Node::Null || self.targets.except.iter().any(|name| *name == **key);
                 if read_already || left_out || properties.iter().any(|(given, _)| given == key) {
                     continue;
                 }
-                properties.push((Cow::Borrowed(key.as_ref()), property(key, Cooked::of_node(node)?)?));
+                properties.push((Cow::Borrowed(key.as_ref()), property(key, MappedValue::of_node(node)?)?));
             }
         }
         Ok(properties)
     }
 }
 
-fn property(key: &str, cooked: Cooked<'_>) -> Result<Value, Rejection> {
-    match cooked {
-        Cooked::Number(number) if TEXT_PROPERTIES.contains(&key) => {
+fn property(key: &str, value: MappedValue<'_>) -> Result<Value, Rejection> {
+    match value {
+        MappedValue::Number(number) if TEXT_PROPERTIES.contains(&key) => {
             Ok(Value::Text(number.to_string().into()))
         }
         other => other.into_value(),

@@ -1,4 +1,4 @@
-//! Which type of the contract a feed's own word for an event most likely means.
+//! Matches a feed's own name of an event type to a type of the contract.
 
 use tidewatch_projections::vocabulary::EventType;
 

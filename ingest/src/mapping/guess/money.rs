@@ -1,7 +1,7 @@
-//! Which field of a feed is money, and in which currency.
+//! Finds the fields of a feed that hold an amount of money and its currency.
 
 use super::proposal::{Proposal, quote};
-use super::survey::Survey;
+use super::schema::Schema;
 use super::words::CURRENCY;
 use crate::json::Node;
 
@@ -15,11 +15,11 @@ pub(super) struct Money<'s> {
 
 impl<'s> Money<'s> {
     /// The amount at a path, where a field beside it looks like its currency.
-    pub(super) fn of(survey: &'s Survey<'_>, amount: &'s str) -> Option<Self> {
-        let currency = survey.find(CURRENCY, 0.5, |column| {
+    pub(super) fn of(schema: &'s Schema<'_>, amount: &'s str) -> Option<Self> {
+        let currency = schema.find(CURRENCY, 0.5, |column| {
             column.all(|node| matches!(node, Node::Text(text) if text.len() == 3 && text.bytes().all(|b| b.is_ascii_alphabetic())))
         })?;
-        let is_whole = survey.columns[amount]
+        let is_whole = schema.columns[amount]
             .all(|node| matches!(node, Node::Number(text) if !text.contains(['.', 'e', 'E'])));
         Some(Self { amount, currency, is_whole })
     }
@@ -29,7 +29,7 @@ impl<'s> Money<'s> {
         let Self { amount, currency, is_whole } = self;
         let unit = match is_whole {
             true => {
-                proposal.doubt(format!(
+                proposal.ask(format!(
                     "{amount} of {} has whole numbers only: taken for minor units (cents). \"major\" if 12 means 12.00.",
                     quote(word)
                 ));

@@ -1,28 +1,28 @@
-//! The mapping file in the making, with what was found and what a person must decide.
+//! Builds the text of the proposed mapping file, with what was recognised and what a person must decide.
 
-/// A file in the making.
+/// The proposal as far as it is written.
 #[derive(Default)]
 pub(super) struct Proposal {
     pub(super) file: String,
     pub(super) found: Vec<(String, String)>,
-    pub(super) doubts: Vec<String>,
+    pub(super) open_questions: Vec<String>,
 }
 
 impl Proposal {
-    /// A sentence for the person, at this place of the file too.
-    pub(super) fn doubt(&mut self, sentence: String) {
+    /// Adds a sentence on what a person must decide, and writes it as a comment at this place of the file.
+    pub(super) fn ask(&mut self, sentence: String) {
         self.file += &format!("# {sentence}\n");
-        self.doubts.push(sentence);
+        self.open_questions.push(sentence);
     }
 
-    /// A default that stands at a path.
+    /// Writes a target that is read from a path.
     pub(super) fn target(&mut self, name: &str, path: &str) {
         self.file += &format!("{name} = {}\n", quote(path));
         self.found.push((name.to_owned(), path.to_owned()));
     }
 }
 
-/// A TOML text.
+/// The text as a quoted TOML string.
 pub(super) fn quote(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

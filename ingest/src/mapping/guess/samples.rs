@@ -1,25 +1,25 @@
-//! Which records of a long file are looked at: some that are evenly spread over it, and the first of every type.
+//! Samples the records of a long file: some evenly spread over it, and the first of every type.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::survey::Survey;
+use super::schema::Schema;
 use super::words::TYPE;
 use crate::json::{self, Node};
 use crate::limits::Limits;
 
-/// Evenly spread records that are kept at most.
+/// Most evenly spread records that are kept.
 const SPREAD_MAX: usize = 1_500;
-/// Records that are kept because they are the first of their type, at most.
+/// Most records that are kept because they are the first of their type.
 const FIRSTS_MAX: usize = super::RECORDS_MAX - SPREAD_MAX;
-/// Bytes that are kept at most; longer records make for fewer of them.
+/// Most bytes that are kept; of longer records fewer are kept.
 const BYTES_MAX: usize = 64 << 20;
 
-/// Samples of the records that were offered; the same records give the same samples.
+/// A sample of the records offered so far; the same records give the same sample.
 #[derive(Debug)]
 pub struct Samples<'l> {
     limits: &'l Limits,
     offered: u64,
-    /// Of the spread records every so many-th is kept.
+    /// One in this many records is kept.
     stride: u64,
     types: BTreeSet<String>,
     /// By their number, with whether they are the first of their type.
@@ -28,12 +28,12 @@ pub struct Samples<'l> {
 }
 
 impl<'l> Samples<'l> {
-    /// No sample yet.
+    /// A sample without a record yet.
     pub fn new(limits: &'l Limits) -> Self {
         Self { limits, offered: 0, stride: 1, types: BTreeSet::new(), kept: BTreeMap::new(), bytes: 0 }
     }
 
-    /// Looks at the next record.
+    /// Offers the next record, which is kept or not.
     pub fn offer(&mut self, line: &[u8]) {
         let number = self.offered;
         self.offered += 1;
@@ -60,7 +60,7 @@ impl<'l> Samples<'l> {
         self.kept.len() - self.types.len() > SPREAD_MAX || self.bytes > BYTES_MAX
     }
 
-    /// Lets every second of the spread records go; false when one alone is left.
+    /// Drops every second of the evenly spread records; false when none can be dropped.
     fn thin(&mut self) -> bool {
         let before = self.kept.len();
         self.stride = self.stride.saturating_mul(2);
@@ -72,10 +72,10 @@ impl<'l> Samples<'l> {
 
     fn is_new_type(&mut self, line: &[u8]) -> bool {
         let Ok(record) = json::read_object(line, self.limits) else { return false };
-        let survey = Survey::of([&record]);
-        let path = survey
+        let schema = Schema::infer([&record]);
+        let path = schema
             .find(TYPE, 0.0, |column| column.is_own() && column.all(|node| matches!(node, Node::Text(_))));
-        let Some(Node::Text(word)) = path.and_then(|path| survey.columns[path].values.first()) else {
+        let Some(Node::Text(word)) = path.and_then(|path| schema.columns[path].values.first()) else {
             return false;
         };
         self.types.insert(word.to_string())

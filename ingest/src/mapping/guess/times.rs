@@ -1,14 +1,14 @@
-//! Which field of a feed is the time of its events, and how it is written.
+//! Finds the field of a feed that holds the time of its events, and the format of that time.
 
 use tidewatch_projections::decimal::Decimal;
 
-use super::survey::{Column, SHARE_NEEDED, Survey};
+use super::schema::{Column, SHARE_NEEDED, Schema};
 use super::words::{TIME, TIME_WORDS};
 use crate::json::Node;
-use crate::mapping::clock::Clock;
-use crate::mapping::cooked::Cooked;
+use crate::mapping::mapped_value::MappedValue;
+use crate::mapping::time_parser::TimeParser;
 
-/// Ways to write a time without saying so, the least ambiguous first.
+/// Patterns of times without a declared format, the least ambiguous first.
 const PATTERNS: &[&str] = &[
     "%Y-%m-%d %H:%M:%S",
     "%Y-%m-%dT%H:%M:%S",
@@ -36,37 +36,37 @@ const PATTERNS: &[&str] = &[
 ];
 
 /// The first path, by the order of likely names, all of whose values some time format reads.
-pub(super) fn time_of(survey: &Survey<'_>) -> Option<(String, String)> {
+pub(super) fn time_of(schema: &Schema<'_>) -> Option<(String, String)> {
     let form = |column: &Column<'_>| {
         let mut forms = ["rfc3339", "date"].into_iter().chain(PATTERNS.iter().copied());
         let form = epoch_unit(column).or_else(|| forms.find(|form| reads(form, column)));
         form.map(str::to_owned)
     };
-    let named = survey.find(TIME, SHARE_NEEDED, |column| form(column).is_some());
+    let named = schema.find(TIME, SHARE_NEEDED, |column| form(column).is_some());
     // No name of the list: one that has a word of times in it, else the first that holds nothing but texts of times.
     let hints = |column: &Column<'_>| column.name().split('_').any(|word| TIME_WORDS.contains(&word));
     let is_text = |column: &Column<'_>| column.all(|node| matches!(node, Node::Text(_)));
     let by_word = || {
         let columns =
-            survey.present(SHARE_NEEDED).filter(|(_, column)| hints(column) && form(column).is_some());
+            schema.present(SHARE_NEEDED).filter(|(_, column)| hints(column) && form(column).is_some());
         columns.min_by_key(|(_, column)| (!column.is_own(), column.names.len()))
     };
     let by_values = || {
-        survey
+        schema
             .present(SHARE_NEEDED)
             .find(|(_, column)| is_text(column) && epoch_unit(column).is_none() && form(column).is_some())
     };
     let path = named.map(str::to_owned).or_else(|| Some(by_word().or_else(by_values)?.0.to_owned()))?;
-    let form = form(&survey.columns[&path])?;
+    let form = form(&schema.columns[&path])?;
     Some((path, form))
 }
 
 fn reads(form: &str, column: &Column<'_>) -> bool {
     let mut table = toml::Table::new();
     table.insert("time".into(), form.into());
-    let Ok(Some(clock)) = Clock::of_table("time", &table) else { return false };
+    let Ok(Some(parser)) = TimeParser::of_table("time", &table) else { return false };
     column.all(|node| match node {
-        Node::Text(_) => Cooked::of_node(node).is_ok_and(|value| clock.read(&value).is_ok()),
+        Node::Text(_) => MappedValue::of_node(node).is_ok_and(|value| parser.read(&value).is_ok()),
         _ => false,
     })
 }

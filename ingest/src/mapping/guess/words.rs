@@ -1,11 +1,11 @@
-//! What feeds call the fields that events need, in lower case with underscores, the most telling first.
+//! Common names of the fields that events need, in snake case, the most specific first.
 
-/// The id of the event.
+/// Names of the id of an event.
 pub const ID: &[&str] =
     &["id", "event_id", "message_id", "uuid", "_id", "record_id", "key", "insert_id", "guid", "request_id"];
-/// How names of ids end.
+/// Endings of the names of ids.
 pub const ID_ENDS: &[&str] = &["id", "uuid", "guid", "key", "nr", "no", "number", "code"];
-/// When it happened.
+/// Names of the time at which an event happened.
 pub const TIME: &[&str] = &[
     "occurred_at",
     "ts",
@@ -26,7 +26,7 @@ pub const TIME: &[&str] = &[
     "invoice_date",
     "opened_at",
 ];
-/// Words in the names of times.
+/// Words within the names of times.
 pub const TIME_WORDS: &[&str] = &[
     "time",
     "date",
@@ -42,7 +42,7 @@ pub const TIME_WORDS: &[&str] = &[
     "datum",
     "zeit",
 ];
-/// Whom it is about.
+/// Names of the account that an event is about.
 pub const ACCOUNT: &[&str] = &[
     "account",
     "account_id",
@@ -94,7 +94,7 @@ pub const ACCOUNT: &[&str] = &[
     "kunde",
     "kundennummer",
 ];
-/// Who did it.
+/// Names of the user who acted.
 pub const USER: &[&str] = &[
     "user",
     "user_id",
@@ -127,7 +127,7 @@ pub const USER: &[&str] = &[
     "employee_id",
     "visitor_id",
 ];
-/// What happened.
+/// Names of the type of an event.
 pub const TYPE: &[&str] = &[
     "type",
     "event_type",
@@ -145,7 +145,7 @@ pub const TYPE: &[&str] = &[
     "category",
     "art",
 ];
-/// What was used.
+/// Names of the feature that was used.
 pub const FEATURE: &[&str] = &[
     "feature",
     "feature_name",
@@ -162,17 +162,17 @@ pub const FEATURE: &[&str] = &[
     "name",
     "path",
 ];
-/// Money.
+/// Names of an amount of money.
 pub const AMOUNT: &[&str] =
     &["amount", "total", "amount_due", "amount_paid", "price", "revenue", "net", "gross", "value"];
-/// Its currency.
+/// Names of the currency of an amount.
 pub const CURRENCY: &[&str] = &["currency", "currency_code", "amount_currency"];
-/// How much or how often.
+/// Names of a quantity: how much or how often.
 pub const QUANTITY: &[&str] = &["quantity", "qty", "count", "units"];
-/// An object of everything else.
+/// Names of an object that holds all other properties.
 pub const PROPERTIES: &[&str] =
     &["properties", "props", "data", "attributes", "payload", "details", "metadata"];
-/// A ticket's id.
+/// Names of the id of a support ticket.
 pub const TICKET: &[&str] = &[
     "ticket_id",
     "ticket",
@@ -185,16 +185,16 @@ pub const TICKET: &[&str] = &[
     "conversation_id",
     "number",
 ];
-/// Objects whose own `id` names the thing that happened to them.
+/// Names of objects whose `id` is the id of the entity that the event is about.
 pub const THINGS: &[&str] = &["object", "data", "resource", "entity", "record", "payload", "item"];
-/// An invoice's id.
+/// Names of the id of an invoice.
 pub const INVOICE: &[&str] = &["invoice_id", "invoice", "invoice_number", "invoice_no", "bill_id", "number"];
-/// A subscription's id.
+/// Names of the id of a subscription.
 pub const SUBSCRIPTION: &[&str] = &["subscription_id", "subscription", "contract_id", "contract"];
-/// The answer of a survey of either kind, by names that say which.
+/// Names of the answer to an NPS survey.
 pub const NPS: &[&str] = &["nps", "nps_score", "net_promoter_score", "likelihood_to_recommend"];
-/// See [`NPS`].
+/// Names of the answer to a satisfaction survey (CSAT).
 pub const CSAT: &[&str] =
     &["csat", "csat_score", "satisfaction_score", "satisfaction_rating", "satisfaction"];
-/// The answer of a survey whose kind is known.
+/// Names of the answer to a survey whose kind is known otherwise.
 pub const SCORE: &[&str] = &["score", "rating", "satisfaction", "nps", "csat", "answer", "value", "amount"];

@@ -1,4 +1,4 @@
-//! One thing that happens in the fleet, and its line of native JSON.
+//! An event of the simulated fleet, and how it is written as a line of native JSON.
 
 use std::fmt::Write as _;
 
@@ -21,10 +21,10 @@ pub(super) const FEATURES: [&str; 12] = [
     "permissions",
     "audit_log",
 ];
-/// What customers buy the product for.
+/// Value metrics: the outcomes customers buy the product for.
 pub(super) const METRICS: [&str; 2] = ["reports_delivered", "decisions_logged"];
 
-/// The system an event comes from.
+/// The system an event comes from; its name is the event's source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum System {
     App,
@@ -46,44 +46,44 @@ impl System {
     }
 }
 
-/// Who used the product.
+/// Who caused a usage or value event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum By {
+pub(super) enum UsedBy {
     /// A person of the company, by number.
     Person(u32),
-    /// One of its programs.
+    /// A program of the company.
     Service,
-    /// The vendor's own staff.
+    /// A member of the vendor's staff.
     Staff,
 }
 
-/// The frequent kinds are kept as numbers until their line is written: most of the fleet's cost is there.
+/// What happened. Usage and value are kept as numbers until their line is written, because most events are of these kinds.
 #[derive(Clone, Debug)]
-pub(super) enum What {
-    Usage { by: By, feature: u8, duration_s: u16 },
-    Value { by: By, metric: u8, quantity: u16 },
-    Note(Box<Note>),
+pub(super) enum EventBody {
+    Usage { by: UsedBy, feature: u8, duration_s: u16 },
+    Value { by: UsedBy, metric: u8, quantity: u16 },
+    Json(Box<JsonEvent>),
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Happening {
+pub(super) struct SimulatedEvent {
     pub(super) at: Micros,
-    /// The account's number.
+    /// The number of the account in the fleet, from 0.
     pub(super) account: u32,
-    /// Counts the account's happenings; with the account it is the event's id.
+    /// The number of the event among those of its account; with the account's number it is the event's id.
     pub(super) serial: u32,
-    pub(super) what: What,
+    pub(super) what: EventBody,
 }
 
-/// An event of any other kind: its JSON after `occurred_at`.
+/// An event of any other kind, kept as the JSON that follows `occurred_at`.
 #[derive(Clone, Debug)]
-pub(super) struct Note {
+pub(super) struct JsonEvent {
     system: System,
     envelope: String,
     properties: String,
 }
 
-impl Note {
+impl JsonEvent {
     pub(super) fn new(system: System, kind: &str) -> Self {
         Self { system, envelope: format!(",\"type\":\"{kind}\""), properties: String::new() }
     }
@@ -93,7 +93,7 @@ impl Note {
         self
     }
 
-    /// In the currency's minor unit.
+    /// Sets the amount, in minor units of the currency.
     pub(super) fn amount(mut self, minor: i64, currency: &str) -> Self {
         write!(self.envelope, ",\"amount\":{minor},\"currency\":\"{currency}\"").expect("a String takes all");
         self
@@ -113,7 +113,7 @@ impl Note {
         self.raw(key, format!("[{}]", values.join(",")))
     }
 
-    /// A number, a truth value or a date.
+    /// Sets a property that is a number, a boolean or a date.
     pub(super) fn plain(self, key: &str, value: impl Plain) -> Self {
         self.raw(key, value.json())
     }
@@ -124,7 +124,7 @@ impl Note {
         self
     }
 
-    /// The owner of an account in each role.
+    /// Sets the account manager in the property `roles`.
     pub(super) fn owner(self, manager: &str) -> Self {
         self.raw("roles", format_args!("{{\"account_manager\":{}}}", quoted(manager)))
     }
@@ -163,35 +163,35 @@ fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a text is JSON")
 }
 
-/// Writes lines; remembers the date of the last one, since neighbours share it.
+/// Writes events as lines. It caches the date of the last one, because consecutive events mostly share it.
 #[derive(Clone, Default, Debug)]
-pub(super) struct Pen {
+pub(super) struct LineWriter {
     day: i64,
     date: Vec<u8>,
 }
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
-impl Pen {
+impl LineWriter {
     /// Appends the line without a line end.
-    pub(super) fn write(&mut self, happening: &Happening, account_id: &str, out: &mut Vec<u8>) {
-        let system = match &happening.what {
-            What::Note(note) => note.system,
-            What::Usage { .. } | What::Value { .. } => System::App,
+    pub(super) fn write(&mut self, event: &SimulatedEvent, account_id: &str, out: &mut Vec<u8>) {
+        let system = match &event.what {
+            EventBody::Json(json) => json.system,
+            EventBody::Usage { .. } | EventBody::Value { .. } => System::App,
         };
         out.extend_from_slice(b"{\"source\":\"");
         out.extend_from_slice(system.name().as_bytes());
         out.extend_from_slice(b"\",\"id\":\"");
-        push_number(u64::from(happening.account), 1, out);
+        push_number(u64::from(event.account), 1, out);
         out.push(b'-');
-        push_number(u64::from(happening.serial), 1, out);
+        push_number(u64::from(event.serial), 1, out);
         out.extend_from_slice(b"\",\"account\":\"");
         out.extend_from_slice(account_id.as_bytes());
         out.extend_from_slice(b"\",\"occurred_at\":\"");
-        self.push_instant(happening.at, out);
+        self.push_instant(event.at, out);
         out.push(b'"');
-        match &happening.what {
-            What::Usage { by, feature, duration_s } => {
+        match &event.what {
+            EventBody::Usage { by, feature, duration_s } => {
                 out.extend_from_slice(b",\"type\":\"usage\"");
                 push_by(*by, out);
                 out.extend_from_slice(b",\"properties\":{\"feature\":\"");
@@ -203,7 +203,7 @@ impl Pen {
                 }
                 out.push(b'}');
             }
-            What::Value { by, metric, quantity } => {
+            EventBody::Value { by, metric, quantity } => {
                 out.extend_from_slice(b",\"type\":\"value\"");
                 push_by(*by, out);
                 out.extend_from_slice(b",\"quantity\":");
@@ -212,11 +212,11 @@ impl Pen {
                 out.extend_from_slice(METRICS[usize::from(*metric)].as_bytes());
                 out.extend_from_slice(b"\"}");
             }
-            What::Note(note) => {
-                out.extend_from_slice(note.envelope.as_bytes());
-                if !note.properties.is_empty() {
+            EventBody::Json(json) => {
+                out.extend_from_slice(json.envelope.as_bytes());
+                if !json.properties.is_empty() {
                     out.extend_from_slice(b",\"properties\":{");
-                    out.extend_from_slice(note.properties.as_bytes());
+                    out.extend_from_slice(json.properties.as_bytes());
                     out.push(b'}');
                 }
             }
@@ -246,19 +246,19 @@ impl Pen {
     }
 }
 
-fn push_by(by: By, out: &mut Vec<u8>) {
+fn push_by(by: UsedBy, out: &mut Vec<u8>) {
     match by {
-        By::Person(number) => {
+        UsedBy::Person(number) => {
             out.extend_from_slice(b",\"user\":\"");
             push_person(number, out);
             out.push(b'"');
         }
-        By::Service => out.extend_from_slice(b",\"actor\":\"service\""),
-        By::Staff => out.extend_from_slice(b",\"user\":\"support.desk\",\"actor\":\"internal\""),
+        UsedBy::Service => out.extend_from_slice(b",\"actor\":\"service\""),
+        UsedBy::Staff => out.extend_from_slice(b",\"user\":\"support.desk\",\"actor\":\"internal\""),
     }
 }
 
-/// Appends a decimal number, with zeros in front up to `width`.
+/// Appends a decimal number, padded with zeros to `width` digits.
 fn push_number(mut number: u64, width: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 20];
     let mut at = digits.len();

@@ -1,24 +1,24 @@
-//! Where a target's value comes from and what is done to it on the way.
+//! The expression behind a target: where its value is read from, and the transformations applied to it.
 
 use std::borrow::Cow;
 
 use tidewatch_projections::decimal::Decimal;
 use toml::{Table, Value as Toml};
 
-use super::clock::{Clock, Moment};
 use super::constant::Constant;
-use super::cooked::{Cooked, number_of};
 use super::decimal_mark::DecimalMark;
 use super::error::{MappingError, bad_value, only_keys, refused, text, truth};
+use super::mapped_value::{MappedValue, number_of};
 use super::path::Path;
+use super::time_parser::{ParsedTime, TimeParser};
 use crate::draft::Finer;
 use crate::json::Fields;
 use crate::reject::{Reason, Rejection};
 use crate::time;
 
-/// Where a value is read.
+/// Where the value of an expression is read from.
 #[derive(Clone, PartialEq, Debug)]
-enum Origin {
+enum Input {
     Path(Path),
     Template(Vec<Piece>),
     Constant(Constant),
@@ -30,7 +30,7 @@ enum Piece {
     Path(Path),
 }
 
-/// What a text or number is turned into.
+/// The type that `as` converts a value to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Text,
@@ -38,7 +38,7 @@ enum Kind {
     Bool,
 }
 
-/// What happens to a value that a translation table does not list.
+/// What happens to a value that `map` does not list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Unlisted {
     Refuse,
@@ -46,22 +46,22 @@ enum Unlisted {
     Drop,
 }
 
-/// A translation table, and what becomes of the rest.
+/// A translation table, and what happens to values it does not list.
 type Map = (Vec<(Box<str>, Constant)>, Unlisted);
 
-/// Units of an amount.
+/// The units that an amount is written in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unit {
-    /// 12.5 is 12.50.
+    /// Major units: 12.5 means 12.50.
     Major,
-    /// 1250 is 12.50.
+    /// Minor units: 1250 means 12.50.
     Minor,
 }
 
-/// A target's value: the first of its origins that is there, worked on in the order of these fields.
+/// The value of a target: the first of its inputs that is present, transformed in the order of these fields.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Source {
-    origins: Vec<Origin>,
+pub struct Expression {
+    inputs: Vec<Input>,
     trim: bool,
     lower: bool,
     after: Option<String>,
@@ -70,12 +70,12 @@ pub struct Source {
     decimal: Option<DecimalMark>,
     kind: Option<Kind>,
     times: Option<Decimal>,
-    clock: Option<Clock>,
+    time: Option<TimeParser>,
     default: Option<Constant>,
     required: bool,
-    /// For amounts: what its numbers count.
+    /// For amounts: the units of the numbers.
     pub unit: Unit,
-    /// For amounts: what becomes of digits finer than the minor unit.
+    /// For amounts: what happens to digits finer than the minor unit.
     pub finer: Finer,
 }
 
@@ -84,11 +84,11 @@ const KEYS: [&str; 17] = [
     "zone", "default", "required", "unit", "finer",
 ];
 
-impl Source {
-    /// Reads what stands behind `target`: a path, a template, a constant, a list of them, or a table.
+impl Expression {
+    /// Parses what the mapping writes for `target`: a path, a template, a constant, a list of them, or a table.
     pub(super) fn read(at: &str, target: &str, written: &Toml) -> Result<Self, MappingError> {
-        let mut source = Self {
-            origins: Vec::new(),
+        let mut expression = Self {
+            inputs: Vec::new(),
             trim: false,
             lower: false,
             after: None,
@@ -97,28 +97,28 @@ impl Source {
             decimal: None,
             kind: None,
             times: None,
-            clock: None,
+            time: None,
             default: None,
             required: false,
             unit: Unit::Major,
             finer: Finer::Refuse,
         };
         match written {
-            Toml::Table(table) => source.read_table(at, target, table)?,
-            other => source.origins = read_origins(at, other)?,
+            Toml::Table(table) => expression.read_table(at, target, table)?,
+            other => expression.inputs = read_inputs(at, other)?,
         }
-        if target == "occurred_at" && source.clock.is_none() {
-            source.clock = Some(Clock::rfc3339());
+        if target == "occurred_at" && expression.time.is_none() {
+            expression.time = Some(TimeParser::rfc3339());
         }
-        Ok(source)
+        Ok(expression)
     }
 
     fn read_table(&mut self, at: &str, target: &str, table: &Table) -> Result<(), MappingError> {
         only_keys(at, table, &KEYS)?;
         let key = |name: &str| format!("{at}.{name}");
-        self.origins = match (table.get("from"), table.get("value")) {
-            (Some(from), None) => read_origins(&key("from"), from)?,
-            (None, Some(value)) => vec![Origin::Constant(Constant::read(&key("value"), value)?)],
+        self.inputs = match (table.get("from"), table.get("value")) {
+            (Some(from), None) => read_inputs(&key("from"), from)?,
+            (None, Some(value)) => vec![Input::Constant(Constant::read(&key("value"), value)?)],
             _ => return Err(refused(at, "give one of from (a path or template) and value (a constant)")),
         };
         self.trim = truth(at, table, "trim")?;
@@ -149,7 +149,7 @@ impl Source {
             };
             self.times = Some(factor.ok_or_else(|| bad_value(&key("times"), value, "a number"))?);
         }
-        self.clock = Clock::of_table(at, table)?;
+        self.time = TimeParser::of_table(at, table)?;
         if let Some(value) = table.get("default") {
             self.default = Some(Constant::read(&key("default"), value)?);
         }
@@ -179,50 +179,50 @@ impl Source {
     ///
     /// # Errors
     /// `missing_field` when it is required and absent; `bad_field`, `bad_time`, `over_limit` when it does not convert.
-    pub(super) fn cook<'r>(
+    pub(super) fn evaluate<'r>(
         &'r self,
         target: &str,
         record: &'r Fields<'r>,
-    ) -> Result<Option<Cooked<'r>>, Rejection> {
+    ) -> Result<Option<MappedValue<'r>>, Rejection> {
         let found = match self.find(record)? {
-            Some(found) => self.work(found).map_err(|rejection| self.explain(target, rejection))?,
+            Some(found) => self.transform(found).map_err(|rejection| self.explain(target, rejection))?,
             None => None,
         };
-        match found.or_else(|| self.default.as_ref().map(Constant::cooked)) {
+        match found.or_else(|| self.default.as_ref().map(Constant::as_value)) {
             None if self.required => Err(Rejection::new(
                 Reason::MissingField,
-                format!("{target} is required and {} gives nothing", self.origins_text()),
+                format!("{target} is required and {} gives nothing", self.inputs_text()),
             )),
             value => Ok(value),
         }
     }
 
     /// The time for this record as an instant.
-    pub(super) fn cook_time(&self, record: &Fields<'_>) -> Result<Option<i64>, Rejection> {
-        let (Some(clock), Some(found)) = (&self.clock, self.find(record)?) else {
+    pub(super) fn evaluate_time(&self, record: &Fields<'_>) -> Result<Option<i64>, Rejection> {
+        let (Some(parser), Some(found)) = (&self.time, self.find(record)?) else {
             return match self.required {
                 true => Err(Rejection::new(Reason::MissingField, "occurred_at is required and absent")),
                 false => Ok(None),
             };
         };
-        let read = self.work_text(found).and_then(|found| match found {
-            Some(found) => clock.read(&found).and_then(|moment| clock.instant_of(moment)).map(Some),
+        let read = self.transform_text(found).and_then(|found| match found {
+            Some(found) => parser.read(&found).and_then(|parsed| parser.instant_of(parsed)).map(Some),
             None => Ok(None),
         });
         read.map_err(|rejection| self.explain("occurred_at", rejection))
     }
 
-    fn find<'r>(&'r self, record: &'r Fields<'r>) -> Result<Option<Cooked<'r>>, Rejection> {
-        for origin in &self.origins {
-            let found = match origin {
-                Origin::Path(path) => path.find(record).map(Cooked::of_node).transpose()?,
-                Origin::Template(pieces) => fill(pieces, record)?,
-                Origin::Constant(constant) => Some(constant.cooked()),
+    fn find<'r>(&'r self, record: &'r Fields<'r>) -> Result<Option<MappedValue<'r>>, Rejection> {
+        for input in &self.inputs {
+            let found = match input {
+                Input::Path(path) => path.find(record).map(MappedValue::of_node).transpose()?,
+                Input::Template(pieces) => fill(pieces, record)?,
+                Input::Constant(constant) => Some(constant.as_value()),
             };
-            // An empty text is no value where another origin may have one.
+            // An empty text is no value where another input may have one.
             if found
                 .as_ref()
-                .is_some_and(|found| self.origins.len() == 1 || *found != Cooked::Text("".into()))
+                .is_some_and(|found| self.inputs.len() == 1 || *found != MappedValue::Text("".into()))
             {
                 return Ok(found);
             }
@@ -230,33 +230,33 @@ impl Source {
         Ok(None)
     }
 
-    fn work<'r>(&'r self, found: Cooked<'r>) -> Result<Option<Cooked<'r>>, Rejection> {
-        let Some(mut value) = self.work_text(found)? else { return Ok(None) };
-        if let (Some(mark), Cooked::Text(text)) = (self.decimal, &value) {
+    fn transform<'r>(&'r self, found: MappedValue<'r>) -> Result<Option<MappedValue<'r>>, Rejection> {
+        let Some(mut value) = self.transform_text(found)? else { return Ok(None) };
+        if let (Some(mark), MappedValue::Text(text)) = (self.decimal, &value) {
             if text.trim().is_empty() {
                 return Ok(None);
             }
-            value = Cooked::Number(mark.read(text)?);
+            value = MappedValue::Number(mark.read(text)?);
         }
         if let Some(kind) = self.kind {
-            let Some(turned) = turn(value, kind)? else { return Ok(None) };
-            value = turned;
+            let Some(converted) = convert(value, kind)? else { return Ok(None) };
+            value = converted;
         }
         if let Some(factor) = self.times {
-            value = Cooked::Number(product(number_of(&value)?, factor)?);
+            value = MappedValue::Number(product(number_of(&value)?, factor)?);
         }
-        if let Some(clock) = &self.clock {
-            value = Cooked::Text(Cow::Owned(match clock.read(&value)? {
-                Moment::Instant(at) => time::write_rfc3339(at),
-                Moment::Day(date) => date.to_string(),
+        if let Some(parser) = &self.time {
+            value = MappedValue::Text(Cow::Owned(match parser.read(&value)? {
+                ParsedTime::Instant(at) => time::write_rfc3339(at),
+                ParsedTime::Day(date) => date.to_string(),
             }));
         }
         Ok(Some(value))
     }
 
-    fn work_text<'r>(&'r self, found: Cooked<'r>) -> Result<Option<Cooked<'r>>, Rejection> {
+    fn transform_text<'r>(&'r self, found: MappedValue<'r>) -> Result<Option<MappedValue<'r>>, Rejection> {
         let mut value = found;
-        if let Cooked::Text(text) = &mut value {
+        if let MappedValue::Text(text) = &mut value {
             if self.trim {
                 narrow(text, str::trim);
             }
@@ -275,7 +275,7 @@ impl Source {
         let word = value.clone().into_text();
         let listed = word.as_deref().and_then(|word| table.iter().find(|(from, _)| **from == *word));
         match (listed, unlisted) {
-            (Some((_, to)), _) => Ok(Some(to.cooked())),
+            (Some((_, to)), _) => Ok(Some(to.as_value())),
             (None, Unlisted::Keep) => Ok(Some(value)),
             (None, Unlisted::Drop) => Ok(None),
             (None, Unlisted::Refuse) => {
@@ -291,40 +291,40 @@ impl Source {
     fn explain(&self, target: &str, rejection: Rejection) -> Rejection {
         Rejection::new(
             rejection.reason,
-            format!("{target} from {}: {}", self.origins_text(), rejection.detail),
+            format!("{target} from {}: {}", self.inputs_text(), rejection.detail),
         )
     }
 
-    fn origins_text(&self) -> String {
-        let origins: Vec<String> = self
-            .origins
+    fn inputs_text(&self) -> String {
+        let inputs: Vec<String> = self
+            .inputs
             .iter()
-            .map(|origin| match origin {
-                Origin::Path(path) => path.to_string(),
-                Origin::Template(_) => "a template".to_owned(),
-                Origin::Constant(_) => "a constant".to_owned(),
+            .map(|input| match input {
+                Input::Path(path) => path.to_string(),
+                Input::Template(_) => "a template".to_owned(),
+                Input::Constant(_) => "a constant".to_owned(),
             })
             .collect();
-        origins.join(" or ")
+        inputs.join(" or ")
     }
 
-    /// The keys at the top of a record that it reads.
-    pub(super) fn tops(&self) -> impl Iterator<Item = &str> {
-        self.origins.iter().flat_map(|origin| match origin {
-            Origin::Path(path) => path.top().into_iter().collect::<Vec<_>>(),
-            Origin::Template(pieces) => pieces
+    /// The top-level keys of a record that it reads.
+    pub(super) fn top_level_keys(&self) -> impl Iterator<Item = &str> {
+        self.inputs.iter().flat_map(|input| match input {
+            Input::Path(path) => path.top_level_key().into_iter().collect::<Vec<_>>(),
+            Input::Template(pieces) => pieces
                 .iter()
                 .filter_map(|piece| match piece {
-                    Piece::Path(path) => path.top(),
+                    Piece::Path(path) => path.top_level_key(),
                     Piece::Text(_) => None,
                 })
                 .collect(),
-            Origin::Constant(_) => Vec::new(),
+            Input::Constant(_) => Vec::new(),
         })
     }
 }
 
-/// Leaves a part of a text, borrowed where the text is.
+/// Replaces a text by a part of it, without copying a borrowed text.
 fn narrow(text: &mut Cow<'_, str>, part: impl Fn(&str) -> &str) {
     *text = match text {
         Cow::Borrowed(whole) => Cow::Borrowed(part(whole)),
@@ -332,27 +332,27 @@ fn narrow(text: &mut Cow<'_, str>, part: impl Fn(&str) -> &str) {
     };
 }
 
-fn read_origins(at: &str, written: &Toml) -> Result<Vec<Origin>, MappingError> {
+fn read_inputs(at: &str, written: &Toml) -> Result<Vec<Input>, MappingError> {
     match written {
-        Toml::Array(items) if !items.is_empty() => items.iter().map(|item| read_origin(at, item)).collect(),
-        single => Ok(vec![read_origin(at, single)?]),
+        Toml::Array(items) if !items.is_empty() => items.iter().map(|item| read_input(at, item)).collect(),
+        single => Ok(vec![read_input(at, single)?]),
     }
 }
 
-fn read_origin(at: &str, written: &Toml) -> Result<Origin, MappingError> {
-    let Toml::String(text) = written else { return Constant::read(at, written).map(Origin::Constant) };
+fn read_input(at: &str, written: &Toml) -> Result<Input, MappingError> {
+    let Toml::String(text) = written else { return Constant::read(at, written).map(Input::Constant) };
     if text.starts_with('$') {
         let path = Path::parse(text).filter(|path| !path.is_root());
         let expected =
             "a path such as $.customer.id or $.lines[0].sku (a constant that starts with $ is { value = … })";
-        return path.map(Origin::Path).ok_or_else(|| bad_value(at, written, expected));
+        return path.map(Input::Path).ok_or_else(|| bad_value(at, written, expected));
     }
     if text.contains("{$") {
         return read_template(text)
-            .map(Origin::Template)
+            .map(Input::Template)
             .ok_or_else(|| bad_value(at, written, "a template such as \"invoice-{$.invoice.id}\""));
     }
-    Ok(Origin::Constant(Constant::Text(text.as_str().into())))
+    Ok(Input::Constant(Constant::Text(text.as_str().into())))
 }
 
 fn read_template(text: &str) -> Option<Vec<Piece>> {
@@ -372,14 +372,15 @@ fn read_template(text: &str) -> Option<Vec<Piece>> {
     Some(pieces)
 }
 
-/// The template's text; nothing when one of its paths leads nowhere or to a list or object.
-fn fill<'r>(pieces: &[Piece], record: &'r Fields<'r>) -> Result<Option<Cooked<'r>>, Rejection> {
+/// The text of a template; `None` when one of its paths is absent or leads to a list or object.
+fn fill<'r>(pieces: &[Piece], record: &'r Fields<'r>) -> Result<Option<MappedValue<'r>>, Rejection> {
     let mut text = String::new();
     for piece in pieces {
         match piece {
             Piece::Text(piece) => text.push_str(piece),
             Piece::Path(path) => {
-                let found = path.find(record).map(Cooked::of_node).transpose()?.and_then(Cooked::into_text);
+                let found =
+                    path.find(record).map(MappedValue::of_node).transpose()?.and_then(MappedValue::into_text);
                 match found {
                     Some(found) => text.push_str(&found),
                     None => return Ok(None),
@@ -387,7 +388,7 @@ fn fill<'r>(pieces: &[Piece], record: &'r Fields<'r>) -> Result<Option<Cooked<'r
             }
         }
     }
-    Ok(Some(Cooked::Text(Cow::Owned(text))))
+    Ok(Some(MappedValue::Text(Cow::Owned(text))))
 }
 
 fn read_map(at: &str, table: &Table) -> Result<Option<Map>, MappingError> {
@@ -413,7 +414,7 @@ fn read_map(at: &str, table: &Table) -> Result<Option<Map>, MappingError> {
     Ok(Some((entries, unlisted.unwrap_or(Unlisted::Refuse))))
 }
 
-fn turn(value: Cooked<'_>, kind: Kind) -> Result<Option<Cooked<'_>>, Rejection> {
+fn convert(value: MappedValue<'_>, kind: Kind) -> Result<Option<MappedValue<'_>>, Rejection> {
     let bad =
         |what: String, into: &str| Err(Rejection::new(Reason::BadField, format!("{what} is no {into}")));
     match (kind, value) {
@@ -421,16 +422,18 @@ fn turn(value: Cooked<'_>, kind: Kind) -> Result<Option<Cooked<'_>>, Rejection> 
             let what = value.kind();
             value
                 .into_text()
-                .map_or_else(|| bad(what.to_owned(), "single text"), |text| Ok(Some(Cooked::Text(text))))
+                .map_or_else(|| bad(what.to_owned(), "single text"), |text| Ok(Some(MappedValue::Text(text))))
         }
         // An empty cell is how tables write "unknown".
-        (Kind::Number | Kind::Bool, Cooked::Text(text)) if text.is_empty() => Ok(None),
-        (Kind::Number, value) => number_of(&value).map(|number| Some(Cooked::Number(number))),
-        (Kind::Bool, value @ Cooked::Bool(_)) => Ok(Some(value)),
+        (Kind::Number | Kind::Bool, MappedValue::Text(text)) if text.is_empty() => Ok(None),
+        (Kind::Number, value) => number_of(&value).map(|number| Some(MappedValue::Number(number))),
+        (Kind::Bool, value @ MappedValue::Bool(_)) => Ok(Some(value)),
         (Kind::Bool, value) => match value.clone().into_text().as_deref() {
-            Some("1" | "true" | "True" | "TRUE" | "yes" | "Yes" | "y" | "Y") => Ok(Some(Cooked::Bool(true))),
+            Some("1" | "true" | "True" | "TRUE" | "yes" | "Yes" | "y" | "Y") => {
+                Ok(Some(MappedValue::Bool(true)))
+            }
             Some("0" | "false" | "False" | "FALSE" | "no" | "No" | "n" | "N") => {
-                Ok(Some(Cooked::Bool(false)))
+                Ok(Some(MappedValue::Bool(false)))
             }
             Some(other) => bad(format!("{other:?}"), "truth value"),
             None => bad(value.kind().to_owned(), "truth value"),

@@ -1,4 +1,4 @@
-//! A value on its way from a record to its target.
+//! A value that an expression reads from a record and transforms before it is set.
 
 use std::borrow::Cow;
 
@@ -8,20 +8,20 @@ use tidewatch_projections::value::Value;
 use crate::json::{self, Node};
 use crate::reject::{Reason, Rejection};
 
-/// A value on its way from the record to its target.
+/// A value between the record and its target, borrowed from the record where possible.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Cooked<'r> {
-    /// A text.
+pub enum MappedValue<'r> {
+    /// A text, borrowed unless a transformation changed it.
     Text(Cow<'r, str>),
-    /// A number.
+    /// A number with exact decimal digits.
     Number(Decimal),
-    /// A truth value.
+    /// A boolean, `true` or `false`.
     Bool(bool),
-    /// A list or an object, as it stands in the record.
+    /// A list, an object or null, as it stands in the record.
     Whole(&'r Node<'r>),
 }
 
-impl<'r> Cooked<'r> {
+impl<'r> MappedValue<'r> {
     pub(super) fn of_node(node: &'r Node<'r>) -> Result<Self, Rejection> {
         Ok(match node {
             Node::Text(text) => Self::Text(Cow::Borrowed(text)),
@@ -31,7 +31,7 @@ impl<'r> Cooked<'r> {
         })
     }
 
-    /// What it is, for a sentence.
+    /// The type with its article, for messages: `a text`, `a number`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a text",
@@ -41,7 +41,7 @@ impl<'r> Cooked<'r> {
         }
     }
 
-    /// The text of a scalar: a number in plain notation, a truth value by its word.
+    /// The text of a scalar, numbers in plain notation; `None` for a list or object.
     pub fn into_text(self) -> Option<Cow<'r, str>> {
         match self {
             Self::Text(text) => Some(text),
@@ -62,15 +62,15 @@ impl<'r> Cooked<'r> {
 }
 
 /// The number of a number or of a decimal text.
-pub(super) fn number_of(value: &Cooked<'_>) -> Result<Decimal, Rejection> {
+pub(super) fn number_of(value: &MappedValue<'_>) -> Result<Decimal, Rejection> {
     match value {
-        Cooked::Number(number) => Some(*number),
-        Cooked::Text(text) => Decimal::parse(text.trim()),
-        Cooked::Bool(_) | Cooked::Whole(_) => None,
+        MappedValue::Number(number) => Some(*number),
+        MappedValue::Text(text) => Decimal::parse(text.trim()),
+        MappedValue::Bool(_) | MappedValue::Whole(_) => None,
     }
     .ok_or_else(|| {
         let shown = match value {
-            Cooked::Text(text) => format!("{text:?}"),
+            MappedValue::Text(text) => format!("{text:?}"),
             other => other.kind().to_owned(),
         };
         Rejection::new(Reason::BadField, format!("{shown} is no decimal number"))

@@ -1,17 +1,17 @@
-//! What stands in the sample records: which paths there are, and what their values look like.
+//! Infers the schema of sample records: their paths, and the values at each path.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::json::{Fields, Node};
 
-/// A field every event needs must stand in this share of the records.
+/// A field that every event needs must be present in this share of the records.
 pub const SHARE_NEEDED: f64 = 0.9;
-/// Deepest object whose fields are looked at.
+/// Depth of the deepest objects whose fields are read.
 const DEPTH_MAX: usize = 6;
-/// Distinct values remembered of a path.
+/// Most distinct values that are kept of a path.
 const DISTINCT_MAX: usize = 2000;
 
-/// Objects that only hold what the record is about: their own name says nothing of their fields.
+/// Names of objects that only wrap the payload, so that they add nothing to the meaning of their fields.
 const CONTAINERS: &[&str] = &[
     "event",
     "data",
@@ -38,32 +38,32 @@ const CONTAINERS: &[&str] = &[
 /// The values at one path.
 #[derive(Default, Debug)]
 pub struct Column<'r> {
-    /// The names of the keys on the way, in lower case with underscores.
+    /// The names of the keys along the path, in snake case.
     pub names: Vec<String>,
-    /// Values that are not null and not the empty text.
+    /// The values that are neither null nor the empty text.
     pub values: Vec<&'r Node<'r>>,
-    /// Distinct scalars, as texts, up to a limit.
+    /// The distinct scalars as texts, up to [`DISTINCT_MAX`].
     pub distinct: BTreeSet<&'r str>,
 }
 
-/// The columns of some records, by path.
+/// The schema of some records: a column for each path.
 #[derive(Default, Debug)]
-pub struct Survey<'r> {
-    /// By path, as `$.customer.id`.
+pub struct Schema<'r> {
+    /// The columns by path, as `$.customer.id`.
     pub columns: BTreeMap<String, Column<'r>>,
-    /// How many records.
+    /// The number of records.
     pub records: usize,
 }
 
-impl<'r> Survey<'r> {
-    /// Looks at the records.
-    pub fn of(records: impl IntoIterator<Item = &'r Fields<'r>>) -> Self {
-        let mut survey = Self::default();
+impl<'r> Schema<'r> {
+    /// Infers the schema of the records.
+    pub fn infer(records: impl IntoIterator<Item = &'r Fields<'r>>) -> Self {
+        let mut schema = Self::default();
         for record in records {
-            survey.records += 1;
-            survey.add("$", &[], record);
+            schema.records += 1;
+            schema.add("$", &[], record);
         }
-        survey
+        schema
     }
 
     fn add(&mut self, at: &str, names: &[String], fields: &'r Fields<'r>) {
@@ -92,7 +92,7 @@ impl<'r> Survey<'r> {
         }
     }
 
-    /// The path whose name comes first in `words`, among those that stand in at least `share` of the records and pass
+    /// The path whose name comes first in `words`, among those that are present in at least `share` of the records and pass
     /// `fits`; the shallower of equals. `customer.id` is also called `customer_id`, and a field of anything but a container
     /// comes after all that are the record's own: the type of a user is not the type of the event.
     pub fn find(&self, words: &[&str], share: f64, fits: impl Fn(&Column<'r>) -> bool) -> Option<&str> {
@@ -113,7 +113,7 @@ impl<'r> Survey<'r> {
         ranked.min().map(|(_, path)| path)
     }
 
-    /// The columns that stand in at least `share` of the records, by path.
+    /// The columns that are present in at least `share` of the records, by path.
     pub fn present(&self, share: f64) -> impl Iterator<Item = (&str, &Column<'r>)> {
         let enough = (self.records as f64 * share).max(1.0);
         let columns = self.columns.iter().map(|(path, column)| (path.as_str(), column));
