@@ -9,7 +9,7 @@ use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::Event;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::value::Value;
-use tidewatch_projections::vocabulary::EventType;
+use tidewatch_projections::vocabulary::{EventType, KINDS, USAGE_RHYTHMS};
 
 use crate::reject::{Reason, Rejection};
 
@@ -218,8 +218,8 @@ pub fn rules(kind: EventType) -> &'static [PropertyRule] {
         }
         T::AccountUpdated => {
             &const {
-                let kind = may("kind", PropertyType::OneOf(&["customer", "partner", "internal", "test"]));
-                let rhythm = may("usage_rhythm", PropertyType::OneOf(&["daily", "weekly", "monthly"]));
+                let kind = may("kind", PropertyType::OneOf(&KINDS));
+                let rhythm = may("usage_rhythm", PropertyType::OneOf(&USAGE_RHYTHMS));
                 [kind, rhythm, SEATS]
             }
         }

@@ -6,46 +6,7 @@ use crate::event::Micros;
 use crate::metric::Context;
 use crate::subscription::{self, Standing};
 use crate::vocabulary::EventType;
-
-/// Where an account stands with the vendor, in the order in which the contract tests it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Status {
-    /// `account_closed` was recorded.
-    Closed,
-    /// It was merged into another, which answers for it.
-    Merged,
-    /// It pays, or no subscription was ever heard of.
-    Paying,
-    /// Service ended.
-    Ended,
-    /// No service has begun.
-    Prospect,
-    /// Only trials run.
-    Trial,
-    /// All paid subscriptions are paused.
-    Paused,
-    /// All paid subscriptions are cancelled.
-    Leaving,
-    /// All amounts are 0.
-    Free,
-}
-
-impl Status {
-    /// The name in answers and conditions.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Merged => "merged",
-            Self::Paying => "paying",
-            Self::Ended => "ended",
-            Self::Prospect => "prospect",
-            Self::Trial => "trial",
-            Self::Paused => "paused",
-            Self::Leaving => "leaving",
-            Self::Free => "free",
-        }
-    }
-}
+pub use crate::vocabulary::Status;
 
 /// A status and the day it became so, where that is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,4 +1,5 @@
-//! The vocabulary: every event type of the contract (health-model §1) and its family.
+//! The vocabulary: every event type of the contract and its family (health-model §1), the status of an account (§2), and the words
+//! that a fact may be.
 
 use crate::names::{Names, Symbol};
 
@@ -158,6 +159,65 @@ impl EventType {
         }
     }
 }
+
+/// Where an account stands with the vendor, in the order in which the contract tests it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Status {
+    /// `account_closed` was recorded.
+    Closed,
+    /// It was merged into another, which answers for it.
+    Merged,
+    /// It pays, or no subscription was ever heard of.
+    Paying,
+    /// Service ended.
+    Ended,
+    /// No service has begun.
+    Prospect,
+    /// Only trials run.
+    Trial,
+    /// All paid subscriptions are paused.
+    Paused,
+    /// All paid subscriptions are cancelled.
+    Leaving,
+    /// All amounts are 0.
+    Free,
+}
+
+impl Status {
+    /// Every status, in the order in which the contract tests them.
+    pub const ALL: [Self; 9] = [
+        Self::Closed,
+        Self::Merged,
+        Self::Paying,
+        Self::Ended,
+        Self::Prospect,
+        Self::Trial,
+        Self::Paused,
+        Self::Leaving,
+        Self::Free,
+    ];
+
+    /// The name in answers and conditions.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Merged => "merged",
+            Self::Paying => "paying",
+            Self::Ended => "ended",
+            Self::Prospect => "prospect",
+            Self::Trial => "trial",
+            Self::Paused => "paused",
+            Self::Leaving => "leaving",
+            Self::Free => "free",
+        }
+    }
+}
+
+/// What an account may be declared as; without a word it is a customer.
+pub const KINDS: [&str; 4] = ["customer", "partner", "internal", "test"];
+
+/// How often an account may be expected to be active.
+pub const USAGE_RHYTHMS: [&str; 3] = ["daily", "weekly", "monthly"];
 
 #[cfg(test)]
 mod tests {
