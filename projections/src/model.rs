@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn the_default_model_reads() {
         let model = Model::parse(DEFAULT).expect("the default model is in the grammar");
-        assert_eq!((model.name.as_str(), model.version, model.metrics.len()), ("default", 1, 26));
+        assert_eq!((model.name.as_str(), model.version, model.metrics.len()), ("default", 2, 35));
         assert_eq!(model.milestones.len(), 5);
     }
 
