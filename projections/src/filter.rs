@@ -157,9 +157,9 @@ impl<'a> FieldValue<'a> {
     }
 }
 
-/// What one condition asks of its field; all that are given must hold.
+/// What one condition asks of a value; all that are given must hold.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct Test {
+pub struct Test {
     any_of: Option<Vec<Value>>,
     ge: Option<Value>,
     gt: Option<Value>,
@@ -171,7 +171,74 @@ struct Test {
 }
 
 impl Test {
-    fn passes(&self, value: Option<FieldValue<'_>>) -> bool {
+    /// Reads `value | [values] | {ge, gt, le, lt, not, exists}`; `path` is where it stands, for the error.
+    pub(crate) fn parse(wanted: &Toml, path: &str) -> Result<Self, ModelError> {
+        let Toml::Table(table) = wanted else {
+            return Ok(Self { any_of: Some(parse_values(wanted, path)?), ..Self::default() });
+        };
+        let mut test = Self::default();
+        for (name, wanted) in table {
+            let path = format!("{path}.{name}");
+            match name.as_str() {
+                "ge" => test.ge = Some(parse_ordered(wanted, &path)?),
+                "gt" => test.gt = Some(parse_ordered(wanted, &path)?),
+                "le" => test.le = Some(parse_ordered(wanted, &path)?),
+                "lt" => test.lt = Some(parse_ordered(wanted, &path)?),
+                "not" => test.not = Some(parse_values(wanted, &path)?),
+                "exists" => {
+                    test.exists =
+                        Some(wanted.as_bool().ok_or_else(|| bad_value(&path, wanted, "true or false"))?);
+                }
+                _ => {
+                    return Err(ModelError::UnknownKey {
+                        path,
+                        key: name.clone(),
+                        nearest: nearest(name, TESTS).to_owned(),
+                        valid: TESTS.join(", "),
+                    });
+                }
+            }
+        }
+        if test == Self::default() {
+            let expected = "a value, a list of values, or a table with one of the tests";
+            return Err(bad_value(path, wanted, expected));
+        }
+        Ok(test)
+    }
+
+    /// The values that are compared for being equal.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.any_of.iter().chain(&self.not).flatten()
+    }
+
+    /// The values that are compared by order.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = &Value> {
+        [&self.ge, &self.gt, &self.le, &self.lt].into_iter().flatten()
+    }
+
+    /// Whether it is a list of values with none in it, which nothing passes.
+    pub(crate) fn is_empty_list(&self) -> bool {
+        self.any_of.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Refuses values other than these words.
+    pub(crate) fn check_words(&self, valid: &[&str], path: &str) -> Result<(), ModelError> {
+        for value in self.values() {
+            let word = value.as_text().unwrap_or("");
+            if value.as_text().is_none() || !valid.contains(&word) {
+                let nearest = nearest(word, valid.iter().copied());
+                return Err(ModelError::BadValue {
+                    path: path.to_owned(),
+                    value: value.to_json(),
+                    expected: format!("one of {} (nearest: {nearest:?})", valid.join(", ")),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a value passes, or its absence.
+    pub fn passes(&self, value: Option<FieldValue<'_>>) -> bool {
         use std::cmp::Ordering::{Equal, Greater, Less};
         if self.exists.is_some_and(|exists| exists != value.is_some()) {
             return false;
@@ -235,6 +302,13 @@ impl Filter {
         self
     }
 
+    /// The same filter, for some features only.
+    pub(crate) fn with_features(mut self, features: &[String]) -> Self {
+        let any_of = features.iter().map(|feature| Value::Text(feature.as_str().into())).collect();
+        self.conditions.push((Field::Feature, Test { any_of: Some(any_of), ..Test::default() }));
+        self
+    }
+
     /// Whether one of the conditions names a currency.
     pub fn names_currency(&self) -> bool {
         self.conditions.iter().any(|(field, test)| *field == Field::Currency && test.any_of.is_some())
@@ -265,45 +339,12 @@ impl Filter {
 fn parse_condition(name: &str, wanted: &Toml, path: &str) -> Result<(Field, Test), ModelError> {
     let field = Field::parse(name, path)?;
     let path = format!("{path}.{name}");
-    let test = parse_test(wanted, &path)?;
+    let test = Test::parse(wanted, &path)?;
     check_names(&field, &test, &path)?;
     Ok((field, test))
 }
 
 const TESTS: [&str; 6] = ["ge", "gt", "le", "lt", "not", "exists"];
-
-fn parse_test(wanted: &Toml, path: &str) -> Result<Test, ModelError> {
-    let Toml::Table(table) = wanted else {
-        return Ok(Test { any_of: Some(parse_values(wanted, path)?), ..Test::default() });
-    };
-    let mut test = Test::default();
-    for (name, wanted) in table {
-        let path = format!("{path}.{name}");
-        match name.as_str() {
-            "ge" => test.ge = Some(parse_ordered(wanted, &path)?),
-            "gt" => test.gt = Some(parse_ordered(wanted, &path)?),
-            "le" => test.le = Some(parse_ordered(wanted, &path)?),
-            "lt" => test.lt = Some(parse_ordered(wanted, &path)?),
-            "not" => test.not = Some(parse_values(wanted, &path)?),
-            "exists" => {
-                test.exists =
-                    Some(wanted.as_bool().ok_or_else(|| bad_value(&path, wanted, "true or false"))?);
-            }
-            _ => {
-                return Err(ModelError::UnknownKey {
-                    path,
-                    key: name.clone(),
-                    nearest: nearest(name, TESTS).to_owned(),
-                    valid: TESTS.join(", "),
-                });
-            }
-        }
-    }
-    if test == Test::default() {
-        return Err(bad_value(path, wanted, "a value, a list of values, or a table with one of the tests"));
-    }
-    Ok(test)
-}
 
 fn parse_values(wanted: &Toml, path: &str) -> Result<Vec<Value>, ModelError> {
     match wanted {
@@ -334,35 +375,25 @@ fn parse_value(wanted: &Toml, path: &str) -> Result<Value, ModelError> {
 }
 
 fn check_names(field: &Field, test: &Test, path: &str) -> Result<(), ModelError> {
-    let known: fn(&str) -> bool = match field {
-        Field::Family => |name| Family::from_name(name).is_some(),
-        Field::Actor => |name| Actor::from_name(name).is_some(),
-        _ => return Ok(()),
-    };
     let valid: Vec<&str> = match field {
         Field::Family => Family::ALL.iter().map(|family| family.name()).collect(),
-        _ => [Actor::Person, Actor::Service, Actor::Internal].iter().map(|actor| actor.name()).collect(),
+        Field::Actor => [Actor::Person, Actor::Service, Actor::Internal].map(Actor::name).to_vec(),
+        _ => return Ok(()),
     };
-    for value in test.any_of.iter().chain(test.not.iter()).flatten() {
-        if !value.as_text().is_some_and(known) {
-            let word = value.as_text().unwrap_or("");
-            return Err(ModelError::BadValue {
-                path: path.to_owned(),
-                value: format!("{word:?}"),
-                expected: format!(
-                    "one of {} (nearest: {:?})",
-                    valid.join(", "),
-                    nearest(word, valid.clone())
-                ),
-            });
-        }
-    }
-    Ok(())
+    test.check_words(&valid, path)
 }
+
+/// Most characters of a value that an error repeats.
+const SHOWN_CHARS_MAX: usize = 200;
 
 /// The error for a value that is not what its key needs.
 pub(crate) fn bad_value(path: &str, value: &Toml, expected: &str) -> ModelError {
-    ModelError::BadValue { path: path.to_owned(), value: value.to_string(), expected: expected.to_owned() }
+    let mut shown = value.to_string();
+    if let Some((cut, _)) = shown.char_indices().nth(SHOWN_CHARS_MAX) {
+        shown.truncate(cut);
+        shown.push('…');
+    }
+    ModelError::BadValue { path: path.to_owned(), value: shown, expected: expected.to_owned() }
 }
 
 #[cfg(test)]

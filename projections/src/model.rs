@@ -1,13 +1,25 @@
-//! Model files: the metrics a company watches and the keys they depend on (health-model §4–7).
+//! Model files: the metrics a company watches, the keys they depend on, and how they are scored (health-model §4–7).
 //!
-//! The grammar is that of `default-model.toml`. Scoring parts (measures, weights, profiles, bands) are checked for
-//! their keys and kept for the day they are evaluated; nothing outside the grammar is accepted.
+//! The grammar is that of `default-model.toml`; nothing outside of it is accepted. A model has two halves: what metrics are
+//! computed from, and how they are scored ([`Scoring`]).
 
+pub mod active_account;
+pub mod band;
+pub mod condition;
+pub mod curve;
+mod document;
+pub mod group;
+pub mod measure;
 mod metric;
-mod scoring;
+pub mod profile;
+pub mod scoring;
+
+use std::sync::LazyLock;
 
 use toml::{Table, Value as Toml};
 
+use self::document::{check_keys, integer, number, required, text};
+use self::scoring::Scoring;
 use crate::filter::{Field, Filter, bad_value};
 pub use crate::model_error::ModelError;
 use crate::model_error::nearest;
@@ -188,6 +200,8 @@ pub struct Model {
     pub milestones: Vec<Milestone>,
     /// The metrics, by name.
     pub metrics: Vec<Metric>,
+    /// How accounts are scored, or why this model cannot score them, which only one that [`Model::parse_adopted`] read can say.
+    pub scoring: Result<Scoring, ModelError>,
 }
 
 const TOP_LEVEL: [&str; 13] = [
@@ -210,21 +224,45 @@ const TOP_LEVEL: [&str; 13] = [
 pub const METRICS_MAX: usize = 1_000;
 
 impl Model {
-    /// Reads a model file. Keys that metrics depend on come from the default model where the file has none.
+    /// Reads a model file. Keys other than metrics, measures, weights and profiles come from the default model where the file has
+    /// none.
     ///
     /// # Errors
-    /// Anything outside the grammar, with key, value and the nearest valid key.
+    /// Anything outside the grammar, and whatever could not be scored, with key, value and the nearest valid key.
     pub fn parse(text: &str) -> Result<Self, ModelError> {
-        let default = Self::read(&parse_toml(DEFAULT)?, None)?;
-        Self::read(&parse_toml(text)?, Some(default))
+        let model = Self::parse_adopted(text)?;
+        match &model.scoring {
+            Ok(_) => Ok(model),
+            Err(error) => Err(error.clone()),
+        }
     }
 
-    fn read(table: &Table, default: Option<Self>) -> Result<Self, ModelError> {
+    /// Reads a model file that was adopted: versions before this one did not check what scores, and a model of theirs that
+    /// cannot be scored still answers metrics.
+    ///
+    /// # Errors
+    /// Anything outside the grammar among what metrics depend on.
+    pub fn parse_adopted(text: &str) -> Result<Self, ModelError> {
+        static DEFAULT_MODEL: LazyLock<Model> = LazyLock::new(|| {
+            let read = document::parse(DEFAULT).and_then(|table| Model::read(&table, None));
+            read.expect("the default model is in the grammar")
+        });
+        Self::read(&document::parse(text)?, Some(&DEFAULT_MODEL))
+    }
+
+    fn read(table: &Table, default: Option<&Self>) -> Result<Self, ModelError> {
         check_keys(table, "the model", &TOP_LEVEL)?;
-        scoring::check(table)?;
+        let name = match table.get("name") {
+            Some(name) => text(name, "name")?.to_owned(),
+            None => String::new(),
+        };
+        let version = match table.get("version") {
+            Some(version) => integer(version, "version", 0, i64::MAX)?,
+            None => 0,
+        };
         let terms = match table.get("payment_terms_days") {
             Some(days) => Some(integer(days, "payment_terms_days", 0, 3_650)?),
-            None => default.as_ref().map(|model| model.payment_terms_days),
+            None => default.map(|model| model.payment_terms_days),
         };
         let rhythm = match table.get("usage_rhythm") {
             Some(name) => Some(
@@ -232,30 +270,29 @@ impl Model {
                     .and_then(Rhythm::from_name)
                     .ok_or_else(|| bad_value("usage_rhythm", name, "one of daily, weekly, monthly"))?,
             ),
-            None => default.as_ref().map(|model| model.usage_rhythm),
+            None => default.map(|model| model.usage_rhythm),
         };
         let milestones = match table.get("milestones") {
             Some(list) => Some(read_milestones(list)?),
-            None => default.map(|model| model.milestones),
+            None => default.map(|model| model.milestones.clone()),
         };
         let metrics = match table.get("metrics") {
             Some(Toml::Table(metrics)) => metric::read_all(metrics)?,
             Some(other) => return Err(bad_value("metrics", other, "a table of metrics")),
             None => Vec::new(),
         };
+        let default = default.and_then(|model| model.scoring.as_ref().ok());
+        let scoring = Scoring::read(table, &metrics, default);
         Ok(Self {
-            name: table.get("name").and_then(Toml::as_str).unwrap_or_default().to_owned(),
-            version: table.get("version").and_then(Toml::as_integer).unwrap_or_default(),
+            name,
+            version,
             payment_terms_days: terms.expect("the default model states it"),
             usage_rhythm: rhythm.expect("the default model states it"),
             milestones: milestones.expect("the default model states them"),
             metrics,
+            scoring,
         })
     }
-}
-
-fn parse_toml(text: &str) -> Result<Table, ModelError> {
-    text.parse::<Table>().map_err(|error| ModelError::Syntax(error.to_string()))
 }
 
 fn read_milestones(list: &Toml) -> Result<Vec<Milestone>, ModelError> {
@@ -272,50 +309,6 @@ fn read_milestones(list: &Toml) -> Result<Vec<Milestone>, ModelError> {
             Ok(Milestone { name: name.to_owned(), due_after_days })
         })
         .collect()
-}
-
-fn check_keys(table: &Table, path: &str, valid: &[&str]) -> Result<(), ModelError> {
-    match table.keys().find(|key| !valid.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(key) => Err(ModelError::UnknownKey {
-            path: path.to_owned(),
-            key: key.clone(),
-            nearest: nearest(key, valid.iter().copied()).to_owned(),
-            valid: valid.join(", "),
-        }),
-    }
-}
-
-fn required<'a>(table: &'a Table, key: &str, path: &str, what: &str) -> Result<&'a Toml, ModelError> {
-    table.get(key).ok_or_else(|| ModelError::MissingKey {
-        path: path.to_owned(),
-        agg: what.to_owned(),
-        key: key.to_owned(),
-    })
-}
-
-fn text<'a>(value: &'a Toml, path: &str) -> Result<&'a str, ModelError> {
-    value.as_str().ok_or_else(|| bad_value(path, value, "a text"))
-}
-
-fn integer(value: &Toml, path: &str, least: i64, greatest: i64) -> Result<i64, ModelError> {
-    let whole = match value {
-        Toml::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => Some(*number as i64),
-        other => other.as_integer(),
-    };
-    whole
-        .filter(|number| (least..=greatest).contains(number))
-        .ok_or_else(|| bad_value(path, value, &format!("a whole number from {least} to {greatest}")))
-}
-
-fn number(value: &Toml, path: &str, expected: &str, holds: fn(f64) -> bool) -> Result<f64, ModelError> {
-    let number = match value {
-        Toml::Integer(number) => Some(*number as f64),
-        other => other.as_float(),
-    };
-    number
-        .filter(|number| number.is_finite() && holds(*number))
-        .ok_or_else(|| bad_value(path, value, expected))
 }
 
 #[cfg(test)]
@@ -364,7 +357,6 @@ mod tests {
         assert!(
             error("[metrics]\naa = { agg = 'per_seat', a = 'x' }\nxy = { agg = 'count' }").contains("\"xy\"")
         );
-        assert!(error("[measures]\nx = { metric = 'm', curve = [[0, 0]] }").contains("curve"));
     }
 
     #[test]

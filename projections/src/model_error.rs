@@ -62,6 +62,18 @@ pub enum ModelError {
         /// The existing name most like it.
         nearest: String,
     },
+    /// A name that nothing in the model has.
+    #[error("{path}: there is no {what} {name:?}{}", hint(nearest))]
+    NoSuchName {
+        /// The key's full path.
+        path: String,
+        /// What would have it, such as "measure".
+        what: &'static str,
+        /// The missing name.
+        name: String,
+        /// The existing name most like it; empty when there is none at all.
+        nearest: String,
+    },
     /// A combination the contract excludes.
     #[error("{path}: {reason}")]
     Refused {
@@ -70,6 +82,13 @@ pub enum ModelError {
         /// Which rule, and what to do.
         reason: String,
     },
+}
+
+fn hint(nearest: &str) -> String {
+    match nearest {
+        "" => ", nor any other".to_owned(),
+        nearest => format!("; nearest: {nearest:?}"),
+    }
 }
 
 /// The candidate most like `word`: fewest single-character edits, the first of equals.

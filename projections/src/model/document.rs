@@ -1,0 +1,118 @@
+//! Reading the values of a model file: each is of the type and in the range its key needs, or refused by its path.
+
+use toml::{Table, Value as Toml};
+
+use super::{ModelError, bad_value, nearest};
+
+/// Reads a text as TOML.
+pub(super) fn parse(text: &str) -> Result<Table, ModelError> {
+    text.parse::<Table>().map_err(|error| ModelError::Syntax(error.to_string()))
+}
+
+/// Refuses a key that is not among the valid ones.
+pub(super) fn check_keys(table: &Table, path: &str, valid: &[&str]) -> Result<(), ModelError> {
+    match table.keys().find(|key| !valid.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err(ModelError::UnknownKey {
+            path: path.to_owned(),
+            key: key.clone(),
+            nearest: nearest(key, valid.iter().copied()).to_owned(),
+            valid: valid.join(", "),
+        }),
+    }
+}
+
+/// The value of a key that `what` cannot do without.
+pub(super) fn required<'a>(
+    table: &'a Table,
+    key: &str,
+    path: &str,
+    what: &str,
+) -> Result<&'a Toml, ModelError> {
+    table.get(key).ok_or_else(|| ModelError::MissingKey {
+        path: path.to_owned(),
+        agg: what.to_owned(),
+        key: key.to_owned(),
+    })
+}
+
+pub(super) fn table<'a>(value: &'a Toml, path: &str, expected: &str) -> Result<&'a Table, ModelError> {
+    value.as_table().ok_or_else(|| bad_value(path, value, expected))
+}
+
+pub(super) fn list<'a>(value: &'a Toml, path: &str, expected: &str) -> Result<&'a [Toml], ModelError> {
+    value.as_array().map(Vec::as_slice).ok_or_else(|| bad_value(path, value, expected))
+}
+
+pub(super) fn text<'a>(value: &'a Toml, path: &str) -> Result<&'a str, ModelError> {
+    value.as_str().ok_or_else(|| bad_value(path, value, "a text"))
+}
+
+/// A text that is not empty.
+pub(super) fn name<'a>(value: &'a Toml, path: &str) -> Result<&'a str, ModelError> {
+    value.as_str().filter(|name| !name.is_empty()).ok_or_else(|| bad_value(path, value, "a name"))
+}
+
+/// One of some words.
+pub(super) fn word<'a>(value: &'a Toml, path: &str, words: &[&str]) -> Result<&'a str, ModelError> {
+    let known = value.as_str().filter(|word| words.contains(word));
+    known.ok_or_else(|| {
+        let nearest = nearest(value.as_str().unwrap_or_default(), words.iter().copied());
+        bad_value(path, value, &format!("one of {} (nearest: {nearest:?})", words.join(", ")))
+    })
+}
+
+pub(super) fn flag(value: &Toml, path: &str) -> Result<bool, ModelError> {
+    value.as_bool().ok_or_else(|| bad_value(path, value, "true or false"))
+}
+
+pub(super) fn integer(value: &Toml, path: &str, least: i64, greatest: i64) -> Result<i64, ModelError> {
+    let whole = match value {
+        Toml::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => Some(*number as i64),
+        other => other.as_integer(),
+    };
+    whole
+        .filter(|number| (least..=greatest).contains(number))
+        .ok_or_else(|| bad_value(path, value, &format!("a whole number from {least} to {greatest}")))
+}
+
+/// Whole days, at least one and at most a hundred years.
+pub(super) fn days(value: &Toml, path: &str) -> Result<u32, ModelError> {
+    const DAYS_MAX: i64 = 36_525;
+    Ok(u32::try_from(integer(value, path, 1, DAYS_MAX)?).expect("within the limit"))
+}
+
+pub(super) fn number(
+    value: &Toml,
+    path: &str,
+    expected: &str,
+    holds: impl Fn(f64) -> bool,
+) -> Result<f64, ModelError> {
+    let number = match value {
+        Toml::Integer(number) => Some(*number as f64),
+        other => other.as_float(),
+    };
+    number
+        .filter(|number| number.is_finite() && holds(*number))
+        .ok_or_else(|| bad_value(path, value, expected))
+}
+
+/// The index of a name among those of one kind, such as "metric"; an error tells the nearest of them.
+pub(super) fn find(
+    name: &str,
+    among: &[impl AsRef<str>],
+    what: &'static str,
+    path: &str,
+) -> Result<usize, ModelError> {
+    among.iter().position(|known| known.as_ref() == name).ok_or_else(|| ModelError::NoSuchName {
+        path: path.to_owned(),
+        what,
+        name: name.to_owned(),
+        nearest: nearest(name, among.iter().map(AsRef::as_ref)).to_owned(),
+    })
+}
+
+/// The error for a combination that the contract excludes.
+pub(super) fn refused(path: &str, reason: impl Into<String>) -> ModelError {
+    ModelError::Refused { path: path.to_owned(), reason: reason.into() }
+}
