@@ -68,7 +68,7 @@ fn of_directory(arguments: &Arguments, root: &Path) -> anyhow::Result<Vec<v1::Me
     let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
     let model = match &arguments.model {
         Some(file) => read_model(file)?,
-        None => Model::parse(history.summary()?.control_state.model_text())?,
+        None => Model::parse_adopted(history.summary()?.control_state.model_text())?,
     };
     let accounts = (!arguments.all).then(|| arguments.account.clone());
     let question = Question { model, as_of: arguments.as_of.clone(), accounts };

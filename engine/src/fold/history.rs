@@ -215,12 +215,17 @@ impl History {
         Ok(fold)
     }
 
-    /// What the adopted model is folded under, with bounded accounts.
+    /// What the adopted model is folded under, with bounded accounts. Says so when that model cannot be scored.
     ///
     /// # Errors
     /// When the adopted zone or model is not one this version knows.
     pub fn adopted_context(&self, control_state: &ControlState) -> Result<FoldContext, HistoryError> {
-        let model = Model::parse(control_state.model_text())?;
+        let model = Model::parse_adopted(control_state.model_text())?;
+        if let Err(error) = &model.scoring {
+            tracing::warn!(
+                "the adopted model gives no scores: {error}; metrics are answered, `tidewatch adopt --model FILE` adopts a mended model"
+            );
+        }
         let plan = Plan::compile(model, &self.names, control_state.calendar()?, Bounds::LIVE, &[])?;
         Ok(FoldContext {
             names: Arc::clone(&self.names),

@@ -46,7 +46,7 @@ pub fn of_log(history: &History, as_of: AsOf, workers: usize) -> Result<Digest, 
 /// # Errors
 /// Whatever the log says.
 pub fn of_view(view: &View, history: &History, as_of: AsOf, workers: usize) -> Result<Digest, ScanError> {
-    let model = Model::parse(view.control_state.model_text()).map_err(HistoryError::from)?;
+    let model = Model::parse_adopted(view.control_state.model_text()).map_err(HistoryError::from)?;
     let question = Question { model, as_of: vec![as_of], accounts: None };
     let rows = match scan(history, &question, workers) {
         Err(ScanError::NoEvent) => Vec::new(),
