@@ -33,6 +33,9 @@ pub enum Note {
     Deactivated,
 }
 
+/// The property that names the people in charge of an account, by role.
+const ROLES: &str = "roles";
+
 /// (type, user, survey): whose answers replace each other.
 pub type AnswerKey = (EventType, Option<Symbol>, Option<Box<str>>);
 
@@ -49,6 +52,8 @@ pub struct Account {
     pub events: u64,
     /// The earliest event of a family that starts a life.
     pub first_life_at: Option<Micros>,
+    /// The earliest event: from then on lists hold the account.
+    pub oldest_at: Micros,
     /// The newest event.
     pub newest_at: Micros,
     /// Every event was earlier than this day's end.
@@ -89,6 +94,7 @@ impl Account {
             id,
             events: 0,
             first_life_at: None,
+            oldest_at: Micros::MAX,
             newest_at: Micros::MIN,
             newest_day: Day::MIN,
             series: ThinVec::new(),
@@ -125,6 +131,7 @@ impl Account {
     /// Folds an event in. Events must be distinct: the log accepts each once.
     pub fn apply(&mut self, plan: &Plan, names: &Names, event: &Event) {
         self.events += 1;
+        self.oldest_at = self.oldest_at.min(event.occurred_at);
         self.newest_at = self.newest_at.max(event.occurred_at);
         if event.counts_nowhere() {
             return;
@@ -368,7 +375,12 @@ impl Account {
         match event.kind {
             EventType::AccountUpdated => {
                 for (key, value) in &event.properties {
-                    self.learn_fact(plan, names, event, *key, value.clone());
+                    match value {
+                        Value::Object(roles) if names.text(*key) == ROLES => {
+                            self.learn_roles(plan, names, event, roles);
+                        }
+                        _ => self.learn_fact(plan, names, event, *key, value.clone()),
+                    }
                 }
             }
             EventType::AccountClosed => {
@@ -393,6 +405,14 @@ impl Account {
                 });
             }
             _ => {}
+        }
+    }
+
+    /// Each role is a fact of its own, so that one who takes a role over changes nobody else's.
+    fn learn_roles(&mut self, plan: &Plan, names: &Names, event: &Event, roles: &[(Box<str>, Value)]) {
+        for (role, person) in roles {
+            let key = names.intern(&format!("{ROLES}.{role}"));
+            self.learn_fact(plan, names, event, key, person.clone());
         }
     }
 
@@ -424,9 +444,9 @@ impl Account {
         self.facts.iter().find(|(name, _)| names.text(*name) == key).map(|(_, line)| line)
     }
 
-    /// A fact as known before `as_of`: the newest value that is not null.
+    /// A fact as known before `as_of`: the newest value that is not null. An empty text says that there is none.
     pub fn fact(&self, names: &Names, key: &str, as_of: Micros) -> Option<&Value> {
-        self.fact_history(names, key)?.newest(as_of)
+        self.fact_history(names, key)?.newest(as_of).filter(|value| says_something(value))
     }
 
     /// A fact that is a text.
@@ -436,8 +456,10 @@ impl Account {
 
     /// All facts before `as_of`, by name.
     pub fn facts<'a>(&'a self, names: &'a Names, as_of: Micros) -> Vec<(&'a str, &'a Value)> {
-        let newest =
-            |(name, line): &'a (Symbol, Timeline<Value>)| Some((names.text(*name), line.newest(as_of)?));
+        let newest = |(name, line): &'a (Symbol, Timeline<Value>)| {
+            let stated = line.newest(as_of).filter(|value| says_something(value))?;
+            Some((names.text(*name), stated))
+        };
         let mut facts: Vec<_> = self.facts.iter().filter_map(newest).collect();
         facts.sort_by_key(|(name, _)| *name);
         facts
@@ -472,6 +494,10 @@ impl Account {
             || self.features.cut
             || self.answers.is_cut()
     }
+}
+
+fn says_something(stated: &Value) -> bool {
+    stated.as_text().is_none_or(|text| !text.is_empty())
 }
 
 fn property_text<'a>(names: &Names, event: &'a Event, key: &str) -> Option<&'a str> {

@@ -19,6 +19,7 @@ pub fn write_account(account: &Account, names: &Names, out: &mut Vec<u8>) {
     writer.text(names.text(account.id));
     writer.number(i128::from(account.events));
     writer.number(account.first_life_at.map_or(i128::MIN, i128::from));
+    writer.number(i128::from(account.oldest_at));
     writer.number(i128::from(account.newest_at));
     writer.number(account.closed_at.map_or(i128::MIN, i128::from));
     let mut facts: Vec<_> = account.fact_histories().collect();

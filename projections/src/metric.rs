@@ -226,13 +226,12 @@ impl Asked<'_> {
 /// A value as `last` answers it.
 fn scalar_of(value: &Value) -> Option<Scalar> {
     match value {
-        Value::Null => None,
+        Value::Null | Value::List(_) | Value::Object(_) => None,
         Value::Text(text) => Some(Scalar::Text(text.to_string())),
         Value::Number(number) => Some(match number.exponent() {
             0.. => number.scaled(0).map_or(Scalar::Number(number.to_f64()), Scalar::Integer),
             _ => Scalar::Number(number.to_f64()),
         }),
         Value::Bool(truth) => Some(Scalar::Text(truth.to_string())),
-        Value::List(_) | Value::Object(_) => Some(Scalar::Text(value.to_json())),
     }
 }

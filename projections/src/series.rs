@@ -330,7 +330,7 @@ impl Series {
                 at(days, slot).merge(names, &Span { first: event.occurred_at, last: event.occurred_at });
             }
             (Self::Last(days), Need::Last(field)) => {
-                if let Some(value) = field.of(names, event).map(owned) {
+                if let Some(value) = field.of(names, event).and_then(owned) {
                     at(days, slot).offer(names, Order::of(event), value);
                 }
             }
@@ -389,10 +389,12 @@ impl Series {
     }
 }
 
-fn owned(value: FieldValue<'_>) -> Value {
+/// A value that `last` can bring; lists and objects are none.
+fn owned(value: FieldValue<'_>) -> Option<Value> {
     match value {
-        FieldValue::Text(text) => Value::Text(text.into()),
-        FieldValue::Number(number) => Value::Number(number),
-        FieldValue::Other(other) => other.clone(),
+        FieldValue::Text(text) => Some(Value::Text(text.into())),
+        FieldValue::Number(number) => Some(Value::Number(number)),
+        FieldValue::Other(Value::Bool(truth)) => Some(Value::Bool(*truth)),
+        FieldValue::Other(_) => None,
     }
 }

@@ -54,13 +54,14 @@ pub fn of(context: Context<'_>, survivor: &Account, all: &[(&str, Standing)], as
     }
     let all = || all.iter().map(|(_, standing)| standing);
     if !all().any(|standing| standing.live) {
-        // What was cancelled before it began has no end.
-        let begun = || all().filter(|standing| standing.begun);
-        return match begun().next() {
+        // What was cancelled before it began gave no day of service and has no end.
+        let served = || all().filter(|standing| standing.served);
+        return match served().next() {
             None => only(Status::Prospect),
-            Some(_) => {
-                Since { status: Status::Ended, since: begun().filter_map(|standing| standing.ended_on).max() }
-            }
+            Some(_) => Since {
+                status: Status::Ended,
+                since: served().filter_map(|standing| standing.ended_on).max(),
+            },
         };
     }
     let paid = || all().filter(|standing| standing.live && !standing.trial);

@@ -130,12 +130,22 @@ impl Merges {
         false
     }
 
+    fn seen(&self, as_of: Micros) -> &[(Order, Symbol, Symbol)] {
+        &self.edges[..self.edges.partition_point(|(order, _, _)| order.at < as_of)]
+    }
+
+    /// Merges that happened before an instant, in order: (merged account, survivor). Of several of one account the newest
+    /// holds.
+    pub fn before(&self, as_of: Micros) -> impl Iterator<Item = (Symbol, Symbol)> {
+        self.seen(as_of).iter().map(|(_, from, into)| (*from, *into))
+    }
+
     /// The account that answers for `account` at an instant: itself unless it was merged before.
     pub fn survivor(&self, account: Symbol, as_of: Micros) -> Symbol {
         if !self.concern(account) {
             return account;
         }
-        let seen = &self.edges[..self.edges.partition_point(|(order, _, _)| order.at < as_of)];
+        let seen = self.seen(as_of);
         let mut survivor = account;
         // A chain without cycles has at most as many links as there are merges.
         for _ in 0..=seen.len() {

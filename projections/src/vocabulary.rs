@@ -171,7 +171,7 @@ pub enum Status {
     Paying,
     /// Service ended.
     Ended,
-    /// No service has begun.
+    /// No subscription gave a day of service yet.
     Prospect,
     /// Only trials run.
     Trial,

@@ -110,6 +110,7 @@ fn event(names: &Names, index: usize, draft: &Draft) -> Event {
         ("invoice_id", entity.clone()),
         ("milestone", text(if draft.flag { "kickoff" } else { "live" })),
         ("notice_days", number(draft.number)),
+        ("roles", roles(draft)),
         ("rating", text(["great", "okay", "bad"][draft.entity as usize])),
         ("score", number(draft.number)),
         ("seats", number(draft.number)),
@@ -143,6 +144,15 @@ fn event(names: &Names, index: usize, draft: &Draft) -> Event {
         properties: properties.into_iter().map(|(key, value)| (names.intern(key), value)).collect(),
         unknown: Box::default(),
     }
+}
+
+/// Who is in charge: one role or two, of which one may be told to be vacant.
+fn roles(draft: &Draft) -> Value {
+    let person = |number: u8| Value::Text(format!("p{number}").into());
+    let vacant = Value::Text("".into());
+    let seller = ("seller".into(), if draft.number < 0 { vacant } else { person(draft.source) });
+    let owner = ("owner".into(), person(draft.entity));
+    Value::Object(if draft.flag { vec![owner, seller] } else { vec![owner] })
 }
 
 fn jiff_date(day: i64) -> String {

@@ -128,11 +128,13 @@ pub fn scan(history: &History, question: &Question, workers: usize) -> Result<Ve
     Ok(rows)
 }
 
-/// Every account that answers for itself at an instant, by id: those with an event of their own, and the survivors that
-/// are known by a merge alone.
+/// Every account that answers for itself at an instant, by id: those that an event before it names, as its account or as
+/// the survivor of a merge.
 pub fn standing_accounts(view: &View, as_of: Micros) -> Vec<Symbol> {
     let merges = &view.tenant.merges;
-    let mut accounts: Vec<Symbol> = view.accounts().map(|account| account.id).collect();
+    let named = view.accounts().filter(|account| account.oldest_at < as_of);
+    let mut accounts: Vec<Symbol> = named.map(|account| account.id).collect();
+    accounts.extend(merges.before(as_of).map(|(_, survivor)| survivor));
     if !merges.all().is_empty() {
         accounts.iter_mut().for_each(|account| *account = merges.survivor(*account, as_of));
     }

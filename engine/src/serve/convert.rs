@@ -171,7 +171,7 @@ fn subscriptions(account_at: &AccountAt<'_>) -> Vec<v1::Subscription> {
 fn subscription_of(id: &str, standing: &Standing) -> v1::Subscription {
     let state = if standing.ended_on.is_some() {
         v1::SubscriptionState::Ended
-    } else if !standing.begun {
+    } else if !standing.live {
         v1::SubscriptionState::Announced
     } else if standing.paused {
         v1::SubscriptionState::Paused

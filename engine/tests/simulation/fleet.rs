@@ -214,13 +214,14 @@ impl Fleet {
         told.kind = "account_updated";
         told.user = None;
         let draw = &mut self.draw;
-        told.properties.push(match draw.below(14) {
+        told.properties.push(match draw.below(15) {
             0..4 => ("seats", Property::Number(draw.range(0, 30))),
             4..7 => ("segment", text(draw.text(&["smb", "enterprise"]))),
             7 | 8 => ("usage_rhythm", text(draw.text(&["daily", "weekly", "monthly"]))),
             9 => ("deployment", text(draw.text(&["cloud", "cloud", "on_premise"]))),
             10 | 11 => ("country", text(draw.text(&["NZ", "DE"]))),
             12 => ("stage", text(draw.text(&["onboarding", "adoption"]))),
+            13 => (draw.text(&["deployment", "segment", "usage_rhythm", "stage"]), text("")),
             _ => (draw.text(&["seats", "segment", "stage"]), Property::Null),
         });
     }

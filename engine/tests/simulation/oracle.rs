@@ -127,10 +127,15 @@ impl Oracle {
         unreachable!("merges that make a cycle are refused")
     }
 
-    /// Every account that has an event of its own and answers for itself, sorted.
+    /// Every account that an event before the instant names, as its own or as a survivor, and that answers for itself;
+    /// sorted.
     pub fn standing(&self, as_of: i64) -> Vec<&str> {
-        let own: BTreeSet<&str> = self.facts.iter().filter_map(|fact| fact.told.account()).collect();
-        own.into_iter().filter(|account| self.survivor(account, as_of) == *account).collect()
+        let seen = || self.facts.iter().filter(|fact| fact.told.at < as_of);
+        let own = seen().filter_map(|fact| fact.told.account());
+        let merges = seen().filter(|fact| fact.told.kind == "account_merged");
+        let named: BTreeSet<&str> =
+            own.chain(merges.filter_map(|fact| fact.told.text("into_account"))).collect();
+        named.into_iter().filter(|account| self.survivor(account, as_of) == *account).collect()
     }
 
     /// One microsecond after the newest event.
@@ -190,10 +195,11 @@ impl Asked<'_> {
         Moment { at: self.oracle.zone.end(day), day, is_compared: true }
     }
 
-    /// The newest text the survivor was told of a fact; a stage may be told by its own type.
+    /// The newest text the survivor was told of a fact; an empty one says that there is none.
     fn fact(&self, key: &str, at: i64) -> Option<&str> {
         let facts = self.own.iter().rev().filter(|fact| fact.told.at < at);
-        facts.into_iter().find_map(|fact| fact.told.text(key).filter(|_| fact.told.kind == "account_updated"))
+        let updates = facts.into_iter().filter(|fact| fact.told.kind == "account_updated");
+        updates.into_iter().find_map(|fact| fact.told.text(key)).filter(|text| !text.is_empty())
     }
 
     fn is_fed(&self, what: impl Fn(&str) -> bool, moment: Moment, users: bool) -> bool {

@@ -92,7 +92,9 @@ pub(super) fn read_all(metrics: &Table) -> Result<Vec<Metric>, ModelError> {
     for index in 0..read.len() {
         check_composition(&read, index)?;
         if let Agg::Change { a, .. } = read[index].agg {
-            let window = common_window(&read, a, &format!("metrics.{}", read[index].name))?;
+            let path = format!("metrics.{}", read[index].name);
+            let window = common_window(&read, a, &path)?;
+            check_same_skipping(&read, a, &path)?;
             read[index].agg = Agg::Change { a, window };
         }
     }
@@ -385,6 +387,24 @@ fn check_composition(metrics: &[Metric], index: usize) -> Result<(), ModelError>
             "{:?} is neither a plain metric nor a ratio or per_seat of plain ones, so it cannot be compared",
             metrics[a].name
         )),
+    }
+}
+
+/// Refuses parts under `change` of which one leaves out closed days and another does not: their previous windows would end
+/// on different days.
+fn check_same_skipping(metrics: &[Metric], part: usize, path: &str) -> Result<(), ModelError> {
+    let skips = |part: usize| matches!(metrics[part].agg, Agg::Plain(Plain { skip_closed: true, .. }));
+    match metrics[part].agg {
+        Agg::Ratio { a, b, .. } if skips(a) != skips(b) => {
+            let (with, without) = if skips(a) { (a, b) } else { (b, a) };
+            let reason = format!(
+                "change compares one window, but {:?} leaves out closed days and {:?} does not; give both the same \
+                 skip_closed",
+                metrics[with].name, metrics[without].name
+            );
+            Err(ModelError::Refused { path: path.to_owned(), reason })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -211,12 +211,12 @@ fn live(
     accounts: Option<&[Option<Symbol>]>,
 ) -> Result<Vec<Stated>, ApiError> {
     let view = snapshot.view.as_ref();
-    let accounts: Vec<Option<Symbol>> = match accounts {
-        Some(accounts) => accounts.to_vec(),
-        None => standing_accounts(view, Micros::MAX).into_iter().map(Some).collect(),
+    let live = |account: &Symbol| AccountAt::live(view, *account);
+    let subjects: Vec<Option<AccountAt<'_>>> = match accounts {
+        Some(accounts) => accounts.iter().map(|account| live(account.as_ref()?)).collect(),
+        // One that only a merge names, and which was not merged into in the end, has no event to live by.
+        None => standing_accounts(view, Micros::MAX).iter().filter_map(live).map(Some).collect(),
     };
-    let subjects: Vec<Option<AccountAt<'_>>> =
-        accounts.into_iter().map(|account| AccountAt::live(view, account?)).collect();
     // Instants differ by account; those memory cannot answer are asked of the log, each at its own.
     let lookback_days = exactness::lookback_days(&view.plan.model);
     let asks_log = |account_at: &&AccountAt<'_>| {

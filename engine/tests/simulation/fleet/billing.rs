@@ -40,8 +40,7 @@ impl Fleet {
         }
     }
 
-    /// The first start comes first: what a start in the future of an earlier change means is not this test's question. A
-    /// trial may become paid, and what is paid may be started again; no trial follows what was paid.
+    /// Mostly the first start comes first. A trial may become paid, and what was paid may be started again, as a trial too.
     pub(super) fn subscription(&mut self, index: usize, now: i64, told: &mut Told) {
         told.user = None;
         let count = self.accounts[index].subscriptions.len();
@@ -52,11 +51,7 @@ impl Fleet {
             if !is_trial {
                 return self.start(told);
             }
-            told.kind = "trial_started";
-            if self.draw.often(500) {
-                told.properties.push(("term_end", self.near(told.at, 5, 30)));
-            }
-            return;
+            return self.start_trial(told);
         }
         if self.draw.often(150) {
             // It names no subscription and means all of the account's.
@@ -66,7 +61,8 @@ impl Fleet {
         }
         let which = self.draw.below(count);
         let Subscription { at, is_trial } = self.accounts[index].subscriptions[which];
-        told.at = at + self.draw.range(1, (now - at).max(2));
+        let least = if self.draw.often(50) { -20 * DAY } else { 1 };
+        told.at = at + self.draw.range(least, (now - at).max(2));
         told.properties.push(("subscription_id", Property::Text(format!("s{}", which + 1))));
         match self.draw.below(24) {
             0..4 if is_trial => {
@@ -97,7 +93,8 @@ impl Fleet {
                     self.draw.text(&["subscription_paused", "subscription_paused", "subscription_resumed"]);
                 self.pause(told);
             }
-            17 => self.start(told),
+            17 if self.draw.often(200) => self.start_trial(told),
+            17 | 18 => self.start(told),
             _ => {
                 told.kind =
                     self.draw.text(&["credits_used", "credits_used", "credits_used", "credits_granted"]);
@@ -110,6 +107,17 @@ impl Fleet {
         if told.kind == "subscription_paused" && self.draw.often(600) {
             told.properties.push(("until", self.near(told.at, 0, 15)));
         }
+    }
+
+    fn start_trial(&mut self, told: &mut Told) {
+        told.kind = "trial_started";
+        if self.draw.often(500) {
+            told.properties.push(("term_end", self.near(told.at, 5, 30)));
+        }
+        if self.draw.often(500) {
+            told.properties.push(("seats", Property::Number(self.draw.range(1, 9))));
+        }
+        told.amount = self.draw.often(400).then_some((0, "EUR"));
     }
 
     fn start(&mut self, told: &mut Told) {
@@ -148,8 +156,10 @@ impl Fleet {
 
     fn renew(&mut self, told: &mut Told) {
         told.kind = "subscription_renewed";
-        let start = told.at.div_euclid(DAY) as i32 + self.draw.range(-10, 10) as i32;
-        told.properties.push(("term_start", Property::Text(date(start).to_string())));
+        let start = told.at.div_euclid(DAY) as i32 + self.draw.range(-10, 20) as i32;
+        if self.draw.often(950) {
+            told.properties.push(("term_start", Property::Text(date(start).to_string())));
+        }
         told.properties.push(("term_end", self.term_end(start)));
         told.amount = Some((self.draw.range(0, 4) * 30_000, "EUR"));
         told.properties.push(("amount_per", text("term")));

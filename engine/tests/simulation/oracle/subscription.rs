@@ -10,11 +10,12 @@ pub(super) struct Subscription<'a> {
     pub account: &'a str,
     pub id: &'a str,
     pub is_live: bool,
-    has_begun: bool,
+    /// Service ran for a day or more.
+    has_served: bool,
     pub is_trial: bool,
     pub is_cancelled: bool,
     is_paused: bool,
-    /// The first day without service.
+    /// The first day without service after the last that had any.
     ended_on: Option<i32>,
     pub seats: Option<i64>,
     /// In minor units.
@@ -36,14 +37,124 @@ pub(super) fn named(fact: &Fact, key: &str) -> Option<i32> {
     fact.told.text(key).map(|text| day(text.parse().expect("the simulation writes dates")))
 }
 
+/// The day that an event's figures name, else its own.
+fn named_day(fact: &Fact) -> i32 {
+    let key = match fact.told.kind {
+        "subscription_changed" => "effective_at",
+        _ => "term_start",
+    };
+    named(fact, key).unwrap_or(fact.day)
+}
+
 /// The later of the day whose figures an event states and its own day.
 fn counts_from(fact: &Fact) -> i32 {
-    let key = match fact.told.kind {
-        "subscription_started" | "subscription_renewed" => "term_start",
-        "subscription_changed" => "effective_at",
-        _ => return fact.day,
-    };
-    named(fact, key).map_or(fact.day, |day| day.max(fact.day))
+    named_day(fact).max(fact.day)
+}
+
+fn is_start(fact: &Fact) -> bool {
+    matches!(fact.told.kind, "subscription_started" | "trial_started")
+}
+
+/// Days on which service runs, the first and the first without.
+struct Spell {
+    from: i32,
+    off: Option<i32>,
+}
+
+/// What the events up to one of them make of a subscription.
+#[derive(Default)]
+struct Course<'a> {
+    /// In order; only the last may have no day at all.
+    spells: Vec<Spell>,
+    /// The newest start that counts.
+    start: Option<&'a Fact>,
+    converted: bool,
+    cancelled: Option<&'a Fact>,
+    ended: Option<i32>,
+    trial_ended: Option<i32>,
+    /// The last day of a pause; the inner `None` is a pause without one.
+    pause: Option<Option<i32>>,
+}
+
+impl<'a> Course<'a> {
+    /// Through the events that name the subscription and those that mean all of the account's, in order.
+    fn of(facts: &[&'a Fact], of_all: &[&'a Fact], today: i32) -> Self {
+        let mut course = Self::default();
+        let first = facts[0];
+        if !is_start(first) {
+            // First heard of by another event than its start, it counts as begun before it.
+            course.open(i32::MIN);
+        }
+        let mut all: Vec<&Fact> = facts.to_vec();
+        all.extend(of_all.iter().filter(|fact| fact.order() > first.order()));
+        all.sort_by_key(|fact| fact.order());
+        for fact in all {
+            let names_it = fact.told.text("subscription_id").is_some();
+            if names_it || course.spells.iter().any(|spell| spell.from <= fact.day) {
+                course.step(fact, today);
+            }
+        }
+        course
+    }
+
+    fn step(&mut self, fact: &'a Fact, today: i32) {
+        match fact.told.kind {
+            "subscription_started" | "trial_started" if counts_from(fact) <= today => {
+                self.open(named_day(fact));
+                (self.start, self.converted, self.pause) = (Some(fact), false, None);
+            }
+            "trial_converted" => (self.converted, self.trial_ended) = (true, None),
+            "trial_ended" if self.may_be_trial() => self.trial_ended = self.trial_ended.or(Some(fact.day)),
+            "subscription_ended" => self.ended = self.ended.or(Some(fact.day)),
+            "subscription_cancelled" => self.cancelled = Some(fact),
+            "cancellation_withdrawn" => self.cancelled = None,
+            "subscription_renewed" if self.off().is_some_and(|off| named_day(fact) >= off) => {
+                match self.off().is_some_and(|off| off <= fact.day) {
+                    true => self.open(named_day(fact)),
+                    false => self.undo(),
+                }
+            }
+            "subscription_paused" => self.pause = Some(named(fact, "until")),
+            "subscription_resumed" => self.pause = None,
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, from: i32) {
+        let off = self.off().filter(|off| *off <= from);
+        if let Some(last) = self.spells.last_mut() {
+            last.off = off;
+            if last.from >= off.unwrap_or(from) {
+                self.spells.pop();
+            }
+        }
+        self.spells.push(Spell { from, off: None });
+        self.undo();
+    }
+
+    fn undo(&mut self) {
+        (self.cancelled, self.ended, self.trial_ended) = (None, None, None);
+    }
+
+    /// The first day without service.
+    fn off(&self) -> Option<i32> {
+        let effective = self.cancelled.map(|fact| named(fact, "effective_at").unwrap_or(fact.day));
+        [effective, self.ended, self.trial_ended].into_iter().flatten().min()
+    }
+
+    /// It is paid neither by its newest start nor by a conversion since.
+    fn may_be_trial(&self) -> bool {
+        !self.converted && self.start.is_none_or(|start| start.told.kind == "trial_started")
+    }
+
+    fn is_trial(&self) -> bool {
+        self.may_be_trial() && (self.start.is_some() || self.trial_ended.is_some())
+    }
+
+    /// The start of the trial that still runs.
+    fn trial(&self) -> Option<&'a Fact> {
+        self.start.filter(|_| self.is_trial())
+    }
 }
 
 impl Asked<'_> {
@@ -57,10 +168,10 @@ impl Asked<'_> {
         let paid: Vec<_> = live.iter().filter(|one| !one.is_trial).collect();
         let status = match () {
             () if all.is_empty() => "paying",
-            () if live.is_empty() && !all.iter().any(|one| one.has_begun) => "prospect",
+            () if live.is_empty() && !all.iter().any(|one| one.has_served) => "prospect",
             () if live.is_empty() => {
-                let begun = all.iter().filter(|one| one.has_begun);
-                return ("ended", begun.filter_map(|one| one.ended_on).max());
+                let served = all.iter().filter(|one| one.has_served);
+                return ("ended", served.filter_map(|one| one.ended_on).max());
             }
             () if paid.is_empty() => "trial",
             () if paid.iter().all(|one| one.is_paused) => "paused",
@@ -84,49 +195,29 @@ impl Asked<'_> {
         }
         own.into_iter()
             .map(|((account, id), facts)| {
-                let mut all = facts.clone();
-                all.extend(of_all.get(account).into_iter().flatten());
-                all.sort_by_key(|fact| fact.order());
-                Subscription::of(account, id, &facts, &all, moment.day)
+                let of_all = of_all.get(account).map_or(&[][..], Vec::as_slice);
+                Subscription::of(account, id, &facts, of_all, moment.day)
             })
             .collect()
     }
 }
 
 impl<'a> Subscription<'a> {
-    /// From the events that name it, and those together with the ones that mean all of the account's.
-    fn of(account: &'a str, id: &'a str, facts: &[&Fact], all: &[&Fact], today: i32) -> Self {
-        let is_start = |fact: &Fact| matches!(fact.told.kind, "subscription_started" | "trial_started");
-        let has_started = |fact: &Fact| is_start(fact) && counts_from(fact) <= today;
-        let is_kind = |kinds: &[&str]| facts.iter().any(|fact| kinds.contains(&fact.told.kind));
-
-        let is_paid = facts.iter().any(|fact| fact.told.kind == "subscription_started" && has_started(fact));
-        let is_trial =
-            is_kind(&["trial_started", "trial_ended"]) && !is_kind(&["trial_converted"]) && !is_paid;
-
-        let newest_start = facts.iter().rposition(|fact| has_started(fact));
-        let end = facts[newest_start.map_or(0, |at| at + 1)..].iter().find(|fact| {
-            fact.told.kind == "subscription_ended" || (is_trial && fact.told.kind == "trial_ended")
-        });
-
-        let mut cancellation: Option<&Fact> = None;
-        for fact in all {
-            match fact.told.kind {
-                "subscription_cancelled" => cancellation = Some(fact),
-                "cancellation_withdrawn" => cancellation = None,
-                _ if has_started(fact) => cancellation = None,
-                _ => {}
-            }
-        }
-        let off = cancellation.map(|fact| named(fact, "effective_at").unwrap_or(fact.day));
-        let ended_on =
-            [end.map(|fact| fact.day), off.filter(|off| *off <= today)].into_iter().flatten().min();
-
-        let pauses = ["subscription_paused", "subscription_resumed"];
-        let pause = all.iter().rev().find(|fact| pauses.contains(&fact.told.kind));
-        let is_paused = pause.is_some_and(|fact| {
-            fact.told.kind == "subscription_paused" && named(fact, "until").is_none_or(|until| today <= until)
-        });
+    /// From the events that name it and those that mean all of the account's.
+    fn of(account: &'a str, id: &'a str, facts: &[&Fact], of_all: &[&Fact], today: i32) -> Self {
+        let course = Course::of(facts, of_all, today);
+        let off = course.off();
+        let off_today = off.filter(|off| *off <= today);
+        let last = course.spells.last().filter(|spell| spell.from <= today);
+        let is_live = last.is_some() && off_today.is_none();
+        let serves = last.is_some_and(|spell| off.is_none_or(|off| spell.from < off));
+        let earlier = &course.spells[..course.spells.len().saturating_sub(1)];
+        let ended_on = [
+            off_today.filter(|off| course.spells.last().is_some_and(|spell| spell.from < *off)),
+            earlier.iter().rev().find_map(|spell| spell.off),
+            off_today,
+        ];
+        let is_paused = course.pause.is_some_and(|until| until.is_none_or(|until| today <= until));
 
         let kinds = ["subscription_started", "trial_started", "trial_converted", "subscription_changed"];
         let states =
@@ -137,10 +228,14 @@ impl<'a> Subscription<'a> {
         let number = |key: &str| stated.iter().rev().find_map(|fact| fact.told.number(key));
         let truth = |key: &str| stated.iter().rev().find_map(|fact| fact.told.truth(key));
 
-        let has_begun = !is_start(facts[0]) || newest_start.is_some();
-        let base = stated.iter().rev().find(|fact| match fact.told.kind {
-            "subscription_started" | "subscription_renewed" => true,
-            "trial_started" => is_trial,
+        // Amount and term of a trial end with it.
+        let runs = |fact: &&&Fact| {
+            fact.told.kind != "trial_started"
+                || course.trial().is_some_and(|trial| std::ptr::eq(trial, **fact))
+        };
+        let running = || stated.iter().rev().filter(runs);
+        let base = running().find(|fact| match fact.told.kind {
+            "subscription_started" | "subscription_renewed" | "trial_started" => true,
             "trial_converted" => fact.told.text("term_end").is_some(),
             _ => false,
         });
@@ -148,18 +243,18 @@ impl<'a> Subscription<'a> {
             (named(base, "term_start").unwrap_or(base.day), named(base, "term_end"))
         });
         // From the day of a cancellation on it rolls no more.
-        let until = cancellation.map_or(today, |fact| today.min(fact.day - 1));
+        let until = course.cancelled.map_or(today, |fact| today.min(fact.day - 1));
         Self {
             account,
             id,
-            is_live: has_begun && ended_on.is_none(),
-            has_begun,
-            is_trial,
-            is_cancelled: cancellation.is_some(),
+            is_live,
+            has_served: !earlier.is_empty() || serves,
+            is_trial: course.is_trial(),
+            is_cancelled: course.cancelled.is_some(),
             is_paused,
-            ended_on,
+            ended_on: ended_on.into_iter().flatten().next().filter(|_| !is_live),
             seats: number("seats"),
-            amount: stated.iter().rev().find_map(|fact| fact.told.amount).map(|(minor, _)| minor),
+            amount: running().find_map(|fact| fact.told.amount).map(|(minor, _)| minor),
             recurring: truth("recurring").unwrap_or(true),
             notice: number("notice_days"),
             commit: number("commit_quantity"),

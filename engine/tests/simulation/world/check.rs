@@ -6,7 +6,7 @@ use tidewatch_engine::fold::history::History;
 use tidewatch_engine::fold::view::View;
 use tidewatch_engine::read::digest::of_log;
 use tidewatch_engine::read::exactness;
-use tidewatch_engine::read::scan::AsOf;
+use tidewatch_engine::read::scan::{AsOf, standing_accounts};
 use tidewatch_engine::storage::disk::Disk;
 use tidewatch_engine::storage::disk::simulated::{Faults, SimulatedDisk};
 use tidewatch_engine::storage::log::{Entry, verify};
@@ -262,7 +262,16 @@ impl Simulation {
             self.check_tenant(&view, &oracle)?;
             let mut all = Vec::new();
             for as_of in instants {
-                for account in oracle.standing(*as_of) {
+                let expected = oracle.standing(*as_of);
+                let listed = standing_accounts(&view, *as_of);
+                let listed: Vec<&str> = listed.iter().map(|account| machine.names.text(*account)).collect();
+                if listed != expected {
+                    return violated(
+                        "lists hold the accounts that an event before the instant names",
+                        format!("at {}: {listed:?}, the oracle says {expected:?}", instant(*as_of)),
+                    );
+                }
+                for account in expected {
                     let symbol = machine.names.intern(account);
                     let found = figures(&view, symbol, *as_of);
                     if workers == 1 {
