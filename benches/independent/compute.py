@@ -83,7 +83,7 @@ def condition(name, spec):
 
 
 class Facts:
-    """Newest non-null values of account facts at any instant."""
+    """Newest non-null values of account facts at any instant; an empty text says that there is none."""
 
     def __init__(self, events):
         self.of = defaultdict(list)
@@ -92,14 +92,16 @@ class Facts:
                 continue
             if e.type == "account_updated":
                 for name, value in e.props.items():
-                    self.of[e.account, name].append((e.occurred, e.ord, value))
+                    for fact, told in ([(f"roles.{role}", person) for role, person in value.items() if person is not None]
+                                       if name == "roles" and isinstance(value, dict) else [(name, value)]):
+                        self.of[e.account, fact].append((e.occurred, e.ord, told))
             elif e.type == "stage_changed":
                 self.of[e.account, "stage"].append((e.occurred, e.ord, e.props["stage"]))
 
     def at(self, account, name, t):
         known = self.of.get((account, name), [])
         n = bisect.bisect_left(known, t, key=lambda f: f[0])
-        return known[n - 1][2] if n else None
+        return (known[n - 1][2] if n and known[n - 1][2] != "" else None)
 
     def newest_change_to(self, account, name, value, t):
         before, when = None, None
@@ -121,7 +123,7 @@ class Computation:
         self.life_events, self.merges = defaultdict(list), []
         self.seen_first = {}
         self.subs = defaultdict(lambda: defaultdict(list))
-        self.withdrawals = defaultdict(list)
+        self.nameless = defaultdict(list)  # pauses, resumptions and withdrawals that mean all subscriptions of the account
         self.credits = defaultdict(list)
         for e in events:
             self.fed.setdefault(e.type, e.day)
@@ -138,10 +140,10 @@ class Computation:
                 self.seen_first.setdefault(e.props["into_account"], e.occurred)
             sub = e.props.get("subscription_id")
             if e.type in subscriptions.NAMING:
-                if isinstance(sub, str):
+                if isinstance(sub, str) and sub:
                     self.subs[e.account][sub].append(e)
-                elif e.type == "cancellation_withdrawn":
-                    self.withdrawals[e.account].append(e)
+                else:
+                    self.nameless[e.account].append(e)
             if e.type == "credits_used" and isinstance(sub, str) and e.quantity is not None:
                 self.credits[e.account, sub].append(e)
         self.db = duckdb.connect()
@@ -325,13 +327,9 @@ class Computation:
         n = int(n)
         closed = self.closed_days(account) if m.get("skip_closed") else frozenset()
         if key < 0:
-            parts = [self.window(p, account, 1) for p in self.leaves(self.previous[key])]
-            return None if None in parts else self.open_window(min(first for first, _ in parts) - 1, n, closed)
+            current = self.window(name, account, 1)
+            return current and self.open_window(current[0] - 1, n, closed)
         return self.open_window(self.today - key, n, closed)
-
-    def leaves(self, name):
-        m = self.metrics[name]
-        return [x for p in ("a", "b") if p in m for x in self.leaves(m[p])] or [name]
 
     def instant_of(self, last):
         """The exclusive instant at which a window ending on `last` is evaluated."""
@@ -523,7 +521,7 @@ class Computation:
             got, t = [], self.instant_of(last)
             for member in self.members[account]:
                 for sub, events in self.subs.get(member, {}).items():
-                    s = subscriptions.state(events, self.withdrawals[member], t, last, self.calendar)
+                    s = subscriptions.state(events, self.nameless[member], t, last, self.calendar)
                     if s is not None:
                         got.append((member, sub, s))
             self._subs[account, last] = got

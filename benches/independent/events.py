@@ -101,14 +101,20 @@ def of_its_kind(kind, name, value):
 
 
 def minor_units(value, currency):
-    if value is None or currency is None:
+    """The amount in minor units; a ValueError where it has no currency or finer digits than its currency."""
+    if value is None:
         return None
+    if currency is None:
+        raise ValueError("amount without currency")
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     d = decimal(value)
     if d is None:
-        return None
-    return int(d.scaleb(EXPONENT.get(currency, 2)).to_integral_value(ROUND_DOWN))
+        raise ValueError("no amount")
+    scaled = d.scaleb(EXPONENT.get(currency, 2))
+    if scaled != scaled.to_integral_value():
+        raise ValueError("finer digits than the currency has")
+    return int(scaled)
 
 
 def read(line, default_source):
@@ -137,7 +143,10 @@ def read(line, default_source):
     if quantity is None and kind in ("usage", "value"):
         quantity = 1_000_000
     currency = o.get("currency") or None
-    amount = minor_units(o.get("amount"), currency)
+    try:
+        amount = minor_units(o.get("amount"), currency)
+    except ValueError as wrong:
+        return str(wrong)
     if amount is not None and kind in ("refund_issued", "credit_issued"):
         amount = -abs(amount)
     if kind == "pulse_recorded" and props.get("colour") in ("red", "yellow", "green"):
@@ -146,9 +155,22 @@ def read(line, default_source):
                  o.get("product") or None, kind, FAMILY.get(kind), occurred, quantity, amount, currency, props)
 
 
+def closes_cycle(merges, account, into):
+    """Whether merging `account` into `into` would lead from an account back to itself, by any merge accepted so far."""
+    reached, ahead = set(), [into]
+    while ahead:
+        at = ahead.pop()
+        if at == account:
+            return True
+        if at not in reached:
+            reached.add(at)
+            ahead += merges.get(at, ())
+    return False
+
+
 def load(paths, default_source, calendar):
     """All accepted events of the files, each (source, id) once, ordered by (occurred_at, source, id)."""
-    kept, refused, reference = {}, {}, {}
+    kept, refused, merges = {}, {}, {}
     for path in paths:
         opener = gzip.open if str(path).endswith(".gz") else open
         with opener(path, "rt", encoding="utf-8") as lines:
@@ -159,6 +181,12 @@ def load(paths, default_source, calendar):
                 if isinstance(e, str):
                     refused[e] = refused.get(e, 0) + 1
                     continue
+                into = e.props.get("into_account") if e.type == "account_merged" and e.account else None
+                if isinstance(into, str) and into and (e.source, e.id) not in kept:
+                    if closes_cycle(merges, e.account, into):
+                        refused["merge_cycle"] = refused.get("merge_cycle", 0) + 1
+                        continue
+                    merges.setdefault(e.account, []).append(into)
                 first = kept.setdefault((e.source, e.id), e)
                 if first is not e:
                     why = "duplicate" if first == e else "id_conflict"

@@ -5,7 +5,7 @@
 
 Writes `events-1.ndjson`, `events-2.ndjson`, `model.toml`, `closed.csv` and `case.json` (zone, source, as_of list). The default set keeps to inputs the
 contract speaks about plainly; `--contested` adds those that READINGS.md calls open, `--malformed` optional fields
-of a wrong type or range and facts about nobody (readings 2, 63, 64).
+of a wrong type or range and facts about nobody (reading 33).
 """
 import argparse
 import json
@@ -204,7 +204,7 @@ class Fleet:
                 if r.random() < 0.3:
                     props["duration_s"] = r.choice([0, 5, 60, 3600, Raw("12.5"), None, "90" if self.malformed else 90])
                 if r.random() < 0.2:
-                    props["flag"] = r.choice([True, False, "true", 1, 0, None])
+                    props["flag"] = r.choice([True, False, "true", 1, 0, None, ["true"], {"n": 1}])
                 us = self.moment(d)
                 e = self.emit(a, "usage", us, props, user=user, actor=r.choice([None] * 8 + ["person", "service", "internal"]),
                               quantity=self.quantity() if r.random() < 0.4 else None, product=r.choice([None, "core", "plus"]))
@@ -222,6 +222,8 @@ class Fleet:
                                  ("name", ["Acme", "Ünal"]), ("kind", ["customer", "test"])):
                 if r.random() < 0.3:
                     props[name] = r.choice(values)
+            if r.random() < 0.1:
+                props[r.choice(["deployment", "segment", "country", "usage_rhythm", "stage"])] = ""
             us = self.moment(r.randrange(born - 10, last))
             self.emit(a, "account_updated", us, props)
             if r.random() < 0.3:
@@ -237,14 +239,15 @@ class Fleet:
         named = {"subscription_id": sub}
         shape = r.random()
         if shape < 0.25:
-            self.emit(a, "trial_started", us, {**named, **({"term_end": self.named(at + 14)} if r.random() < 0.6 else {})})
+            self.trial(a, us, named, at)
             end = us + r.randrange(1, 40) * DAY
             if r.random() < 0.4:
                 self.emit(a, "trial_ended", end, named)
                 return
             if r.random() < 0.5:
                 return
-            self.emit(a, "trial_converted", end, named)
+            if r.random() < 0.8:
+                self.emit(a, "trial_converted", end, {**named, **({"term_end": self.named(at + 90)} if r.random() < 0.3 else {})})
             us = end + r.choice([0, 5_000_000])
             at = self.calendar.day(us)
         elif shape < 0.35:  # first heard of by another event than its start
@@ -282,7 +285,9 @@ class Fleet:
             now += r.randrange(1, 60) * DAY
             d = self.calendar.day(now)
             act = r.random()
-            if act < 0.35:
+            if act < 0.05:
+                self.trial(a, now, named, d)
+            elif act < 0.35:
                 props = {**named, "effective_at": self.named(d + r.choice([0, 0, 10, 45, -5])), "cause": r.choice(["upsell", "price", "reduction"])}
                 if r.random() < 0.7:
                     props["seats"] = r.randrange(0, 40)
@@ -290,11 +295,22 @@ class Fleet:
             elif act < 0.55:
                 end = end + 1 if r.random() < 0.7 else d
                 begin, end = end, add_months(end, months) - 1
-                self.emit(a, "subscription_renewed", now, {**named, "term_start": self.named(begin), "term_end": self.named(end), "amount_per": "year"},
-                          **self.money(0, 90_000, self.currency))
+                props = {**named, "term_start": self.named(begin), "term_end": self.named(end), "amount_per": "year"}
+                if r.random() < 0.1:
+                    del props["term_start"]
+                self.emit(a, "subscription_renewed", now, props, **self.money(0, 90_000, self.currency))
             elif act < 0.75:
-                self.emit(a, "subscription_cancelled", now, {**named, "effective_at": self.named(d + r.choice([0, 1, 20, 60])), "reason": "price"})
-                if r.random() < 0.4:
+                off = d + r.choice([0, 1, 20, 60])
+                self.emit(a, "subscription_cancelled", now, {**named, "effective_at": self.named(off), "reason": "price"})
+                after = now + r.randrange(1, 90) * DAY
+                if r.random() < 0.3:  # kept after all, in time or not
+                    begin = off + r.choice([-1, 0, 0, 1, 30])
+                    self.emit(a, "subscription_renewed", after, {**named, "term_start": self.named(begin), "term_end": self.named(begin + 89)})
+                elif r.random() < 0.3:
+                    begin = off + r.choice([-5, 0, 30])
+                    self.emit(a, "subscription_started", after, {**named, "term_start": self.named(begin), "term_end": self.named(begin + 89)},
+                              **self.money(0, 90_000, self.currency))
+                elif r.random() < 0.4:
                     self.emit(a, "cancellation_withdrawn", now + r.randrange(1, 15) * DAY, named if r.random() < 0.7 else None)
             elif act < 0.85:
                 self.emit(a, "subscription_paused", now, {**named, **({"until": self.named(d + 20)} if r.random() < 0.5 else {})})
@@ -302,12 +318,18 @@ class Fleet:
                     self.emit(a, "subscription_resumed", now + 9 * DAY, named)
             else:
                 self.emit(a, "subscription_ended", now, {**named, "cause": "lapsed"})
-                break
+                if r.random() < 0.6:
+                    break
         if commit:
             self.emit(a, "credits_granted", us + 1, named, quantity=500)
             for _ in range(r.choice([0, 5, 20])):
                 self.emit(a, "credits_used", us + r.randrange(0, 120) * DAY + r.randrange(DAY), named if r.random() < 0.9 else None,
                           quantity=r.choice([1, 5, Raw("2.5"), "0.125"]))
+
+    def trial(self, a, us, named, day):
+        r = self.r
+        props = {**named, **({"term_end": self.named(day + 14)} if r.random() < 0.6 else {}), **({"seats": r.choice([1, 8])} if r.random() < 0.5 else {})}
+        self.emit(a, "trial_started", us, props, **({"amount": 0, "currency": self.currency} if r.random() < 0.4 else {}))
 
     def invoice(self, a, invoice, day):
         r = self.r
@@ -320,6 +342,9 @@ class Fleet:
         if r.random() < 0.6:
             props["due_at"] = self.named(day + r.choice([0, 14, 30]))
         self.emit(a, "invoice_issued", us, props, amount=total, currency=cur)
+        if r.random() < 0.2:  # issued again, now and then without an amount
+            again = {"amount": total + 7, "currency": cur} if r.random() < 0.5 else {}
+            self.emit(a, "invoice_issued", us + r.randrange(0, 9) * DAY, {**named, "due_at": self.named(day + 21)}, **again)
         for _ in range(r.choice([0, 1, 1, 2])):
             when = us + r.randrange(-5, 60) * DAY
             act = r.random()
@@ -370,6 +395,8 @@ class Fleet:
             pairs = [(order[k], order[k + 1]) for k in range(r.randrange(1, min(4, len(order) - 1)))]  # a chain
             if len(order) > 6:
                 pairs.append((order[5], order[3]))
+            if len(order) > 4 and r.random() < 0.4:  # merged once more, into another or into one that nothing else names
+                pairs.append((order[0], r.choice([order[4], "known-by-a-merge"])))
             for source, target in pairs:
                 self.emit(source, "account_merged", self.moment(self.first + r.randrange(self.days)), {"into_account": target})
         for _ in range(r.randrange(0, 8)):

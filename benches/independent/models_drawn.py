@@ -26,7 +26,7 @@ def draw_model(r, features):
         if is_plain and not text:
             plain.append(name)
             if n is not None:
-                windowed.append((name, n))
+                windowed.append((name, n, "skip_closed" in body))
         return name
 
     def with_filter(chance=0.85):
@@ -64,7 +64,7 @@ def draw_model(r, features):
     for agg in ("first_time", "last_time", "days_since_last"):
         add(agg, f'agg = "{agg}"{with_filter()}' + (f", window = {window()}" if r.random() < 0.4 else ""), is_plain=agg == "days_since_last")
     add("last", f'agg = "last", {numeric()}{with_filter(0.4)}' + (f", window = {window()}" if r.random() < 0.4 else ""))
-    add("last_text", f'agg = "last", field = "properties.{r.choice(["colour", "feature", "stage", "rating"])}"', text=True)
+    add("last_text", f'agg = "last", field = "properties.{r.choice(["colour", "feature", "stage", "rating", "flag"])}"', text=True)
     for half in (r.choice([1, 4.5, 7]), r.choice([14, 45])):
         w = r.choice(["", ", window = 30", ", window = 180"])
         add("decayed", f'agg = "decayed_sum", half_life_days = {half}{w}{with_filter()}' + (f", {numeric()}" if r.random() < 0.5 else ""))
@@ -95,10 +95,10 @@ def draw_model(r, features):
         low = f", min_b = {r.choice([1, 3, 0.5])}" if r.random() < 0.4 else ""
         ratios.append(add("ratio", f'agg = "ratio", a = "{a}", b = "{b}"{low}', is_plain=False))
     by_window = {}
-    for name, n in windowed:
-        by_window.setdefault(n, []).append(name)
+    for name, n, skips in windowed:  # under `change` the parts of a ratio have one window and treat closed days alike
+        by_window.setdefault((n, skips), []).append(name)
     common = []
-    for n, names in by_window.items():
+    for names in by_window.values():
         if len(names) > 1:
             a, b = r.sample(names, 2)
             common.append(add("ratio_w", f'agg = "ratio", a = "{a}", b = "{b}"', is_plain=False))

@@ -140,6 +140,61 @@ def terms():
     check(answers(events, m, "2024-04-10")["a"], {"seats": None, "credits_burn": None})
 
 
+def renewals_and_trials():
+    m = "\n".join(f'{k} = {{ agg = "standing", kind = "{k}" }}' for k in ("seats", "days_to_renewal"))
+    start = {"subscription_id": "s", "term_start": "2024-01-01", "term_end": "2024-06-30", "seats": 5}
+    cancel = {"subscription_id": "s", "effective_at": "2024-07-01"}
+
+    def renewed(begin):
+        return [ev("a", "subscription_started", "2024-01-01T00:00:00Z", start), ev("a", "subscription_cancelled", "2024-05-01T00:00:00Z", cancel),
+                ev("a", "subscription_renewed", "2024-06-01T00:00:00Z", {"subscription_id": "s", "term_start": begin, "term_end": "2024-12-31"})]
+
+    check(answers(renewed("2024-07-01"), m, "2024-05-31")["a"], {"seats": 5, "days_to_renewal": None})
+    check(answers(renewed("2024-07-01"), m, "2024-06-01")["a"], {"seats": 5, "days_to_renewal": 29})
+    check(answers(renewed("2024-07-01"), m, "2024-12-30")["a"], {"seats": 5, "days_to_renewal": 1})
+    check(answers(renewed("2024-06-30"), m, "2024-06-30")["a"], {"seats": 5, "days_to_renewal": None})
+    check(answers(renewed("2024-06-30"), m, "2024-07-01")["a"], {"seats": None, "days_to_renewal": None})
+    ended = [ev("a", "subscription_started", "2024-01-01T00:00:00Z", start), ev("a", "subscription_ended", "2024-03-01T00:00:00Z", {"subscription_id": "s"}),
+             ev("a", "subscription_renewed", "2024-04-01T00:00:00Z", {"subscription_id": "s", "term_start": "2024-05-01", "term_end": "2024-05-31"})]
+    check(answers(ended, m, "2024-04-30")["a"], {"seats": None})
+    check(answers(ended, m, "2024-05-01")["a"], {"seats": 5, "days_to_renewal": 30})
+    trial = [ev("a", "trial_started", "2024-01-01T00:00:00Z", {"subscription_id": "s", "term_end": "2024-01-14", "seats": 3}, amount=0, currency="EUR"),
+             ev("a", "trial_converted", "2024-01-20T00:00:00Z", {"subscription_id": "s"}),
+             ev("a", "trial_started", "2024-03-01T00:00:00Z", {"subscription_id": "s", "term_end": "2024-03-14"}),
+             ev("a", "subscription_started", "2024-03-05T00:00:00Z", {"subscription_id": "s", "term_start": "2024-04-01", "term_end": "2024-04-30"})]
+    check(answers(trial, m, "2024-01-19")["a"], {"seats": None, "days_to_renewal": None})
+    check(answers(trial, m, "2024-02-01")["a"], {"seats": 3, "days_to_renewal": None})
+    check(answers(trial, m, "2024-03-31")["a"], {"seats": None})
+    check(answers(trial, m, "2024-04-01")["a"], {"seats": 3, "days_to_renewal": 29})
+    later = {"subscription_id": "later", "term_start": "2024-04-01", "seats": 7}
+    all_kept = [ev("a", "subscription_started", "2024-01-01T00:00:00Z", start), ev("a", "subscription_cancelled", "2024-02-01T00:00:00Z", cancel),
+                ev("a", "subscription_started", "2024-02-02T00:00:00Z", later),
+                ev("a", "subscription_cancelled", "2024-02-03T00:00:00Z", {"subscription_id": "later", "effective_at": "2024-05-01"}),
+                ev("a", "cancellation_withdrawn", "2024-03-01T00:00:00Z")]
+    check(answers(all_kept, m, "2024-04-30")["a"], {"seats": 12, "days_to_renewal": 61})
+    check(answers(all_kept, m, "2024-05-01")["a"], {"seats": 5})  # what had not begun stays cancelled
+
+
+def facts_and_lists():
+    told = [ev("a", "account_updated", "2024-05-01T00:00:00Z", {"usage_rhythm": "monthly", "roles": {"owner": "ann"}}),
+            ev("a", "account_updated", "2024-05-02T00:00:00Z", {"usage_rhythm": "", "roles": {"seller": "bob"}}),
+            ev("a", "x", "2024-05-03T00:00:00Z", {"plan": True}), ev("a", "x", "2024-05-04T00:00:00Z", {"plan": ["gold"]}),
+            ev("a", "account_merged", "2024-05-10T00:00:00Z", {"into_account": "b"}), ev("a", "account_merged", "2024-05-20T00:00:00Z", {"into_account": "c"}),
+            ev("c", "account_merged", "2024-05-21T00:00:00Z", {"into_account": "a"})]
+    m = 'e = { agg = "standing", kind = "expected_days" }\nlast = { agg = "last", field = "properties.plan" }\n'
+    check(answers(told, m, "2024-05-01")["a"], {"e": 1})
+    check(answers(told, m, "2024-05-04")["a"], {"e": 20, "last": "true"})
+    assert [sorted(answers(told, m, day)) for day in ("2024-05-09", "2024-05-10", "2024-05-20", "2024-05-21")] == [["a"], ["b"], ["b", "c"], ["b", "c"]]
+    with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as f:
+        f.write("\n".join(map(json.dumps, told)))
+        f.flush()
+        loaded, refused = load([f.name], "file", Calendar("UTC"))
+    assert refused == {"merge_cycle": 1}
+    c = Computation(loaded, {**DEFAULTS, "metrics": {}}, "UTC", [])
+    at = instant("2024-05-03T00:00:00Z")
+    assert (c.facts.at("a", "roles.owner", at), c.facts.at("a", "roles.seller", at), c.facts.at("a", "roles", at)) == ("ann", "bob", None)
+
+
 def bills_and_tickets():
     events = [ev("a", "invoice_issued", "2024-05-01T00:00:00Z", {"invoice_id": "i", "due_at": "2024-05-10"}, amount=1000, currency="EUR"),
               ev("a", "invoice_issued", "2024-05-01T00:00:00Z", {"invoice_id": "j"}, amount=500, currency="EUR"),
@@ -186,7 +241,7 @@ def on_premise_and_feed():
 
 
 def main():
-    for case in (days_and_zones, levels, comparisons, closed_days, merges, terms, bills_and_tickets, answers_of_people, on_premise_and_feed):
+    for case in (days_and_zones, levels, comparisons, closed_days, merges, terms, renewals_and_trials, facts_and_lists, bills_and_tickets, answers_of_people, on_premise_and_feed):
         case()
         print(f"ok {case.__name__}")
 

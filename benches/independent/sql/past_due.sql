@@ -1,8 +1,9 @@
--- Open invoices past their due day; a row for every account that has had an invoice at all.
+-- Open invoices past their due day; a row for every account that has had an invoice at all. Of several issues of one the
+-- newest with an amount counts.
 with issued as (
   select i.survivor, i.k, i.t, i.today, e.account, e.invoice,
-    arg_max(coalesce(e.due_day, e.day + {terms}), e.ord) as due_day,
-    max_by({{'amount': e.amount, 'currency': e.currency}}, e.ord) as bill
+    arg_max(coalesce(e.due_day, e.day + {terms}), e.ord) filter (e.amount is not null) as due_day,
+    max_by({{'amount': e.amount, 'currency': e.currency}}, e.ord) filter (e.amount is not null) as bill
   from instants i join members g on g.survivor = i.survivor
   join invoice_events e on e.account = g.account and e.type = 'invoice_issued' and e.occurred < i.t
   group by all
