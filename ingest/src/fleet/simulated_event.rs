@@ -124,9 +124,9 @@ impl JsonEvent {
         self
     }
 
-    /// Sets the account manager in the property `roles`.
+    /// Sets who owns the account, in the property `roles`.
     pub(super) fn owner(self, manager: &str) -> Self {
-        self.raw("roles", format_args!("{{\"account_manager\":{}}}", quoted(manager)))
+        self.raw("roles", format_args!("{{\"owner\":{}}}", quoted(manager)))
     }
 }
 
