@@ -57,7 +57,8 @@ impl AccountColumn {
             ["events"] => (Self::Events, Kind::Number),
             ["newest_event"] => (Self::NewestEvent, Kind::Instant),
             ["open_tickets"] => (Self::OpenTickets, Kind::Number),
-            ["attributes", name] => (Self::Attribute((*name).to_owned()), Kind::Any),
+            // A role is a fact with a dot in its name: `attributes.roles.owner`.
+            ["attributes", name @ ..] if !name.is_empty() => (Self::Attribute(name.join(".")), Kind::Any),
             ["metrics", name] => {
                 let index = plan.model.metrics.iter().position(|metric| metric.name == *name)?;
                 (Self::Metric(index), Kind::Any)

@@ -19,7 +19,7 @@ fn fleet() -> Vec<String> {
             "acme",
             "account_updated",
             "2024-01-01T00:00:00Z",
-            r#""properties":{"name":"Acme","tier":"A","rank":3}"#,
+            r#""properties":{"name":"Acme","tier":"A","rank":3,"roles":{"owner":"ann"}}"#,
         ),
         line(
             "s1",
@@ -175,6 +175,7 @@ async fn lists_filter_and_order_by_facts_figures_and_metrics() {
         ("NOT tier:*", "", &["initech"]),
         ("seats >= 25 AND status = paying", "", &["acme"]),
         ("attributes.rank > 2", "", &["acme"]),
+        ("attributes.roles.owner = ann", "", &["acme"]),
         ("open_tickets > 0", "", &["acme"]),
         ("newest_event < 2024-02-02T10:30:00Z", "", &["globex"]),
         ("metrics.uses > 1", "metrics.uses, id desc", &["globex", "acme"]),
