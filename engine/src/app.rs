@@ -35,7 +35,7 @@ use crate::position::Position;
 use crate::storage::directory::{Directory, DirectoryError, SHARD, TENANT_DEFAULT};
 use crate::storage::log::{DeadLetter, Ended, Opened};
 use crate::write::queues::{Inbox, Priority};
-use crate::write::recovery::{Recovered, Recovery};
+use crate::write::recovery::{Recovered, Recovery, RecoveryError};
 use crate::write::sequencer::{Command, CommandError, Input, Reply, ReplyId};
 pub use drive::{Ingested, Reading};
 pub use replay::{ReplayMapping, Replayed};
@@ -91,6 +91,9 @@ pub enum EngineError {
     /// The log, or what it is read under.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// The log could not be read back at opening.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
     /// Settings or a model that cannot be adopted.
     #[error(transparent)]
     Adoption(#[from] AdoptionError),

@@ -1,7 +1,15 @@
 //! The machine of Tidewatch: everything between a decoded batch and an answer.
 //!
-//! Rooms in the order of the data's way: `storage` and `control` are what the log says, `fold` turns it into state,
-//! `write` adds to it, `read` answers from it, `app` runs the threads around them, `serve` and `cli` are the ways in.
+//! Rooms stand in the order of the data's way, each using only those above it: `storage` and `control` are what the log says,
+//! `fold` turns it into state, `write` adds to it, `read` answers from it, `app` runs the threads around them, `serve` and
+//! `cli` are the ways in. The files above them are what all of them stand on.
+
+pub mod clock;
+pub mod failpoint;
+pub mod meters;
+pub mod planted;
+pub mod position;
+pub mod telemetry;
 
 pub mod storage;
 
@@ -17,12 +25,6 @@ pub mod app;
 
 pub mod serve;
 
-pub mod cli;
-
-pub mod clock;
 pub mod config;
-pub mod failpoint;
-pub mod meters;
-pub mod planted;
-pub mod position;
-pub mod telemetry;
+
+pub mod cli;

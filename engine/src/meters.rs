@@ -7,8 +7,6 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, R
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tidewatch_ingest::reject::Reason;
 
-use crate::write::sequencer::Receipt;
-
 /// How a figure moves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shape {
@@ -168,22 +166,6 @@ impl Meters {
     pub fn histogram(&self, meter: &Meter, values: &[&str]) -> Histogram {
         debug_assert_eq!(meter.shape, Shape::Histogram, "{}", meter.name);
         self.recorder.register_histogram(&key(meter, values), &METADATA)
-    }
-
-    /// Counts what became of records of a source.
-    pub fn count_receipt(&self, source: &str, receipt: &Receipt) {
-        let rejected = receipt.rejected_count() + receipt.repeated_dead_letters;
-        for (outcome, count) in [
-            ("accepted", receipt.accepted),
-            ("duplicate", receipt.duplicates),
-            ("filtered", receipt.filtered),
-            ("rejected", rejected),
-        ] {
-            self.counter(&RECORDS, &[source, outcome]).increment(count);
-        }
-        for (reason, count) in &receipt.rejected {
-            self.counter(&REJECTED, &[reason.name()]).increment(*count);
-        }
     }
 
     /// What `/metrics` prints from.

@@ -1,5 +1,7 @@
 //! Settings that change what facts mean. They are adopted by a log entry, never read from a file while folding.
 
+use std::fmt;
+
 use crate::calendar::Day;
 use crate::event::Micros;
 
@@ -14,6 +16,32 @@ pub enum Scope {
     Segment(Box<str>),
     /// The accounts of a country.
     Country(Box<str>),
+}
+
+impl Scope {
+    /// Reads a scope as files and log entries write it: `all`, `account:X`, `segment:X`, `country:X`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            None if text == "all" => Some(Self::All),
+            Some((_, "")) => None,
+            Some(("account", name)) => Some(Self::Account(name.into())),
+            Some(("segment", name)) => Some(Self::Segment(name.into())),
+            Some(("country", name)) => Some(Self::Country(name.into())),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    /// Writes a scope in the form that [`Scope::parse`] reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Account(name) => write!(f, "account:{name}"),
+            Self::Segment(name) => write!(f, "segment:{name}"),
+            Self::Country(name) => write!(f, "country:{name}"),
+        }
+    }
 }
 
 /// Days on which nobody is expected to work: holidays, vacations, closures. Never weekends.
@@ -94,6 +122,16 @@ impl Closed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scope_is_read_as_it_is_written() {
+        for text in ["all", "account:acme:eu", "segment:smb", "country:FR"] {
+            assert_eq!(Scope::parse(text).map(|scope| scope.to_string()).as_deref(), Some(text));
+        }
+        for text in ["", "everyone", "account:", "region:x"] {
+            assert_eq!(Scope::parse(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn scopes_select_and_overlaps_merge() {

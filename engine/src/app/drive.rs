@@ -17,7 +17,8 @@ use super::status::{Condition, SourceStatus};
 use super::{EngineError, Shared};
 use crate::control::request::Request;
 use crate::meters::{
-    SOURCE_BEHIND, SOURCE_BYTES, SOURCE_LAG, SOURCE_PARTS, SOURCE_SKIPPED, SOURCE_TROUBLES, UNREAD_FIELDS,
+    Meters, RECORDS, REJECTED, SOURCE_BEHIND, SOURCE_BYTES, SOURCE_LAG, SOURCE_PARTS, SOURCE_SKIPPED,
+    SOURCE_TROUBLES, UNREAD_FIELDS,
 };
 use crate::write::queues::Priority;
 use crate::write::sequencer::{Command, Input, Opened, Receipt, Reply, ReplyId};
@@ -245,7 +246,7 @@ impl Drive<'_> {
         let progress = self.waiting.remove(&reply_id).unwrap_or_default();
         match reply {
             Reply::Taken(receipt) => {
-                self.shared.meters.count_receipt(source.name(), &receipt);
+                count(&self.shared.meters, source.name(), &receipt);
                 self.ingested.receipt += &receipt;
                 source.durable(&progress);
                 if self.priority == Priority::Live
@@ -260,5 +261,21 @@ impl Drive<'_> {
             Reply::Failed(refused) => Err(refused.into()),
             Reply::Done { .. } | Reply::Opened(_) => unreachable!("a batch is taken or refused"),
         }
+    }
+}
+
+/// Counts what became of records of a source.
+fn count(meters: &Meters, source: &str, receipt: &Receipt) {
+    let rejected = receipt.rejected_count() + receipt.repeated_dead_letters;
+    for (outcome, count) in [
+        ("accepted", receipt.accepted),
+        ("duplicate", receipt.duplicates),
+        ("filtered", receipt.filtered),
+        ("rejected", rejected),
+    ] {
+        meters.counter(&RECORDS, &[source, outcome]).increment(count);
+    }
+    for (reason, count) in &receipt.rejected {
+        meters.counter(&REJECTED, &[reason.name()]).increment(*count);
     }
 }

@@ -24,7 +24,7 @@ pub struct ReplayMapping {
     /// Its digest, empty for native JSON.
     pub digest: Box<str>,
     /// Whether the source goes on under it if it was read by another one so far.
-    pub create_if_missing: bool,
+    pub accept_new: bool,
 }
 
 /// What became of replayed dead letters.
@@ -54,7 +54,7 @@ pub(super) fn replay<E: From<EngineError>>(
     let open = Command::OpenSource {
         source: source.into(),
         mapping_digest: mapping.digest,
-        accept_new_mapping: mapping.create_if_missing,
+        accept_new_mapping: mapping.accept_new,
         streams: false,
     };
     let opened = match shared.ask(open.asked_by(request))? {

@@ -11,10 +11,10 @@ use tidewatch_projections::event::Micros;
 
 use super::Shared;
 use crate::clock::monotonic;
-use crate::control::entry::Control;
-use crate::control::state::{ControlState, Effect};
 use crate::fold::history::{History, HistoryError};
-use crate::fold::workers::{Entries, Fold};
+use crate::fold::replay::{Fold, Taken};
+use crate::fold::step::Entries;
+use crate::fold::workers::Workers;
 use crate::meters::{DISK_FULL, FRAME_ENTRIES, FRAMES, IDS, IDS_MEMORY, WRITE_TIME};
 use crate::position::Position;
 use crate::storage::directory::SHARD;
@@ -41,7 +41,7 @@ pub(super) struct Parts {
     pub(super) sequencer: Sequencer,
     pub(super) log: LogWriter,
     pub(super) history: History,
-    pub(super) fold: Option<Fold>,
+    pub(super) fold: Option<Fold<Workers>>,
     pub(super) workers: Option<usize>,
 }
 
@@ -49,18 +49,16 @@ pub(super) struct Parts {
 struct Folding {
     last_seq: u64,
     entries: Entries,
-    control: Option<Control>,
 }
 
 /// Starts everything.
 pub(super) fn start(shared: &Arc<Shared>, parts: Parts) -> Vec<JoinHandle<()>> {
     let Parts { sequencer, log, history, fold, workers } = parts;
     let (to_writer, emits) = sync_channel(WRITER_QUEUE_MAX);
-    let control_state = sequencer.control_state().clone();
     let mut threads = vec![spawn("sequencer", shared, move |shared| sequence(shared, sequencer, &to_writer))];
     let to_fold = fold.zip(workers).map(|(fold, workers)| {
         let (to_fold, frames) = sync_channel(FOLD_QUEUE_FRAMES_MAX);
-        let folding = FoldThread { history, fold, workers, control_state };
+        let folding = FoldThread { history, fold, workers };
         threads.push(spawn("fold", shared, move |shared| folding.run(shared, &frames)));
         to_fold
     });
@@ -180,7 +178,7 @@ fn write(
                     let Some(to_fold) = to_fold else { continue };
                     let last_seq = filled.frame.next_seq() - 1;
                     let entries = Entries::new(filled.entries);
-                    if to_fold.send(Folding { last_seq, entries, control: filled.control }).is_err() {
+                    if to_fold.send(Folding { last_seq, entries }).is_err() {
                         return Err("the fold has stopped".into());
                     }
                 }
@@ -216,9 +214,8 @@ fn write_when_possible(shared: &Shared, writer: &mut Writer, disk_full: &Gauge) 
 
 struct FoldThread {
     history: History,
-    fold: Fold,
+    fold: Fold<Workers>,
     workers: usize,
-    control_state: ControlState,
 }
 
 impl FoldThread {
@@ -232,9 +229,8 @@ impl FoldThread {
             };
             match next {
                 Ok(folding) => {
-                    let is_barrier = folding.control.is_some();
                     let last_seq = folding.last_seq;
-                    self.take(folding).map_err(|error| error.to_string())?;
+                    let is_barrier = self.take(folding).map_err(|error| error.to_string())?;
                     unpublished = Some(last_seq);
                     if !is_barrier && published_at.elapsed() < PUBLISH_EVERY_BEHIND {
                         continue;
@@ -251,26 +247,17 @@ impl FoldThread {
         }
     }
 
-    fn take(&mut self, folding: Folding) -> Result<(), HistoryError> {
-        let Folding { last_seq, entries, control } = folding;
-        let effect = control
-            .as_ref()
-            .map_or(Effect::None, |control| self.control_state.learn(self.history.names(), control));
-        match effect {
-            Effect::Refold => {
-                // Beside the state that is being served; the new one replaces it in one step.
-                let history = self.history.until(last_seq);
-                let context = history.adopted_context(&self.control_state)?;
-                self.fold = history.fold(self.workers, context)?;
-            }
-            Effect::None => {
-                self.fold.apply(entries);
-                if control.is_some() {
-                    self.fold.take_control_state(Arc::new(self.control_state.clone()));
-                }
-            }
+    /// Folds a frame in; says whether readers wait for it.
+    fn take(&mut self, folding: Folding) -> Result<bool, HistoryError> {
+        let Folding { last_seq, entries } = folding;
+        let taken = self.fold.take(&entries)?;
+        if taken == Taken::Refold {
+            // Beside the state that is being served; the new one replaces it in one step.
+            let history = self.history.until(last_seq);
+            let context = history.adopted_context(&self.fold.step().context().control_state)?;
+            self.fold = history.fold(self.workers, context)?;
         }
-        Ok(())
+        Ok(taken != Taken::Events)
     }
 
     fn publish(&self, shared: &Shared, seq: Option<u64>) {

@@ -7,13 +7,12 @@ use anyhow::{Context as _, bail};
 use clap::{ArgGroup, Args};
 use jiff::SignedDuration;
 use tidewatch_projections::calendar::Day;
-use tidewatch_projections::settings::ClosedDays;
+use tidewatch_projections::settings::{ClosedDays, Scope};
 use tidewatch_proto::{prost_types, v1};
 
 use super::output;
 use super::place::Place;
 use super::writes::{Author, Writes};
-use crate::control::state::scope_of;
 use crate::serve::services::settings::wire_closed_days;
 use crate::storage::directory::TENANT_DEFAULT;
 
@@ -106,7 +105,7 @@ fn read_closed_days(file: &Path) -> anyhow::Result<Vec<ClosedDays>> {
             Day::parse(text)
                 .with_context(|| format!("{}, line {line}: {text:?} is no date as 2024-12-24", named()))
         };
-        let Some(scope) = scope_of(field(scope)) else {
+        let Some(scope) = Scope::parse(field(scope)) else {
             bail!(
                 "{}, line {line}: {:?} is no scope; use all, account:X, segment:X or country:X",
                 named(),

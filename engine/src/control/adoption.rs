@@ -7,8 +7,7 @@ use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::{Bounds, Plan};
 use tidewatch_projections::settings::{ClosedDays, Settings};
 
-use crate::control::entry::Control;
-use crate::control::state::{ControlState, adopted_of, scope_text};
+use crate::control::state::ControlState;
 
 /// Longest model file, in bytes.
 pub const MODEL_BYTES_MAX: usize = 256 * 1024;
@@ -121,7 +120,7 @@ impl Adoption {
             return Err(AdoptionError::TooManyClosedDays { count: closed_days.len() });
         }
         for closed in closed_days {
-            let bytes = scope_text(&closed.scope).len();
+            let bytes = closed.scope.to_string().len();
             if bytes > SCOPE_BYTES_MAX {
                 return Err(AdoptionError::ScopeTooLong { bytes });
             }
@@ -155,7 +154,7 @@ impl Adoption {
 /// A word that changes whenever something else is adopted.
 pub fn etag(control_state: &ControlState) -> String {
     let mut bytes = Vec::new();
-    Control::SettingsAdopted(adopted_of(&control_state.settings)).encode(None, &mut bytes);
+    ControlState::adoption_of(control_state.settings.clone()).encode(None, &mut bytes);
     let mut hasher = blake3::Hasher::new();
     hasher
         .update(&(bytes.len() as u64).to_le_bytes())
@@ -170,6 +169,7 @@ mod tests {
     use tidewatch_projections::settings::Scope;
 
     use super::*;
+    use crate::control::state::AdoptedModel;
 
     #[test]
     fn what_is_not_named_stays_and_the_etag_follows_what_is() {
@@ -180,7 +180,8 @@ mod tests {
         assert_eq!(after, Settings { closed_days: vec![closed], ..before.clone() });
         let control_state = |settings| ControlState { settings, ..ControlState::default() };
         assert_ne!(etag(&control_state(before.clone())), etag(&control_state(after)));
-        let other = ControlState { model_text: Some("[metrics]\n".into()), ..control_state(before.clone()) };
+        let model = AdoptedModel { seq: 1, text: "[metrics]\n".into() };
+        let other = ControlState { models: vec![model], ..control_state(before.clone()) };
         assert_ne!(etag(&control_state(before)), etag(&other));
     }
 

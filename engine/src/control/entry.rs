@@ -6,11 +6,12 @@
 mod shown;
 
 use prost::Message as _;
+use tidewatch_projections::calendar::Day;
 use tidewatch_projections::event::Micros;
+use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
 use tidewatch_proto::log::v1 as wire;
 
 use crate::control::request::Request;
-use crate::control::state::scope_of;
 use crate::storage::log::ControlRecord;
 
 /// One control entry.
@@ -36,7 +37,12 @@ pub enum Control {
         earliest_user_at: Option<Micros>,
     },
     /// Every setting that changes state or meaning, whole.
-    SettingsAdopted(AdoptedSettings),
+    SettingsAdopted {
+        /// The settings.
+        settings: Settings,
+        /// The version of the bundled time-zone rules that they were adopted with.
+        tz_version: Box<str>,
+    },
     /// A model file, word for word.
     ModelAdopted {
         /// Its text.
@@ -70,32 +76,6 @@ pub enum Control {
         /// Their sequences.
         seqs: Vec<u64>,
     },
-}
-
-/// Settings as the log keeps them: scopes as text, days as numbers.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AdoptedSettings {
-    /// The reporting zone, an IANA name.
-    pub zone: Box<str>,
-    /// The version of the bundled time-zone rules.
-    pub tz_version: Box<str>,
-    /// Closed periods.
-    pub closed_days: Vec<AdoptedClosedDays>,
-    /// How far `occurred_at` may lie after the time of recording, in microseconds.
-    pub skew_us: Micros,
-    /// How long after its end a day closes, in microseconds.
-    pub close_delay_us: Micros,
-}
-
-/// One closed period.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AdoptedClosedDays {
-    /// `all`, `account:X`, `segment:X` or `country:X`.
-    pub scope: Box<str>,
-    /// The first day, counted from 1970-01-01.
-    pub from_day: i32,
-    /// The last day, included.
-    pub to_day: i32,
 }
 
 /// Why bytes are no control entry of this version.
@@ -139,13 +119,7 @@ impl Control {
     pub fn decode(bytes: &[u8]) -> Result<Self, ControlError> {
         let message = wire::Control::decode(bytes)
             .map_err(|error| ControlError::Damaged { length_bytes: bytes.len(), what: error.to_string() })?;
-        let control = message.kind.map(Self::from_wire).ok_or(ControlError::UnknownKind)?;
-        if let Self::SettingsAdopted(settings) = &control
-            && let Some(days) = settings.closed_days.iter().find(|days| scope_of(&days.scope).is_none())
-        {
-            return Err(ControlError::UnknownScope { scope: days.scope.clone() });
-        }
-        Ok(control)
+        message.kind.map_or(Err(ControlError::UnknownKind), Self::from_wire)
     }
 
     /// Reads an entry of the log.
@@ -159,7 +133,7 @@ impl Control {
     /// Whether a request for it is answered by its position alone, and so by its entry.
     pub fn is_whole_answer(&self) -> bool {
         match self {
-            Self::SettingsAdopted(_)
+            Self::SettingsAdopted { .. }
             | Self::ModelAdopted { .. }
             | Self::SourceReset { .. }
             | Self::SourceRetired { .. } => true,
@@ -177,7 +151,7 @@ impl Control {
             Self::ClockAdvanced { .. } => "clock_advanced",
             Self::WallAdvanced { .. } => "wall_advanced",
             Self::TypeFed { .. } => "type_fed",
-            Self::SettingsAdopted(_) => "settings_adopted",
+            Self::SettingsAdopted { .. } => "settings_adopted",
             Self::ModelAdopted { .. } => "model_adopted",
             Self::SourceOpened { .. } => "source_opened",
             Self::SourceReset { .. } => "source_reset",
@@ -192,7 +166,7 @@ impl Control {
             Self::ClockAdvanced { .. } => 1,
             Self::WallAdvanced { .. } => 2,
             Self::TypeFed { .. } => 3,
-            Self::SettingsAdopted(_) => 4,
+            Self::SettingsAdopted { .. } => 4,
             Self::ModelAdopted { .. } => 5,
             Self::SourceOpened { .. } => 6,
             Self::SourceReset { .. } => 7,
@@ -211,16 +185,16 @@ impl Control {
                 earliest_us: *earliest_at,
                 earliest_user_us: *earliest_user_at,
             }),
-            Self::SettingsAdopted(settings) => Kind::SettingsAdopted(wire::SettingsAdopted {
+            Self::SettingsAdopted { settings, tz_version } => Kind::SettingsAdopted(wire::SettingsAdopted {
                 zone: settings.zone.to_string(),
-                tz_version: settings.tz_version.to_string(),
+                tz_version: tz_version.to_string(),
                 closed_days: settings
                     .closed_days
                     .iter()
-                    .map(|days| wire::ClosedDays {
-                        scope: days.scope.to_string(),
-                        from_day: days.from_day,
-                        to_day: days.to_day,
+                    .map(|closed| wire::ClosedDays {
+                        scope: closed.scope.to_string(),
+                        from_day: closed.from.0,
+                        to_day: closed.to.0,
                     })
                     .collect(),
                 skew_us: settings.skew_us,
@@ -250,9 +224,9 @@ impl Control {
         }
     }
 
-    fn from_wire(kind: wire::control::Kind) -> Self {
+    fn from_wire(kind: wire::control::Kind) -> Result<Self, ControlError> {
         use wire::control::Kind;
-        match kind {
+        Ok(match kind {
             Kind::ClockAdvanced(clock) => Self::ClockAdvanced { at: clock.at_us },
             Kind::WallAdvanced(wall) => Self::WallAdvanced { at: wall.at_us },
             Kind::TypeFed(fed) => Self::TypeFed {
@@ -260,21 +234,19 @@ impl Control {
                 earliest_at: fed.earliest_us,
                 earliest_user_at: fed.earliest_user_us,
             },
-            Kind::SettingsAdopted(settings) => Self::SettingsAdopted(AdoptedSettings {
-                zone: settings.zone.into(),
-                tz_version: settings.tz_version.into(),
-                closed_days: settings
-                    .closed_days
-                    .into_iter()
-                    .map(|days| AdoptedClosedDays {
-                        scope: days.scope.into(),
-                        from_day: days.from_day,
-                        to_day: days.to_day,
-                    })
-                    .collect(),
-                skew_us: settings.skew_us,
-                close_delay_us: settings.close_delay_us,
-            }),
+            Kind::SettingsAdopted(adopted) => Self::SettingsAdopted {
+                settings: Settings {
+                    zone: adopted.zone.into(),
+                    closed_days: adopted
+                        .closed_days
+                        .into_iter()
+                        .map(closed_days)
+                        .collect::<Result<_, _>>()?,
+                    skew_us: adopted.skew_us,
+                    close_delay_us: adopted.close_delay_us,
+                },
+                tz_version: adopted.tz_version.into(),
+            },
             Kind::ModelAdopted(model) => Self::ModelAdopted { text: model.text.into() },
             Kind::SourceOpened(opened) => Self::SourceOpened {
                 source: opened.source.into(),
@@ -288,8 +260,15 @@ impl Control {
                 mapping_digest: reset.mapping_digest.into(),
             },
             Kind::DeadLettersResolved(resolved) => Self::DeadLettersResolved { seqs: resolved.seqs },
-        }
+        })
     }
+}
+
+fn closed_days(stored: wire::ClosedDays) -> Result<ClosedDays, ControlError> {
+    let Some(scope) = Scope::parse(&stored.scope) else {
+        return Err(ControlError::UnknownScope { scope: stored.scope.into() });
+    };
+    Ok(ClosedDays { scope, from: Day(stored.from_day), to: Day(stored.to_day) })
 }
 
 #[cfg(test)]
@@ -302,17 +281,19 @@ mod tests {
             Control::ClockAdvanced { at: -5 },
             Control::WallAdvanced { at: i64::MAX },
             Control::TypeFed { kind: "usage".into(), earliest_at: Some(0), earliest_user_at: None },
-            Control::SettingsAdopted(AdoptedSettings {
-                zone: "Europe/Berlin".into(),
+            Control::SettingsAdopted {
+                settings: Settings {
+                    zone: "Europe/Berlin".into(),
+                    closed_days: vec![ClosedDays {
+                        scope: Scope::Account("acme".into()),
+                        from: Day(-1),
+                        to: Day(20_000),
+                    }],
+                    skew_us: 1,
+                    close_delay_us: 2,
+                },
                 tz_version: "2026a".into(),
-                closed_days: vec![AdoptedClosedDays {
-                    scope: "account:acme".into(),
-                    from_day: -1,
-                    to_day: 20_000,
-                }],
-                skew_us: 1,
-                close_delay_us: 2,
-            }),
+            },
             Control::ModelAdopted { text: "[metrics]\n".into() },
             Control::SourceOpened { source: "crm".into(), mapping_digest: "".into(), streams: true },
             Control::SourceRetired { source: "crm".into() },
@@ -341,16 +322,10 @@ mod tests {
     fn what_a_later_version_wrote_is_refused_by_name() {
         assert_eq!(Control::decode(&[]), Err(ControlError::UnknownKind));
         assert!(matches!(Control::decode(&[0xff]), Err(ControlError::Damaged { .. })));
-        let days = AdoptedClosedDays { scope: "region:emea".into(), from_day: 1, to_day: 2 };
-        let later = Control::SettingsAdopted(AdoptedSettings {
-            zone: "UTC".into(),
-            tz_version: "2031a".into(),
-            closed_days: vec![days],
-            skew_us: 1,
-            close_delay_us: 2,
-        });
-        let mut bytes = Vec::new();
-        later.encode(None, &mut bytes);
+        let days = wire::ClosedDays { scope: "region:emea".into(), from_day: 1, to_day: 2 };
+        let later = wire::SettingsAdopted { closed_days: vec![days], ..Default::default() };
+        let kind = Some(wire::control::Kind::SettingsAdopted(later));
+        let bytes = wire::Control { kind, request: None }.encode_to_vec();
         let refused = Control::decode(&bytes).unwrap_err().to_string();
         assert!(refused.contains("\"region:emea\""), "{refused}");
     }

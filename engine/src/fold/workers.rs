@@ -1,25 +1,19 @@
-//! Folding: frames go to W workers by account, what crosses accounts is folded here, and a view is published when all
-//! workers stand at the same frame.
+//! The fold on threads: frames go to W workers by account, and a view is published when all of them stand at the same frame.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use tidewatch_projections::event::Event;
-use tidewatch_projections::tenant::Tenant;
-
+use super::replay::{Executor, Fold};
+use super::step::Entries;
+use super::view::{Part, Published, View};
+use super::worker::{FoldContext, Worker};
 use crate::control::state::ControlState;
-use crate::fold::view::{Part, Published, View};
-use crate::fold::worker::{FoldContext, Worker};
 use crate::position::Position;
-use crate::storage::log::Entry;
 
 /// Frames that wait for one worker; past them the fold's feeder waits.
 const QUEUE_FRAMES_MAX: usize = 8;
-
-/// Entries of one frame, shared by the workers.
-pub type Entries = Arc<Vec<(u64, Entry)>>;
 
 enum Job {
     Apply(Entries),
@@ -49,22 +43,20 @@ impl HandOver {
     }
 }
 
-/// W workers on their own threads, and the fold of what crosses accounts.
-pub struct Fold {
-    context: FoldContext,
-    tenant: Arc<Tenant>,
+/// W workers on their own threads.
+pub struct Workers {
     queues: Vec<SyncSender<Job>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Fold {
-    /// Starts `workers` threads (at least one) with no account yet.
-    pub fn start(workers: usize, context: FoldContext) -> Self {
-        let workers = workers.max(1);
-        let (queues, threads) = (0..workers)
+impl Workers {
+    /// Starts `count` threads (at least one) with no account yet.
+    pub fn start(count: usize, context: &FoldContext) -> Self {
+        let count = count.max(1);
+        let (queues, threads) = (0..count)
             .map(|index| {
                 let (sender, receiver) = sync_channel(QUEUE_FRAMES_MAX);
-                let worker = Worker::new(index, workers, context.clone());
+                let worker = Worker::new(index, count, context.clone());
                 let thread = thread::Builder::new()
                     .name(format!("fold-{index}"))
                     .spawn(move || work(index, worker, &receiver))
@@ -72,35 +64,11 @@ impl Fold {
                 (sender, thread)
             })
             .unzip();
-        Self { context, tenant: Arc::default(), queues, threads }
+        Self { queues, threads }
     }
 
-    /// Under what the log is read.
-    pub fn context(&self) -> &FoldContext {
-        &self.context
-    }
-
-    /// Folds a frame in.
-    pub fn apply(&mut self, entries: Entries) {
-        observe(Arc::make_mut(&mut self.tenant), &self.context, &entries);
-        for queue in &self.queues {
-            send(queue, Job::Apply(Arc::clone(&entries)));
-        }
-    }
-
-    /// Another control_state that leaves what was folded right (see [`crate::control::state::Effect`]).
-    pub fn take_control_state(&mut self, control_state: Arc<ControlState>) {
-        self.context.control_state = Arc::clone(&control_state);
-        for queue in &self.queues {
-            send(queue, Job::TakeControlState(Arc::clone(&control_state)));
-        }
-    }
-
-    /// Calls `done` with the view at `position` once every worker stands there.
-    pub fn view(&self, position: Position, done: impl FnOnce(View) + Send + 'static) {
-        let FoldContext { names, plan, control_state, .. } = self.context.clone();
-        let tenant = Arc::clone(&self.tenant);
-        let done = move |parts| done(View { position, names, control_state, plan, tenant, parts });
+    /// Calls `done` with every worker's accounts once all of them stand where this is called.
+    fn hand_over(&self, done: impl FnOnce(Vec<Part>) + Send + 'static) {
         let workers = self.queues.len();
         let hand_over = Arc::new(HandOver {
             waiting: AtomicUsize::new(workers),
@@ -110,6 +78,28 @@ impl Fold {
         for queue in &self.queues {
             send(queue, Job::HandOver(Arc::clone(&hand_over)));
         }
+    }
+}
+
+impl Executor for Workers {
+    fn apply(&mut self, entries: &Entries) {
+        for queue in &self.queues {
+            send(queue, Job::Apply(Arc::clone(entries)));
+        }
+    }
+
+    fn take_control_state(&mut self, state: &Arc<ControlState>) {
+        for queue in &self.queues {
+            send(queue, Job::TakeControlState(Arc::clone(state)));
+        }
+    }
+}
+
+impl Fold<Workers> {
+    /// Calls `done` with the view at `position` once every worker stands there.
+    pub fn view(&self, position: Position, done: impl FnOnce(View) + Send + 'static) {
+        let view = self.view_of(position, Vec::new());
+        self.executor().hand_over(move |parts| done(View { parts, ..view }));
     }
 
     /// Publishes the view at `position` once every worker stands there.
@@ -126,7 +116,7 @@ impl Fold {
     }
 }
 
-impl Drop for Fold {
+impl Drop for Workers {
     fn drop(&mut self) {
         self.queues.clear();
         for thread in self.threads.drain(..) {
@@ -134,16 +124,6 @@ impl Drop for Fold {
             let _ended = thread.join();
         }
     }
-}
-
-/// Counts what crosses accounts.
-pub fn observe(tenant: &mut Tenant, context: &FoldContext, entries: &[(u64, Entry)]) {
-    let counting = |event: &&Event| context.control_state.counts(event);
-    let events = entries.iter().filter_map(|(_, entry)| match entry {
-        Entry::Event(event) => Some(event),
-        Entry::DeadLetter(_) | Entry::Control(_) => None,
-    });
-    events.filter(counting).for_each(|event| tenant.observe(&context.names, event));
 }
 
 fn send(queue: &SyncSender<Job>, job: Job) {

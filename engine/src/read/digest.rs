@@ -13,7 +13,7 @@ use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::tenant::Tenant;
 
-use crate::control::state::{ControlState, adopted_of};
+use crate::control::state::ControlState;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
 use crate::position::Position;
@@ -107,16 +107,19 @@ impl Hasher<'_> {
     }
 
     fn settings(&mut self, control_state: &ControlState) {
-        let settings = adopted_of(&control_state.settings);
+        let settings = &control_state.settings;
         self.text(&settings.zone);
         self.instant(Some(settings.skew_us));
         self.instant(Some(settings.close_delay_us));
-        let mut closed: Vec<_> =
-            settings.closed_days.iter().map(|days| (&*days.scope, days.from_day, days.to_day)).collect();
+        let mut closed: Vec<_> = settings
+            .closed_days
+            .iter()
+            .map(|days| (days.scope.to_string(), days.from.0, days.to.0))
+            .collect();
         closed.sort_unstable();
         closed.dedup();
         for (scope, from, to) in closed {
-            self.text(scope);
+            self.text(&scope);
             self.instant(Some(from.into()));
             self.instant(Some(to.into()));
         }

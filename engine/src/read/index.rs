@@ -15,10 +15,10 @@ use tidewatch_projections::names::Names;
 
 use crate::control::entry::Control;
 use crate::fold::history::{History, HistoryError};
+use crate::fold::step::StepError;
+use crate::storage::directory::INDEX_DIR;
 use crate::storage::log::{DeadLetter, Entry, LogError};
 
-/// Where the index lie in a data directory.
-pub const INDEX_DIR: &str = "index";
 /// Entries of the log that are written in one batch; sled is quick with small ones.
 const BATCH_ENTRIES: usize = 4096;
 /// Memory for sled's cache, in bytes.
@@ -101,18 +101,6 @@ impl Index {
             sled::Config::new().path(&path).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace).open();
         let tree = opened.map_err(|source| IndexError::Store { path: path.clone(), source })?;
         Ok(Self { path, tree, writing: Mutex::new(()) })
-    }
-
-    /// Deletes the index of a data directory, which nobody has open.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    #[expect(clippy::disallowed_methods, reason = "the index is derived, and the store's files are its own")]
-    pub fn discard(root: &Path) -> std::io::Result<()> {
-        match std::fs::remove_dir_all(root.join(INDEX_DIR)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            done => done,
-        }
     }
 
     fn store(&self) -> impl Fn(sled::Error) -> IndexError {
@@ -243,7 +231,7 @@ impl Page {
             }
             Entry::Control(record) => {
                 let control = Control::of_record(record)
-                    .map_err(|source| IndexError::History(HistoryError::Control { seq, source }))?;
+                    .map_err(|source| IndexError::History(StepError { seq, source }.into()))?;
                 if let Control::DeadLettersResolved { seqs } = control {
                     for seq in seqs {
                         self.resolve(index, seq)?;

@@ -7,6 +7,8 @@ use tidewatch_projections::names::Symbol;
 use tidewatch_projections::plan::{Bounds, Plan};
 
 use crate::fold::history::{History, HistoryError};
+use crate::fold::replay::Fold;
+use crate::fold::step::Entries;
 use crate::fold::view::View;
 use crate::fold::worker::{FoldContext, Worker};
 use crate::serve::api_error::ApiError;
@@ -39,14 +41,16 @@ pub fn accounts_at(
         control_state: Arc::clone(&view.control_state),
         only: Some(only.into()),
     };
-    let mut worker = Worker::new(0, 1, context);
+    let mut fold = Fold::new(context.clone(), Worker::new(0, 1, context));
     let outcome = history.frames(|mut frame| {
-        frame.entries.retain(|(_, entry)| matches!(entry, Entry::Event(event) if event.occurred_at < as_of));
-        worker.apply(&frame.entries);
+        frame
+            .entries
+            .retain(|(_, entry)| !matches!(entry, Entry::Event(event) if event.occurred_at >= as_of));
+        fold.take(&Entries::new(frame.entries))?;
         Ok::<(), HistoryError>(())
     });
     outcome.map_err(|error| internal(&error))?;
-    Ok(View { plan, parts: vec![worker.part()], ..view.clone() })
+    Ok(View { plan, parts: vec![fold.executor().part()], ..view.clone() })
 }
 
 /// A failure of the log as callers see it.

@@ -408,7 +408,9 @@ impl From<EngineError> for ApiError {
                 }
             },
             EngineError::Failed(_) | EngineError::ShuttingDown => Self::EngineStopped { problem },
-            EngineError::Directory(_) | EngineError::History(_) => Self::Internal { problem },
+            EngineError::Directory(_) | EngineError::History(_) | EngineError::Recovery(_) => {
+                Self::Internal { problem }
+            }
         }
     }
 }

@@ -30,6 +30,7 @@ use super::formats::Formats;
 use super::idempotency::IdempotencyStore;
 use super::pins::Pins;
 use super::reader::Reader;
+use super::services::REQUEST_BYTES_MAX;
 use super::tenant_check::TenantCheck;
 use crate::fold::view::View;
 use crate::meters::Meters;
@@ -42,8 +43,6 @@ use crate::serve::services::server::Info;
 use crate::serve::services::settings::Settings;
 use crate::serve::services::sources::Sources;
 
-/// Longest request message, in bytes.
-pub const REQUEST_BYTES_MAX: usize = 4 << 20;
 /// Bytes of one stream that may be under way; HTTP/2's 64 KB would make every larger answer wait.
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 /// Bytes of one connection that may be under way.

@@ -8,3 +8,6 @@ pub mod metrics;
 pub mod server;
 pub mod settings;
 pub mod sources;
+
+/// Longest request message, in bytes.
+pub const REQUEST_BYTES_MAX: usize = 4 << 20;

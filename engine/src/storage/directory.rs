@@ -4,7 +4,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::read::index::Index;
 use crate::storage::disk::Disk;
 use crate::storage::disk::lock::{DirectoryLock, LockError};
 use crate::storage::disk::real::RealDisk;
@@ -20,6 +19,8 @@ pub const TENANT_BYTES_MAX: usize = 128;
 pub const LOG_DIR: &str = "log";
 /// Where the ids that were accepted lie; derived.
 pub const DEDUP_DIR: &str = "dedup";
+/// Where the index of dead letters lies; derived.
+pub const INDEX_DIR: &str = "index";
 /// What the directory is.
 const IDENTITY_FILE: &str = "identity";
 const IDENTITY_FILE_NEW: &str = "identity.new";
@@ -168,16 +169,23 @@ impl Directory {
         Identity::new(&self.secret, &self.tenant)
     }
 
-    /// Deletes everything that is derived from the log.
+    /// Deletes everything that is derived from the log. Nobody has the index open.
     ///
     /// # Errors
     /// Whatever the system says.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the files of the index are its store's own and go as a whole"
+    )]
     pub fn discard_derived(&self) -> Result<(), DirectoryError> {
         let remove = || {
             for name in self.disk.list(DEDUP_DIR)? {
                 self.disk.remove(&format!("{DEDUP_DIR}/{name}"))?;
             }
-            Index::discard(&self.root)
+            match std::fs::remove_dir_all(self.root.join(INDEX_DIR)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                done => done,
+            }
         };
         remove().map_err(|source| DirectoryError::Io {
             action: "delete what is derived in",

@@ -15,6 +15,7 @@
 //! claim that are no frame never were acknowledged and are cut at opening, counted and reported ([`Opened::cut`]); anything wrong below
 //! it, or in a sealed segment, is [`LogError::Damage`].
 
+mod active;
 mod builder;
 mod bytes;
 mod checkpoints;
@@ -27,6 +28,7 @@ mod frame;
 mod fuzz;
 mod id;
 mod opening;
+mod options;
 mod reader;
 mod segment;
 mod stat;
@@ -44,8 +46,9 @@ pub use error::{Cut, Damage, LogError};
 pub use frame::{ENTRY_BYTES_MAX, FORMAT, FRAME_BYTES_MAX, Frame, FrameHeader, RawFrame, SUB_BLOCK_BYTES};
 pub use fuzz::{BytesRead, read_bytes};
 pub use opening::{Ended, Opened};
+pub use options::LogOptions;
 pub use reader::{BackwardReader, LogReader};
 pub use stat::{SegmentStat, stat};
 pub use value::VALUE_DEPTH_MAX;
 pub use verify::{Verified, verify};
-pub use writer::{Appended, Durable, LogOptions, LogWriter};
+pub use writer::{Appended, Durable, LogWriter};

@@ -6,13 +6,40 @@ use tidewatch_projections::names::Names;
 
 use crate::failpoint::{Place, pass};
 use crate::fold::history::{History, HistoryError};
-use crate::fold::workers::{Entries, Fold};
-use crate::storage::dedup::{Dedup, DedupOptions};
+use crate::fold::replay::Fold;
+use crate::fold::step::Entries;
+use crate::fold::workers::Workers;
+use crate::storage::dedup::{Dedup, DedupError, DedupOptions};
 use crate::storage::directory::DEDUP_DIR;
 use crate::storage::disk::Disk;
 use crate::storage::identity::Identity;
-use crate::storage::log::{LogOptions, LogWriter, Opened};
-use crate::write::sequencer::Sequencer;
+use crate::storage::log::{LogError, LogOptions, LogWriter, Opened};
+use crate::write::sequencer::{RecoverError, Sequencer};
+
+/// Why a shard could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The log, or what it is read under.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The table of accepted ids.
+    #[error(transparent)]
+    Dedup(#[from] DedupError),
+    /// An entry that the sequencer could not take in again.
+    #[error("entry {seq}: {source}")]
+    Entry {
+        /// Its sequence.
+        seq: u64,
+        /// What is wrong.
+        source: RecoverError,
+    },
+}
+
+impl From<LogError> for RecoveryError {
+    fn from(error: LogError) -> Self {
+        Self::History(error.into())
+    }
+}
 
 /// A shard ready to go on.
 pub struct Recovered {
@@ -25,7 +52,7 @@ pub struct Recovered {
     /// The log that was read back.
     pub history: History,
     /// The state at its end, if it was asked for.
-    pub fold: Option<Fold>,
+    pub fold: Option<Fold<Workers>>,
 }
 
 /// What opening needs.
@@ -51,7 +78,7 @@ impl Recovery<'_> {
     ///
     /// # Errors
     /// Whatever the log says.
-    pub fn run(self) -> Result<Recovered, HistoryError> {
+    pub fn run(self) -> Result<Recovered, RecoveryError> {
         let Self { disk, log, names, identity, dedup_memory_bytes_max, workers, progress } = self;
         let (log, opened) = LogWriter::open(Arc::clone(&disk), log)?;
         let options = DedupOptions {
@@ -70,7 +97,11 @@ impl Recovery<'_> {
         let history = History::new(disk, Arc::clone(&names), opened.last_seq);
         let summary = history.summary()?;
         let mut fold = match workers {
-            Some(workers) => Some(Fold::start(workers, history.adopted_context(&summary.control_state)?)),
+            Some(workers) => {
+                let context = history.adopted_context(&summary.control_state)?;
+                let workers = Workers::start(workers, &context);
+                Some(Fold::new(context, workers))
+            }
             None => None,
         };
         let mut sequencer = Sequencer::new(names, identity, dedup, opened.last_seq + 1);
@@ -79,15 +110,16 @@ impl Recovery<'_> {
             for (seq, entry) in &frame.entries {
                 sequencer
                     .recover(*seq, entry)
-                    .map_err(|source| HistoryError::Recover { seq: *seq, source })?;
+                    .map_err(|source| RecoveryError::Entry { seq: *seq, source })?;
             }
             progress(frame.header.next_seq() - 1, opened.last_seq);
             if let Some(fold) = &mut fold {
-                fold.apply(Entries::new(frame.entries));
+                fold.take(&Entries::new(frame.entries)).map_err(HistoryError::from)?;
             }
-            Ok::<(), HistoryError>(())
+            Ok::<(), RecoveryError>(())
         })?;
-        sequencer.recovered(opened.recorded_at, opened.checkpoints.clone())?;
+        let recovered = sequencer.recovered(opened.recorded_at, opened.checkpoints.clone());
+        recovered.map_err(HistoryError::from)?;
         Ok(Recovered { sequencer, log, opened, history, fold })
     }
 }

@@ -30,7 +30,7 @@ pub use receipt::{Answer, Opened, Receipt, Reply};
 use crate::control::adoption::{Adoption, etag};
 use crate::control::entry::{Control, ControlError};
 use crate::control::request::{CarriedOut, Request};
-use crate::control::state::{ControlState, SourceState, adopted_of};
+use crate::control::state::{ControlState, SourceState};
 use crate::planted::{self, Bug};
 use crate::storage::dedup::{Dedup, DedupError, Tended, Verdict};
 use crate::storage::identity::Identity;
@@ -132,7 +132,7 @@ impl Sequencer {
             }
             Entry::Control(record) => {
                 let control = Control::of_record(record)?;
-                self.learn(&control);
+                self.apply_control(seq, &control);
                 if control.is_whole_answer()
                     && let Some(request) = Request::of_record(record).filter(|request| !request.id.is_empty())
                 {
@@ -156,8 +156,8 @@ impl Sequencer {
         Ok(())
     }
 
-    fn learn(&mut self, control: &Control) {
-        self.control_state.learn(&self.names, control);
+    fn apply_control(&mut self, seq: u64, control: &Control) {
+        self.control_state.apply(&self.names, seq, control);
         match control {
             Control::SourceOpened { source, streams: true, .. } => {
                 self.expect_stream(self.names.intern(source));
@@ -536,7 +536,7 @@ impl Sequencer {
         Calendar::new(&settings.zone).map_err(|error| CommandError::UnknownZone(error.to_string()))?;
         let is_of_other_rules = adoption.names_settings() && self.control_state.other_tz_version().is_some();
         let is_new = settings != self.control_state.settings || is_of_other_rules;
-        let settings = is_new.then(|| Control::SettingsAdopted(adopted_of(&settings)));
+        let settings = is_new.then(|| ControlState::adoption_of(settings));
         let model = adoption.model.filter(|text| **text != *self.control_state.model_text());
         Ok(settings.into_iter().chain(model.map(|text| Control::ModelAdopted { text })).collect())
     }
@@ -568,7 +568,7 @@ impl Sequencer {
         let seq = self.builder.push_control(kind, &payload).expect("commands are limited far below an entry");
         self.entries.push((seq, Entry::Control(ControlRecord { kind, payload: payload.into() })));
         let zone_before = self.control_state.settings.zone.clone();
-        self.learn(&control);
+        self.apply_control(seq, &control);
         if self.control_state.settings.zone != zone_before {
             self.calendar =
                 self.control_state.calendar().expect("the zone was checked before it was adopted");

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tidewatch_engine::app::{EngineError, ReplayMapping};
 use tidewatch_engine::fold::history::History;
-use tidewatch_engine::read::index::{DeadLetterFilter, DeadLetterNote, INDEX_DIR, Index};
+use tidewatch_engine::read::index::{DeadLetterFilter, DeadLetterNote, Index};
 use tidewatch_engine::storage::directory::Directory;
+use tidewatch_engine::storage::directory::INDEX_DIR;
 use tidewatch_engine::storage::log::Entry;
 use tidewatch_engine::write::sequencer::Command;
 use tidewatch_ingest::decode::{Decoder, Format};
@@ -76,7 +77,7 @@ fn a_fix_and_a_replay_settle_what_is_not_refused_any_more() {
         other => panic!("{} is a dead letter, not {other:?}", note.seq),
     });
     let decoder = Decoder::new(Arc::clone(engine.names()), "main", "app", Limits::default(), Format::Native);
-    let mapping = ReplayMapping { digest: "".into(), create_if_missing: false };
+    let mapping = ReplayMapping { digest: "".into(), accept_new: false };
     let replayed = engine.replay("app", letters, &decoder, mapping, None).unwrap();
     assert_eq!((replayed.resolved, replayed.refused, replayed.accepted), (2, 2, 2));
     engine.shutdown().unwrap();
@@ -107,7 +108,7 @@ fn a_dead_letter_that_is_cut_is_never_replayed() {
     assert_eq!((letter.original.len(), letter.whole_bytes), (1 << 20, long.len() as u64));
     let limits = Limits { record_bytes_max: 8 << 20, ..Limits::default() };
     let decoder = Decoder::new(Arc::clone(engine.names()), "main", "app", limits, Format::Native);
-    let mapping = ReplayMapping { digest: "".into(), create_if_missing: false };
+    let mapping = ReplayMapping { digest: "".into(), accept_new: false };
     let letters = [Ok::<_, EngineError>((note.seq, letter))];
     let replayed = engine.replay("app", letters, &decoder, mapping, None).unwrap();
     assert_eq!((replayed.resolved, replayed.refused, replayed.accepted, replayed.cut), (0, 0, 0, 1));

@@ -159,7 +159,7 @@ impl Audit {
                     Err(error) => return violated("control entries are read as written", error.to_string()),
                 };
                 let before = (self.control_state.clock_at, self.control_state.wall_at);
-                self.control_state.learn(names, &control);
+                self.control_state.apply(names, seq, &control);
                 if matches!(control, Control::ClockAdvanced { at } if before.0.is_some_and(|clock| at <= clock))
                 {
                     return violated("the clock only advances", format!("{control:?} after {before:?}"));

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use tidewatch_engine::control::entry::Control;
-use tidewatch_engine::control::state::{ControlState, Effect};
-use tidewatch_engine::fold::history::History;
+use tidewatch_engine::control::state::ControlState;
+use tidewatch_engine::fold::history::{History, HistoryError};
+use tidewatch_engine::fold::replay::{Executor, Fold, Taken};
+use tidewatch_engine::fold::step::Entries;
 use tidewatch_engine::fold::view::View;
 use tidewatch_engine::fold::worker::{FoldContext, Worker};
-use tidewatch_engine::fold::workers::{Entries, observe};
 use tidewatch_engine::position::Position;
 use tidewatch_engine::storage::log::Entry;
 use tidewatch_projections::account::Account;
@@ -19,7 +19,6 @@ use tidewatch_projections::model::Model;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::{Bounds, Plan};
 use tidewatch_projections::status::{Since, status};
-use tidewatch_projections::tenant::Tenant;
 
 use crate::draw::Draw;
 
@@ -65,12 +64,43 @@ enum Job {
     TakeControlState(Arc<ControlState>),
 }
 
-/// W workers and what crosses accounts.
+/// W workers, each with what it has still to do.
+pub struct Queues(Vec<(Worker, VecDeque<Job>)>);
+
+impl Queues {
+    fn new(count: usize, context: &FoldContext) -> Self {
+        let worker = |index| (Worker::new(index, count, context.clone()), VecDeque::new());
+        Self((0..count).map(worker).collect())
+    }
+
+    fn push(&mut self, job: impl Fn() -> Job) {
+        self.0.iter_mut().for_each(|(_, jobs)| jobs.push_back(job()));
+    }
+
+    fn work(&mut self, worker: usize) -> bool {
+        let (worker, jobs) = &mut self.0[worker];
+        match jobs.pop_front() {
+            None => return false,
+            Some(Job::Apply(entries)) => worker.apply(&entries),
+            Some(Job::TakeControlState(state)) => worker.take_control_state(state),
+        }
+        true
+    }
+}
+
+impl Executor for Queues {
+    fn apply(&mut self, entries: &Entries) {
+        self.push(|| Job::Apply(Arc::clone(entries)));
+    }
+
+    fn take_control_state(&mut self, state: &Arc<ControlState>) {
+        self.push(|| Job::TakeControlState(Arc::clone(state)));
+    }
+}
+
+/// The fold of the engine with workers that work when the seed lets them.
 pub struct Folds {
-    context: FoldContext,
-    control_state: ControlState,
-    tenant: Tenant,
-    workers: Vec<(Worker, VecDeque<Job>)>,
+    fold: Fold<Queues>,
     /// The last sequence that was queued.
     pub seq: u64,
 }
@@ -78,26 +108,31 @@ pub struct Folds {
 impl Folds {
     /// No account yet.
     pub fn new(count: usize, context: FoldContext) -> Self {
-        let workers =
-            (0..count).map(|index| (Worker::new(index, count, context.clone()), VecDeque::new())).collect();
-        let control_state = (*context.control_state).clone();
-        Self { context, control_state, tenant: Tenant::default(), workers, seq: 0 }
+        let queues = Queues::new(count, &context);
+        Self { fold: Fold::new(context, queues), seq: 0 }
     }
 
     /// All entries of a log, folded at once.
     pub fn of(count: usize, context: FoldContext, entries: Vec<(u64, Entry)>) -> Self {
         let mut folds = Self::new(count, context);
         folds.seq = entries.last().map_or(0, |(seq, _)| *seq);
-        folds.apply(Entries::new(entries));
+        let taken = folds.fold.take(&Entries::new(entries));
+        assert_ne!(
+            taken,
+            Ok(Taken::Refold),
+            "a log is folded under all its control entries from its beginning"
+        );
         folds.settle();
         folds
     }
 
-    fn apply(&mut self, entries: Entries) {
-        observe(&mut self.tenant, &self.context, &entries);
-        for (_, jobs) in &mut self.workers {
-            jobs.push_back(Job::Apply(Arc::clone(&entries)));
-        }
+    /// A log, read back frame by frame as the engine does at an opening.
+    pub fn of_log(count: usize, context: FoldContext, history: &History) -> Result<Self, HistoryError> {
+        let mut folds = Self::new(count, context);
+        history.replay(&mut folds.fold)?;
+        folds.seq = history.end()?.last_seq;
+        folds.settle();
+        Ok(folds)
     }
 
     /// Takes a durable frame, as the engine's fold thread does.
@@ -105,73 +140,39 @@ impl Folds {
         &mut self,
         last_seq: u64,
         entries: Vec<(u64, Entry)>,
-        control: Option<&Control>,
         history: &History,
-    ) -> Result<(), String> {
+    ) -> Result<(), HistoryError> {
         self.seq = last_seq;
-        let effect =
-            control.map_or(Effect::None, |control| self.control_state.learn(&self.context.names, control));
-        match effect {
-            Effect::Refold => {
-                let mut entries = Vec::new();
-                history
-                    .until(last_seq)
-                    .frames(|frame| {
-                        entries.extend(frame.entries);
-                        Ok::<(), tidewatch_engine::storage::log::LogError>(())
-                    })
-                    .map_err(|error| error.to_string())?;
-                *self =
-                    Self::of(self.workers.len(), context(&self.context.names, &self.control_state), entries);
-            }
-            Effect::None => {
-                self.apply(Entries::new(entries));
-                if control.is_some() {
-                    let control_state = Arc::new(self.control_state.clone());
-                    self.context.control_state = Arc::clone(&control_state);
-                    for (_, jobs) in &mut self.workers {
-                        jobs.push_back(Job::TakeControlState(Arc::clone(&control_state)));
-                    }
-                }
-            }
+        if self.fold.take(&Entries::new(entries))? == Taken::Refold {
+            let FoldContext { names, control_state, .. } = self.fold.step().context();
+            let context = context(names, control_state);
+            let queues = Queues::new(self.fold.executor().0.len(), &context);
+            self.fold = Fold::new(context, queues);
+            history.until(last_seq).replay(&mut self.fold)?;
+            self.settle();
         }
         Ok(())
     }
 
     /// Lets one worker do one job.
     pub fn work(&mut self, draw: &mut Draw) {
-        let worker = draw.below(self.workers.len());
-        self.step(worker);
-    }
-
-    fn step(&mut self, worker: usize) -> bool {
-        let (worker, jobs) = &mut self.workers[worker];
-        match jobs.pop_front() {
-            None => return false,
-            Some(Job::Apply(entries)) => worker.apply(&entries),
-            Some(Job::TakeControlState(control_state)) => worker.take_control_state(control_state),
-        }
-        true
+        let worker = draw.below(self.fold.executor().0.len());
+        self.fold.executor_mut().work(worker);
     }
 
     /// Lets every worker do all there is.
     pub fn settle(&mut self) {
-        for worker in 0..self.workers.len() {
-            while self.step(worker) {}
+        let queues = self.fold.executor_mut();
+        for worker in 0..queues.0.len() {
+            while queues.work(worker) {}
         }
     }
 
     /// The state, once all workers are done.
     pub fn view(&mut self) -> View {
         self.settle();
-        View {
-            position: Position { shard: 0, lineage: 0, seq: self.seq },
-            names: Arc::clone(&self.context.names),
-            control_state: Arc::clone(&self.context.control_state),
-            plan: Arc::clone(&self.context.plan),
-            tenant: Arc::new(self.tenant.clone()),
-            parts: self.workers.iter().map(|(worker, _)| worker.part()).collect(),
-        }
+        let parts = self.fold.executor().0.iter().map(|(worker, _)| worker.part()).collect();
+        self.fold.view_of(Position { shard: 0, lineage: 0, seq: self.seq }, parts)
     }
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidewatch_engine::control::entry::Control;
-use tidewatch_engine::fold::history::{History, HistoryError};
+use tidewatch_engine::fold::history::History;
 use tidewatch_engine::storage::directory::SHARD;
 use tidewatch_engine::storage::disk::Disk;
 use tidewatch_engine::storage::identity::Identity;
 use tidewatch_engine::storage::log::{Entry, Frame, LogError, LogOptions, Opened};
 use tidewatch_engine::write::queues::{Priority, Queues};
-use tidewatch_engine::write::recovery::{Recovered, Recovery};
+use tidewatch_engine::write::recovery::{Recovered, Recovery, RecoveryError};
 use tidewatch_engine::write::sequencer::{Command, Emit, Input, Reply, ReplyId, Sequencer};
 use tidewatch_engine::write::writer::Writer;
 use tidewatch_ingest::batch::RawBatch;
@@ -51,7 +51,7 @@ pub struct Setup {
 
 impl Setup {
     /// Opens the directory of a disk.
-    pub fn open(&self, disk: Arc<dyn Disk>, names: &Arc<Names>) -> Result<Recovered, HistoryError> {
+    pub fn open(&self, disk: Arc<dyn Disk>, names: &Arc<Names>) -> Result<Recovered, RecoveryError> {
         let log = LogOptions {
             segment_bytes: self.segment_bytes,
             reserve_bytes: self.reserve_bytes,
@@ -196,7 +196,8 @@ impl Machine {
                 note_live(&mut live, &control);
             }
         }
-        let folds = Folds::of(setup.workers, context(&names, sequencer.control_state()), entries);
+        let folds = Folds::of_log(setup.workers, context(&names, sequencer.control_state()), &history);
+        let folds = folds.map_err(|error| Stop::Failed(error.to_string()))?;
         let decoder =
             |name: &str| Decoder::new(Arc::clone(&names), "main", name, Limits::default(), Format::Native);
         let readers = setup.sources.iter().map(|(name, is_streaming)| Reader {
@@ -449,9 +450,8 @@ impl Machine {
                     if last_seq > durable {
                         violated("nothing is folded above durable", format!("{last_seq} above {durable}"))?;
                     }
-                    let folded =
-                        self.folds.take(last_seq, filled.entries, filled.control.as_ref(), &self.history);
-                    folded.map_err(Stop::Failed)?;
+                    let folded = self.folds.take(last_seq, filled.entries, &self.history);
+                    folded.map_err(|error| Stop::Failed(error.to_string()))?;
                 }
             }
         }

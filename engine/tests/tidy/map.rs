@@ -8,7 +8,7 @@ use super::modules::{CRATES, Crate, Module};
 use super::{root, rust_files};
 
 /// Crates whose `lib.rs` is still to be put in reading order.
-const UNORDERED: &[&str] = &["engine/src"];
+const UNORDERED: &[&str] = &[];
 
 /// What stands in backquotes in the first column of the tables of docs/ARCHITECTURE.md.
 fn code_map() -> Vec<String> {

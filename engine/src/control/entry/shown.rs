@@ -2,8 +2,9 @@
 
 use serde_json::{Value as Json, json};
 use tidewatch_projections::calendar::Day;
+use tidewatch_projections::settings::{ClosedDays, Settings};
 
-use super::{AdoptedClosedDays, AdoptedSettings, Control};
+use super::Control;
 use crate::storage::log::time;
 
 impl Control {
@@ -16,8 +17,8 @@ impl Control {
                 "earliest_at": earliest_at.map(time),
                 "earliest_user_at": earliest_user_at.map(time),
             }),
-            Self::SettingsAdopted(settings) => {
-                let AdoptedSettings { zone, tz_version, closed_days, skew_us, close_delay_us } = settings;
+            Self::SettingsAdopted { settings, tz_version } => {
+                let Settings { zone, closed_days, skew_us, close_delay_us } = settings;
                 json!({
                     "zone": zone,
                     "tz_version": tz_version,
@@ -39,19 +40,19 @@ impl Control {
     }
 }
 
-fn closed(days: &AdoptedClosedDays) -> Json {
-    let AdoptedClosedDays { scope, from_day, to_day } = days;
-    json!({ "scope": scope, "from": date(*from_day), "to": date(*to_day) })
+fn closed(days: &ClosedDays) -> Json {
+    json!({ "scope": days.scope.to_string(), "from": date(days.from), "to": date(days.to) })
 }
 
 /// A date, or days since 1970-01-01 outside its years.
-fn date(day: i32) -> Json {
-    let named = Day(day);
-    if Day::from_date(named.date()) == named { named.to_text().into() } else { day.into() }
+fn date(day: Day) -> Json {
+    if Day::from_date(day.date()) == day { day.to_text().into() } else { day.0.into() }
 }
 
 #[cfg(test)]
 mod tests {
+    use tidewatch_projections::settings::Scope;
+
     use super::*;
 
     #[test]
@@ -61,9 +62,9 @@ mod tests {
             fed.to_json(),
             json!({ "type": "usage", "earliest_at": "1970-01-01T00:00:00Z", "earliest_user_at": null })
         );
-        let days = AdoptedClosedDays { scope: "all".into(), from_day: 19_723, to_day: 19_724 };
+        let days = ClosedDays { scope: Scope::All, from: Day(19_723), to: Day(19_724) };
         assert_eq!(closed(&days), json!({ "scope": "all", "from": "2024-01-01", "to": "2024-01-02" }));
-        assert_eq!((date(i32::MAX), date(-5_000_000)), (i32::MAX.into(), (-5_000_000).into()));
+        assert_eq!((date(Day(i32::MAX)), date(Day(-5_000_000))), (i32::MAX.into(), (-5_000_000).into()));
         assert_eq!(Control::WallAdvanced { at: i64::MAX }.to_json(), json!({ "at": i64::MAX }));
     }
 }

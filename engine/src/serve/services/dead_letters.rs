@@ -301,7 +301,7 @@ pub fn replay(
         let configured = || formats.configured(&source).cloned().unwrap_or_else(SourceFormat::native);
         let format = mapping.clone().unwrap_or_else(configured);
         let decoder = formats.decoder(&source, &format);
-        let mapping = ReplayMapping { digest: format.mapping_digest, create_if_missing: mapping.is_some() };
+        let mapping = ReplayMapping { digest: format.mapping_digest, accept_new: mapping.is_some() };
         let letters =
             seqs.into_iter().map(|seq| Ok::<_, ApiError>((seq, letter(dead_letters.history, seq)?)));
         let Replayed { resolved, refused, accepted, cut } =

@@ -14,12 +14,12 @@ use crate::read::snapshot::ReadSnapshot;
 use crate::serve::convert;
 use crate::serve::filter::FILTER_BYTES_MAX;
 use crate::serve::formats::SOURCE_BYTES_MAX;
-use crate::serve::listen::REQUEST_BYTES_MAX;
 use crate::serve::paging::{
     BATCH_ACCOUNTS_MAX, INSTANTS_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, as_of, at_length, deadline,
 };
 use crate::serve::pins::{LIVES, PINS_MAX};
 use crate::serve::reader::{MIN_POSITION_WAIT_MAX, Reader};
+use crate::serve::services::REQUEST_BYTES_MAX;
 use crate::serve::services::accounts::{METRICS_PER_LIST_MAX, adopted_metrics};
 use crate::serve::services::imports::{BATCH_BYTES_MAX, IMPORTS_MAX};
 

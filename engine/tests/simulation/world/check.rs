@@ -203,17 +203,37 @@ impl Simulation {
     pub(super) fn check_live(&mut self, machine: &mut Machine) -> Result<(), Violation> {
         machine.folds.settle();
         let live = machine.folds.view();
-        let read = match frames(&machine.history.until(live.position.seq)) {
+        let history = machine.history.until(live.position.seq);
+        let workers = *self.draw.pick(&[1, 2, 7]);
+        let context = context(&machine.names, &live.control_state);
+        let read = Folds::of_log(workers, context.clone(), &history)
+            .and_then(|again| Ok((again, frames(&history)?)));
+        let (mut again, frames) = match read {
             Ok(read) => read,
             Err(error) => return violated("an opened log can be read", error.to_string()),
         };
-        let mut entries: Vec<(u64, Entry)> = read.into_iter().flat_map(|frame| frame.entries).collect();
-        let workers = *self.draw.pick(&[1, 2, 7]);
-        self.draw.shuffle(&mut entries);
-        let mut again = Folds::of(workers, context(&machine.names, &live.control_state), entries);
         let again = again.view();
-        if canonical(&live) != canonical(&again) || live.tenant != again.tenant {
-            let differ = canonical(&live).into_iter().zip(canonical(&again)).find(|(a, b)| a != b);
+        if live.closed_through != again.closed_through {
+            return violated(
+                "a log that is read back closes the same days",
+                format!("live {:?}, read back {:?}", live.closed_through, again.closed_through),
+            );
+        }
+        if live.control_state != again.control_state {
+            return violated(
+                "a log that is read back has the same control state",
+                format!("live {:?}, read back {:?}", live.control_state, again.control_state),
+            );
+        }
+        self.check_same_facts(&live, &again, workers)?;
+        let mut entries: Vec<(u64, Entry)> = frames.into_iter().flat_map(|frame| frame.entries).collect();
+        self.draw.shuffle(&mut entries);
+        self.check_same_facts(&live, &Folds::of(workers, context, entries).view(), workers)
+    }
+
+    fn check_same_facts(&self, live: &View, again: &View, workers: usize) -> Result<(), Violation> {
+        if canonical(live) != canonical(again) || live.tenant != again.tenant {
+            let differ = canonical(live).into_iter().zip(canonical(again)).find(|(a, b)| a != b);
             let account = differ.map(|((account, _), _)| account);
             return violated(
                 "facts depend only on the set of accepted events, not on order, workers or restarts",
