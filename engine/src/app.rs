@@ -16,10 +16,11 @@ mod threads;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use tidewatch_ingest::batch::Batch;
 use tidewatch_ingest::decode::Decoder;
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::Names;
@@ -36,7 +37,10 @@ use crate::storage::directory::{Directory, DirectoryError, SHARD, TENANT_DEFAULT
 use crate::storage::log::{DeadLetter, Ended, Opened};
 use crate::write::queues::{Inbox, Priority};
 use crate::write::recovery::{Recovered, Recovery, RecoveryError};
-use crate::write::sequencer::{Command, CommandError, Input, Reply, ReplyId};
+use crate::write::sequencer::{
+    Answer, BatchReply, Command, CommandError, CommandReply, Input, OpenReply, OpenSource,
+    Opened as SourceOpened, ReplyId,
+};
 pub use drive::{Ingested, Reading};
 pub use replay::{ReplayMapping, Replayed};
 pub use status::{Condition, SourceStatus};
@@ -124,7 +128,7 @@ struct Shared {
     names: Arc<Names>,
     inbox: Inbox,
     reply_ids: AtomicU64,
-    waiting: Mutex<HashMap<ReplyId, Sender<(ReplyId, Reply)>>>,
+    waiting: Mutex<Waiting>,
     published: Option<Arc<Published>>,
     durable: watch::Sender<u64>,
     lineage: u128,
@@ -259,19 +263,16 @@ impl Engine {
         self.shared.clock.now()
     }
 
-    /// Carries a command out and waits until that is durable.
+    /// Carries a command out and waits until that is durable. Who asked for it is logged with it.
     ///
     /// # Errors
     /// When it is refused, or the engine stops first.
-    pub fn submit(&self, command: Command) -> Result<Position, EngineError> {
-        if let Some(adoption) = command.adoption() {
+    pub fn submit(&self, command: Command, request: Option<&Request>) -> Result<Position, EngineError> {
+        if let Command::Adopt(adoption) = &command {
             adoption.check(&self.shared.names)?;
         }
-        match self.shared.ask(command)? {
-            Reply::Done { seq } => Ok(self.position(seq)),
-            Reply::Opened(_) | Reply::Taken(_) => Ok(self.position(*self.shared.durable.borrow())),
-            Reply::Failed(refused) => Err(refused.into()),
-        }
+        let seq = self.shared.carry_out(command, request)?;
+        Ok(self.position(seq))
     }
 
     /// Reads a source to its end, or until the engine shuts down, on the caller's thread.
@@ -326,7 +327,7 @@ impl Engine {
                 self.shared.fail("a thread of the engine panicked; see the message above".into());
             }
         }
-        self.shared.waiting().clear();
+        *self.shared.waiting() = Waiting::default();
     }
 }
 
@@ -359,8 +360,39 @@ impl Drop for Engine {
     }
 }
 
+/// Who waits for answers, by what was asked.
+#[derive(Default)]
+struct Waiting {
+    batches: HashMap<ReplyId, Sender<(ReplyId, BatchReply)>>,
+    opens: HashMap<ReplyId, Sender<OpenReply>>,
+    commands: HashMap<ReplyId, Sender<CommandReply>>,
+}
+
+impl Waiting {
+    /// Gives an answer to who asked. They may have gone meanwhile; what was asked is done all the same.
+    fn tell(&mut self, answer: Answer) {
+        match answer {
+            Answer::Batch(id, reply) => {
+                let _told = self.batches.remove(&id).map(|to| to.send((id, reply)));
+            }
+            Answer::OpenSource(id, reply) => {
+                let _told = self.opens.remove(&id).map(|to| to.send(reply));
+            }
+            Answer::Command(id, reply) => {
+                let _told = self.commands.remove(&id).map(|to| to.send(reply));
+            }
+        }
+    }
+
+    fn forget(&mut self, id: ReplyId) {
+        self.batches.remove(&id);
+        self.opens.remove(&id);
+        self.commands.remove(&id);
+    }
+}
+
 impl Shared {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<ReplyId, Sender<(ReplyId, Reply)>>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -381,34 +413,63 @@ impl Shared {
     fn fail(&self, cause: String) {
         self.failure().get_or_insert(cause);
         self.inbox.close();
-        self.waiting().clear();
+        *self.waiting() = Waiting::default();
     }
 
     fn closed(&self) -> EngineError {
         self.failure().clone().map_or(EngineError::ShuttingDown, EngineError::Failed)
     }
 
-    /// Queues an input whose answer goes to `to`.
+    /// Queues an input; `wait` notes who waits for its answer.
     fn push(
         &self,
         priority: Priority,
         bytes: usize,
-        to: &Sender<(ReplyId, Reply)>,
         input: impl FnOnce(ReplyId) -> Input,
+        wait: impl FnOnce(&mut Waiting, ReplyId),
     ) -> Result<ReplyId, EngineError> {
-        let reply_id = self.reply_ids.fetch_add(1, Ordering::Relaxed);
-        self.waiting().insert(reply_id, to.clone());
-        self.inbox.push(priority, input(reply_id), bytes).map_err(|_| {
-            self.waiting().remove(&reply_id);
+        let id = self.reply_ids.fetch_add(1, Ordering::Relaxed);
+        wait(&mut self.waiting(), id);
+        self.inbox.push(priority, input(id), bytes).map_err(|_| {
+            self.waiting().forget(id);
             self.closed()
         })?;
-        Ok(reply_id)
+        Ok(id)
     }
 
-    fn ask(&self, command: Command) -> Result<Reply, EngineError> {
-        let (to, answers): (_, Receiver<(ReplyId, Reply)>) = channel();
-        self.push(Priority::Command, 0, &to, |reply_id| Input::Command { reply_id, command })?;
-        drop(to);
-        answers.recv().map(|(_, reply)| reply).map_err(|_| self.closed())
+    /// Queues a batch whose answer goes to `to`.
+    fn push_batch(
+        &self,
+        priority: Priority,
+        bytes: usize,
+        to: &Sender<(ReplyId, BatchReply)>,
+        (generation, batch): (u32, Batch),
+    ) -> Result<ReplyId, EngineError> {
+        let input = |reply_id| Input::Batch { reply_id, generation, batch };
+        self.push(priority, bytes, input, |waiting, id| {
+            waiting.batches.insert(id, to.clone());
+        })
+    }
+
+    /// Opens a source and waits until that is durable.
+    fn open_source(&self, open: OpenSource, request: Option<&Request>) -> Result<SourceOpened, EngineError> {
+        let (to, answer) = channel();
+        let request = request.cloned().map(Box::new);
+        let input = |reply_id| Input::OpenSource { reply_id, open, request };
+        self.push(Priority::Command, 0, input, |waiting, id| {
+            waiting.opens.insert(id, to);
+        })?;
+        Ok(*answer.recv().map_err(|_| self.closed())??)
+    }
+
+    /// Carries a command out and waits until that is durable.
+    fn carry_out(&self, command: Command, request: Option<&Request>) -> Result<u64, EngineError> {
+        let (to, answer) = channel();
+        let request = request.cloned().map(Box::new);
+        let input = |reply_id| Input::Command { reply_id, command, request };
+        self.push(Priority::Command, 0, input, |waiting, id| {
+            waiting.commands.insert(id, to);
+        })?;
+        Ok(answer.recv().map_err(|_| self.closed())??)
     }
 }

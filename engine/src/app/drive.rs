@@ -21,7 +21,7 @@ use crate::meters::{
     SOURCE_TROUBLES, UNREAD_FIELDS,
 };
 use crate::write::queues::Priority;
-use crate::write::sequencer::{Command, Input, Opened, Receipt, Reply, ReplyId};
+use crate::write::sequencer::{BatchReply, Command, Input, OpenSource, Opened, Receipt, ReplyId};
 
 /// How long a source may wait for records before it is asked whether to stop.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -58,8 +58,8 @@ struct Drive<'a> {
     shared: &'a Shared,
     priority: Priority,
     until_caught_up: bool,
-    to: Sender<(ReplyId, Reply)>,
-    answers: Receiver<(ReplyId, Reply)>,
+    to: Sender<(ReplyId, BatchReply)>,
+    answers: Receiver<(ReplyId, BatchReply)>,
     /// Batches that are not durable yet, with the progress they make.
     waiting: HashMap<ReplyId, Vec<Checkpoint>>,
     ingested: Ingested,
@@ -77,22 +77,15 @@ pub(super) fn drive(
     let name: Box<str> = source.name().into();
     shared.set_status(&name, |status| *status = SourceStatus::starting(&status.name));
     let streams = source.streams();
-    let open =
-        Command::OpenSource { source: name.clone(), mapping_digest, accept_new_mapping: false, streams };
-    let opened = match shared.ask(open.asked_by(request))? {
-        Reply::Opened(opened) => *opened,
-        Reply::Failed(refused) => {
-            let error = EngineError::from(refused);
+    let open = OpenSource { source: name.clone(), mapping_digest, accept_new_mapping: false, streams };
+    let opened = shared.open_source(open, request).inspect_err(|error| {
+        if let EngineError::Command(_) = error {
             shared.set_status(&name, |status| {
                 status.condition = Condition::Stopped;
                 status.problem = error.to_string();
             });
-            return Err(error);
         }
-        Reply::Done { .. } | Reply::Taken(_) => {
-            unreachable!("opening a source is answered by its checkpoints")
-        }
-    };
+    })?;
     let priority = if streams { Priority::Live } else { Priority::Bulk };
     let (to, answers) = channel();
     let drive = Drive {
@@ -164,7 +157,7 @@ impl Drive<'_> {
                 self.shared.set_status(source.name(), |status| status.complete_through = Some(at));
             }
             while let Ok((reply_id, reply)) = self.answers.try_recv() {
-                self.hear(source, reply_id, reply)?;
+                self.take_reply(source, reply_id, reply)?;
             }
             self.report_health(source);
             let is_done = self.until_caught_up && (source.caught_up() || !self.ingested.stops.is_empty());
@@ -178,7 +171,7 @@ impl Drive<'_> {
             // forgotten just before its answer is sent, so the channel is asked after the reply_ids.
             let is_forgotten = self.is_forgotten();
             match self.answers.recv_timeout(POLL_WAIT) {
-                Ok((reply_id, reply)) => self.hear(source, reply_id, reply)?,
+                Ok((reply_id, reply)) => self.take_reply(source, reply_id, reply)?,
                 Err(_) if is_forgotten => return Err(self.shared.closed()),
                 Err(_) => {}
             }
@@ -187,7 +180,7 @@ impl Drive<'_> {
         self.report_health(source);
         if is_ended && source.streams() {
             // It will bring nothing more, ever. One that only stops being read still holds the clock.
-            self.shared.ask(Command::RetireSource { source: source.name().into() })?;
+            self.shared.carry_out(Command::RetireSource { source: source.name().into() }, None)?;
         }
         Ok(self.ingested)
     }
@@ -226,7 +219,7 @@ impl Drive<'_> {
     /// Whether nobody will answer what still waits, unless the answer is on its way.
     fn is_forgotten(&self) -> bool {
         let asked = self.shared.waiting();
-        !self.waiting.keys().any(|reply_id| asked.contains_key(reply_id))
+        !self.waiting.keys().any(|reply_id| asked.batches.contains_key(reply_id))
     }
 
     fn tell(&self, input: Input) -> Result<(), EngineError> {
@@ -236,31 +229,30 @@ impl Drive<'_> {
     fn hand_over(&mut self, batch: Batch, generation: u32) -> Result<(), EngineError> {
         let bytes = batch.payload.len() + batch.items.len() * (size_of::<Item>() + size_of::<Event>());
         let progress = batch.progress.clone();
-        let input = |reply_id| Input::Batch { reply_id, generation, batch };
-        let reply_id = self.shared.push(self.priority, bytes, &self.to, input)?;
+        let reply_id = self.shared.push_batch(self.priority, bytes, &self.to, (generation, batch))?;
         self.waiting.insert(reply_id, progress);
         Ok(())
     }
 
-    fn hear(&mut self, source: &mut dyn Source, reply_id: ReplyId, reply: Reply) -> Result<(), EngineError> {
+    fn take_reply(
+        &mut self,
+        source: &mut dyn Source,
+        reply_id: ReplyId,
+        reply: BatchReply,
+    ) -> Result<(), EngineError> {
         let progress = self.waiting.remove(&reply_id).unwrap_or_default();
-        match reply {
-            Reply::Taken(receipt) => {
-                count(&self.shared.meters, source.name(), &receipt);
-                self.ingested.receipt += &receipt;
-                source.durable(&progress);
-                if self.priority == Priority::Live
-                    && !self.is_paused
-                    && let Some(stopped) = self.rejection_rate.judge(source.name(), &receipt)
-                {
-                    self.is_paused = true;
-                    self.note_stop(source.name(), stopped);
-                }
-                Ok(())
-            }
-            Reply::Failed(refused) => Err(refused.into()),
-            Reply::Done { .. } | Reply::Opened(_) => unreachable!("a batch is taken or refused"),
+        let receipt = reply?;
+        count(&self.shared.meters, source.name(), &receipt);
+        self.ingested.receipt += &receipt;
+        source.durable(&progress);
+        if self.priority == Priority::Live
+            && !self.is_paused
+            && let Some(stopped) = self.rejection_rate.judge(source.name(), &receipt)
+        {
+            self.is_paused = true;
+            self.note_stop(source.name(), stopped);
         }
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use super::{EngineError, Shared};
 use crate::control::request::Request;
 use crate::storage::log::DeadLetter;
 use crate::write::queues::Priority;
-use crate::write::sequencer::{Command, CommandError, Input, Reply};
+use crate::write::sequencer::{Command, OpenSource};
 
 /// Dead letters settled by one entry of the log.
 const RESOLVED_MAX: usize = 1000;
@@ -50,20 +50,13 @@ pub(super) fn replay<E: From<EngineError>>(
     mapping: ReplayMapping,
     request: Option<&Request>,
 ) -> Result<Replayed, E> {
-    let refused = |refused: CommandError| E::from(refused.into());
-    let open = Command::OpenSource {
+    let open = OpenSource {
         source: source.into(),
         mapping_digest: mapping.digest,
         accept_new_mapping: mapping.accept_new,
         streams: false,
     };
-    let opened = match shared.ask(open.asked_by(request))? {
-        Reply::Opened(opened) => *opened,
-        Reply::Failed(cause) => return Err(refused(cause)),
-        Reply::Done { .. } | Reply::Taken(_) => {
-            unreachable!("opening a source is answered by its checkpoints")
-        }
-    };
+    let opened = shared.open_source(open, request)?;
     let (to, answers) = channel();
     let mut waiting = HashMap::new();
     let mut replayed = Replayed::default();
@@ -76,12 +69,7 @@ pub(super) fn replay<E: From<EngineError>>(
         }
         let bytes = letter.original.len();
         let batch = decode(decoder, letter);
-        let generation = opened.generation;
-        let reply_id = shared.push(Priority::Bulk, bytes, &to, |reply_id| Input::Batch {
-            reply_id,
-            generation,
-            batch,
-        })?;
+        let reply_id = shared.push_batch(Priority::Bulk, bytes, &to, (opened.generation, batch))?;
         waiting.insert(reply_id, seq);
     }
     drop(to);
@@ -93,25 +81,18 @@ pub(super) fn replay<E: From<EngineError>>(
             Err(RecvTimeoutError::Disconnected) => return Err(shared.closed().into()),
         };
         let seq = waiting.remove(&reply_id);
-        match reply {
-            Reply::Taken(receipt) => {
-                replayed.accepted += receipt.accepted;
-                match receipt.rejected_count() + receipt.repeated_dead_letters {
-                    0 => resolved.extend(seq),
-                    _ => replayed.refused += 1,
-                }
-            }
-            Reply::Failed(cause) => return Err(refused(cause)),
-            Reply::Done { .. } | Reply::Opened(_) => unreachable!("a batch is taken or refused"),
+        let receipt = reply.map_err(EngineError::from)?;
+        replayed.accepted += receipt.accepted;
+        match receipt.rejected_count() + receipt.repeated_dead_letters {
+            0 => resolved.extend(seq),
+            _ => replayed.refused += 1,
         }
     }
     resolved.sort_unstable();
     replayed.resolved = resolved.len() as u64;
     for seqs in resolved.chunks(RESOLVED_MAX) {
         let resolve = Command::ResolveDeadLetters { seqs: seqs.to_vec() };
-        if let Reply::Failed(cause) = shared.ask(resolve.asked_by(request))? {
-            return Err(refused(cause));
-        }
+        shared.carry_out(resolve, request)?;
     }
     Ok(replayed)
 }

@@ -167,11 +167,7 @@ fn write(
         });
         for emit in holding {
             match emit {
-                Emit::Answer(answer) => {
-                    // Who asked may have gone meanwhile; what was asked is done all the same.
-                    let asked = shared.waiting().remove(&answer.reply_id);
-                    let _told = asked.map(|to| to.send((answer.reply_id, answer.reply)));
-                }
+                Emit::Answer(answer) => shared.waiting().tell(answer),
                 Emit::Frame(filled) => {
                     frames.increment(1);
                     frame_entries.record(filled.entries.len() as f64);

@@ -196,7 +196,7 @@ fn live(
         let ingested = ingest.join().expect("a panic in the simulation was shown already")?;
         followed?;
         // The simulation ends here, so nobody is to wait for it in a directory that is kept.
-        engine.submit(Command::RetireSource { source: FLEET.into() })?;
+        engine.submit(Command::RetireSource { source: FLEET.into() }, None)?;
         output::note(&format!("{} events in all", ingested.receipt.accepted));
         Ok(())
     })

@@ -163,7 +163,7 @@ impl<'a> Writes<'a> {
     }
 
     fn submit(&self, engine: &Engine, command: Command) -> anyhow::Result<v1::Position> {
-        let position = engine.submit(command.asked_by(Some(&self.request(engine))))?;
+        let position = engine.submit(command, Some(&self.request(engine)))?;
         Ok(convert::position(position))
     }
 

@@ -15,6 +15,8 @@ use super::token::query_digest;
 use super::{convert, monotonic};
 use crate::app::Engine;
 use crate::control::request::{ACTOR_ANONYMOUS, Request};
+use crate::position::Position;
+use crate::write::sequencer::Command;
 
 /// How long an answer is remembered.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -51,9 +53,6 @@ pub fn request(
     })
 }
 
-/// What all mutations that a position answers have in common on the wire.
-type Place = v1::AdoptSettingsResponse;
-
 /// The answers of all methods.
 #[derive(Default)]
 pub struct IdempotencyStore {
@@ -63,8 +62,16 @@ pub struct IdempotencyStore {
 struct Remembered {
     until: Instant,
     body: u64,
-    /// Encoded. Held while the request is carried out, so that a repetition waits for the answer.
-    answer: Mutex<Option<Vec<u8>>>,
+    /// Held while the request is carried out, so that a repetition waits for the answer.
+    answer: Mutex<Option<Answer>>,
+}
+
+/// What a request was answered with.
+enum Answer {
+    /// Where it holds; the log knows that too.
+    Position(Position),
+    /// A message, encoded.
+    Message(Vec<u8>),
 }
 
 impl IdempotencyStore {
@@ -75,11 +82,30 @@ impl IdempotencyStore {
             let request = &carried_out.request;
             let age_us = u64::try_from(engine.now().saturating_sub(request.at)).unwrap_or(0);
             let Some(left) = REMEMBERED_FOR.checked_sub(Duration::from_micros(age_us)) else { continue };
-            let position = Some(convert::position(engine.position(carried_out.seq)));
             let entry = idempotency.entry(now, now + left, request);
-            *entry.answer() = Some(Place { position }.encode_to_vec());
+            *entry.answer() = Some(Answer::Position(engine.position(carried_out.seq)));
         }
         idempotency
+    }
+
+    /// Carries out a command that its position answers, or answers as the first time. What was refused is tried again.
+    ///
+    /// # Errors
+    /// With an id used for another body, and whatever the engine says.
+    pub fn submit(
+        &self,
+        engine: &Engine,
+        command: Command,
+        request: &Request,
+    ) -> Result<v1::Position, ApiError> {
+        let entry = self.claim(monotonic(), request)?;
+        let mut answer = entry.answer();
+        let position = match *answer {
+            Some(Answer::Position(first)) => first,
+            _ => engine.submit(command, Some(request))?,
+        };
+        *answer = Some(Answer::Position(position));
+        Ok(convert::position(position))
     }
 
     /// Carries a request out, or answers as the first time. What was refused is tried again.
@@ -93,11 +119,11 @@ impl IdempotencyStore {
     ) -> Result<A, ApiError> {
         let entry = self.claim(monotonic(), request)?;
         let mut answer = entry.answer();
-        if let Some(answer) = answer.as_deref() {
-            return Ok(A::decode(answer).expect("the body names the method, and so the form of the answer"));
+        if let Some(first) = first(&answer) {
+            return Ok(first);
         }
         let fresh = act()?;
-        *answer = Some(fresh.encode_to_vec());
+        *answer = Some(Answer::Message(fresh.encode_to_vec()));
         Ok(fresh)
     }
 
@@ -115,12 +141,10 @@ impl IdempotencyStore {
         let entry = self.claim(monotonic(), request)?;
         let mut answer = entry.answer();
         let fresh = act()?;
-        match answer.as_deref() {
-            Some(first) if !is_new(&fresh) => {
-                Ok(A::decode(first).expect("the body names the method, and so the form of the answer"))
-            }
+        match first(&answer) {
+            Some(first) if !is_new(&fresh) => Ok(first),
             _ => {
-                *answer = Some(fresh.encode_to_vec());
+                *answer = Some(Answer::Message(fresh.encode_to_vec()));
                 Ok(fresh)
             }
         }
@@ -143,8 +167,16 @@ impl IdempotencyStore {
     }
 }
 
+/// The message of the first time. The body's digest covers the method, so it is of the type that is asked for.
+fn first<A: Message + Default>(answer: &Option<Answer>) -> Option<A> {
+    match answer {
+        Some(Answer::Message(bytes)) => A::decode(bytes.as_slice()).ok(),
+        _ => None,
+    }
+}
+
 impl Remembered {
-    fn answer(&self) -> std::sync::MutexGuard<'_, Option<Vec<u8>>> {
+    fn answer(&self) -> std::sync::MutexGuard<'_, Option<Answer>> {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -24,8 +24,8 @@ use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::tenant::{Fed, Feed, Tenant, merge_of};
 use tidewatch_projections::vocabulary::EventType;
 
-pub use input::{Command, CommandError, Input, ReplyId};
-pub use receipt::{Answer, Opened, Receipt, Reply};
+pub use input::{Command, CommandError, Input, OpenSource, ReplyId};
+pub use receipt::{Answer, BatchReply, CommandReply, OpenReply, Opened, Receipt};
 
 use crate::control::adoption::{Adoption, etag};
 use crate::control::entry::{Control, ControlError};
@@ -259,7 +259,12 @@ impl Sequencer {
             Input::Batch { reply_id, generation, batch } => {
                 self.take_batch(reply_id, generation, batch, out)?
             }
-            Input::Command { reply_id, command } => self.obey(reply_id, command, out),
+            Input::OpenSource { reply_id, open, request } => {
+                self.open_source(reply_id, open, request.as_deref(), out);
+            }
+            Input::Command { reply_id, command, request } => {
+                self.carry_out(reply_id, command, request.as_deref(), out);
+            }
             Input::CompleteThrough { source, generation, .. }
                 if generation != self.control_state.generation(source)
                     && !planted::active(Bug::StaleCompleteThrough) => {}
@@ -287,7 +292,7 @@ impl Sequencer {
         if generation != current {
             let name = self.names.text(source).into();
             let refused = CommandError::SourceWasReset { name, opened: generation, current };
-            self.answer(reply_id, Reply::Failed(refused), out);
+            self.answer(Answer::Batch(reply_id, Err(refused)), out);
             return Ok(());
         }
         if planted::active(Bug::CheckpointTooFar) {
@@ -303,7 +308,7 @@ impl Sequencer {
         // Only now are all records below the checkpoints in this frame or an earlier one.
         self.progress(&progress);
         receipt.last_seq = self.builder.next_seq() - 1;
-        self.answer(reply_id, Reply::Taken(Box::new(receipt)), out);
+        self.answer(Answer::Batch(reply_id, Ok(Box::new(receipt))), out);
         Ok(())
     }
 
@@ -453,53 +458,61 @@ impl Sequencer {
         Ok(())
     }
 
-    fn obey(&mut self, reply_id: ReplyId, command: Command, out: &mut Vec<Emit>) {
-        let (command, request) = command.apart();
-        let opened = match &command {
-            Command::OpenSource { source, .. } => Some(self.names.intern(source)),
-            _ => None,
-        };
-        let reply = match self.controls_of(command) {
-            Err(refused) => Reply::Failed(refused),
-            Ok(mut controls) => {
-                let last = controls.pop();
-                // The last entry alone names the request: one that a crash left half done was not carried out.
-                controls.into_iter().for_each(|control| self.control(control, out));
-                if let Some(last) = last {
-                    self.log(last, request.as_ref(), out);
-                }
-                let seq = self.builder.next_seq() - 1;
-                match opened {
-                    Some(source) => Reply::Opened(Box::new(Opened {
-                        generation: self.control_state.generation(source),
-                        checkpoints: self.checkpoints.values().cloned().collect(),
-                    })),
-                    None => Reply::Done { seq },
-                }
+    fn open_source(
+        &mut self,
+        reply_id: ReplyId,
+        open: OpenSource,
+        request: Option<&Request>,
+        out: &mut Vec<Emit>,
+    ) {
+        let source = self.names.intern(&open.source);
+        let reply = self.opening_of(open).map(|control| {
+            if let Some(control) = control {
+                self.log(control, request, out);
             }
-        };
-        self.answer(reply_id, reply, out);
+            let checkpoints = self.checkpoints.values().cloned().collect();
+            Box::new(Opened { generation: self.control_state.generation(source), checkpoints })
+        });
+        self.answer(Answer::OpenSource(reply_id, reply), out);
+    }
+
+    /// The entry that opens a source; `None` where the log says the same already.
+    fn opening_of(&self, open: OpenSource) -> Result<Option<Control>, CommandError> {
+        let OpenSource { source, mapping_digest, accept_new_mapping, streams } = open;
+        let state = self.control_state.sources.get(&self.names.intern(&source));
+        let is_new_stream = streams && !state.is_some_and(|state| state.streams);
+        match state.and_then(|state| state.mapping_digest.as_ref()) {
+            Some(known) if *known == mapping_digest && !is_new_stream => Ok(None),
+            Some(known) if *known != mapping_digest && !accept_new_mapping => {
+                let known = known.clone();
+                Err(CommandError::MappingChanged { name: source, known, given: mapping_digest })
+            }
+            _ => Ok(Some(Control::SourceOpened { source, mapping_digest, streams })),
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        reply_id: ReplyId,
+        command: Command,
+        request: Option<&Request>,
+        out: &mut Vec<Emit>,
+    ) {
+        let reply = self.controls_of(command).map(|mut controls| {
+            let last = controls.pop();
+            // The last entry alone names the request: one that a crash left half done was not carried out.
+            controls.into_iter().for_each(|control| self.control(control, out));
+            if let Some(last) = last {
+                self.log(last, request, out);
+            }
+            self.builder.next_seq() - 1
+        });
+        self.answer(Answer::Command(reply_id, reply), out);
     }
 
     /// The entries that carry a command out; none where all is as asked already.
-    fn controls_of(&mut self, command: Command) -> Result<Vec<Control>, CommandError> {
+    fn controls_of(&self, command: Command) -> Result<Vec<Control>, CommandError> {
         let control = match command {
-            Command::OpenSource { source, mapping_digest, accept_new_mapping, streams } => {
-                let state = self.control_state.sources.get(&self.names.intern(&source));
-                let is_new_stream = streams && !state.is_some_and(|state| state.streams);
-                match state.and_then(|state| state.mapping_digest.as_ref()) {
-                    Some(known) if *known == mapping_digest && !is_new_stream => None,
-                    Some(known) if *known != mapping_digest && !accept_new_mapping => {
-                        let known = known.clone();
-                        return Err(CommandError::MappingChanged {
-                            name: source,
-                            known,
-                            given: mapping_digest,
-                        });
-                    }
-                    _ => Some(Control::SourceOpened { source, mapping_digest, streams }),
-                }
-            }
             Command::RetireSource { source } => {
                 let symbol = self.names.intern(&source);
                 match self.control_state.sources.get(&symbol) {
@@ -520,7 +533,6 @@ impl Sequencer {
             Command::ResolveDeadLetters { seqs } => {
                 (!seqs.is_empty()).then_some(Control::DeadLettersResolved { seqs })
             }
-            Command::For(..) => unreachable!("a command was taken apart from who asked for it"),
         };
         Ok(control.into_iter().collect())
     }
@@ -593,8 +605,7 @@ impl Sequencer {
         self.checkpoints.values()
     }
 
-    fn answer(&mut self, reply_id: ReplyId, reply: Reply, out: &mut Vec<Emit>) {
-        let answer = Answer { reply_id, reply };
+    fn answer(&mut self, answer: Answer, out: &mut Vec<Emit>) {
         if self.builder.is_empty() || planted::active(Bug::DedupBeforeDurability) {
             out.push(Emit::Answer(answer));
         } else {

@@ -93,7 +93,7 @@ impl Served {
 
     pub async fn submit(&self, command: Command) {
         let engine = Arc::clone(&self.engine);
-        tokio::task::spawn_blocking(move || engine.submit(command).unwrap()).await.unwrap();
+        tokio::task::spawn_blocking(move || engine.submit(command, None).unwrap()).await.unwrap();
     }
 
     pub fn accounts(&self) -> AccountServiceClient<Channel> {

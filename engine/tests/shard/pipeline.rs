@@ -171,7 +171,7 @@ fn a_live_engine_folds_anew_under_another_zone() {
     shard.import_lines("app", &company_lines());
     let engine = shard.open(2);
     let settings = Settings { zone: "America/New_York".into(), ..Settings::default() };
-    let position = engine.submit(Command::Adopt(Box::new(settings.into()))).unwrap();
+    let position = engine.submit(Command::Adopt(Box::new(settings.into())), None).unwrap();
     let mut published = engine.published().unwrap().watch();
     wait_until("a view under the new settings", || {
         let seen = *published.borrow_and_update();

@@ -66,7 +66,7 @@ impl Shard {
 
     pub fn submit(&self, command: Command) {
         let engine = Engine::open(&self.path(), Options::new(None), &|_, _| ()).unwrap();
-        engine.submit(command).unwrap();
+        engine.submit(command, None).unwrap();
         engine.shutdown().unwrap();
     }
 

@@ -12,7 +12,7 @@ use tidewatch_engine::storage::identity::Identity;
 use tidewatch_engine::storage::log::{Entry, Frame, LogError, LogOptions, Opened};
 use tidewatch_engine::write::queues::{Priority, Queues};
 use tidewatch_engine::write::recovery::{Recovered, Recovery, RecoveryError};
-use tidewatch_engine::write::sequencer::{Command, Emit, Input, Reply, ReplyId, Sequencer};
+use tidewatch_engine::write::sequencer::{Answer, Command, Emit, Input, OpenSource, ReplyId, Sequencer};
 use tidewatch_engine::write::writer::Writer;
 use tidewatch_ingest::batch::RawBatch;
 use tidewatch_ingest::decode::{Decoder, Format};
@@ -248,7 +248,7 @@ impl Machine {
     /// Queues a command.
     pub fn command(&mut self, command: Command) {
         let reply_id = self.reply_id(Asked { reader: None, records: Vec::new() });
-        self.queues.push(Priority::Command, Input::Command { reply_id, command }, 0);
+        self.queues.push(Priority::Command, Input::Command { reply_id, command, request: None }, 0);
     }
 
     /// Lets a source do one thing: open, or bring a batch. Says whether it moved on.
@@ -261,13 +261,9 @@ impl Machine {
                 reader.state = State::Opening;
                 let source: Box<str> = reader.name.as_str().into();
                 let reply_id = self.reply_id(Asked { reader: Some(index), records: Vec::new() });
-                let command = Command::OpenSource {
-                    source,
-                    mapping_digest: "".into(),
-                    accept_new_mapping: false,
-                    streams,
-                };
-                self.queues.push(Priority::Command, Input::Command { reply_id, command }, 0);
+                let open =
+                    OpenSource { source, mapping_digest: "".into(), accept_new_mapping: false, streams };
+                self.queues.push(Priority::Command, Input::OpenSource { reply_id, open, request: None }, 0);
                 return false;
             }
             State::Open { .. } if reader.unanswered >= BATCHES_MAX => return false,
@@ -444,7 +440,7 @@ impl Machine {
         witness.durable_seq = witness.durable_seq.max(durable);
         for emit in holding {
             match emit {
-                Emit::Answer(answer) => self.hear(answer.reply_id, answer.reply, durable, witness)?,
+                Emit::Answer(answer) => self.take_answer(answer, durable, witness)?,
                 Emit::Frame(filled) => {
                     let last_seq = filled.frame.next_seq() - 1;
                     if last_seq > durable {
@@ -458,48 +454,49 @@ impl Machine {
         Ok(true)
     }
 
-    fn hear(
-        &mut self,
-        reply_id: ReplyId,
-        reply: Reply,
-        durable: u64,
-        witness: &mut Witness,
-    ) -> Result<(), Stop> {
-        let Some(asked) = self.asked.remove(&reply_id) else {
-            return Ok(violated("an input is answered once", format!("reply {reply_id}: {reply:?}"))?);
-        };
-        let last_seq = match &reply {
-            Reply::Taken(receipt) => receipt.last_seq,
-            Reply::Done { seq } => *seq,
-            Reply::Opened(_) | Reply::Failed(_) => 0,
-        };
-        if last_seq > durable {
-            violated(
-                "no receipt refers to a sequence above durable",
-                format!("{last_seq} above {durable}: {reply:?}"),
-            )?;
+    fn asked(&mut self, reply_id: ReplyId) -> Result<Asked, Violation> {
+        match self.asked.remove(&reply_id) {
+            Some(asked) => Ok(asked),
+            None => violated("an input is answered once", format!("reply {reply_id}")),
         }
-        let Some(index) = asked.reader else {
-            witness.commands += 1;
-            return Ok(());
+    }
+
+    fn take_answer(&mut self, answer: Answer, durable: u64, witness: &mut Witness) -> Result<(), Stop> {
+        let refers_to = |last_seq: u64| match last_seq > durable {
+            true => violated(
+                "no receipt refers to a sequence above durable",
+                format!("{last_seq} above {durable}"),
+            ),
+            false => Ok(()),
         };
-        match reply {
-            Reply::Opened(opened) => {
-                let source = self.source(index, &opened.checkpoints);
-                self.readers[index].state = State::Open { generation: opened.generation, source };
+        match answer {
+            Answer::Command(id, reply) => {
+                self.asked(id)?;
+                refers_to(reply.unwrap_or(0))?;
+                witness.commands += 1;
             }
-            Reply::Taken(receipt) => {
-                self.readers[index].unanswered -= 1;
-                witness.receipts.push(Receipt { records: asked.records, last_seq: receipt.last_seq });
+            Answer::OpenSource(id, reply) => {
+                let index = self.asked(id)?.reader.expect("readers open sources");
+                self.readers[index].state = match reply {
+                    Ok(opened) => {
+                        let source = self.source(index, &opened.checkpoints);
+                        State::Open { generation: opened.generation, source }
+                    }
+                    Err(_) => State::Idle,
+                };
             }
-            Reply::Failed(_) => {
-                // The source was reset while it was read: it is opened anew.
-                let reader = &mut self.readers[index];
+            Answer::Batch(id, reply) => {
+                let asked = self.asked(id)?;
+                let reader = &mut self.readers[asked.reader.expect("readers bring batches")];
                 reader.unanswered = reader.unanswered.saturating_sub(1);
-                reader.state = State::Idle;
-            }
-            Reply::Done { .. } => {
-                return Ok(violated("a batch is taken or refused", format!("{reply_id}"))?);
+                match reply {
+                    Ok(receipt) => {
+                        refers_to(receipt.last_seq)?;
+                        witness.receipts.push(Receipt { records: asked.records, last_seq: receipt.last_seq });
+                    }
+                    // The source was reset while it was read: it is opened anew.
+                    Err(_) => reader.state = State::Idle,
+                }
             }
         }
         Ok(())

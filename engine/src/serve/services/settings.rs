@@ -55,11 +55,9 @@ impl SettingsService for Settings {
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
             let request = request(&engine, "AdoptSettings", by, &asked)?;
             let adoption = adoption(&asked)?;
-            idempotency.once(&request, || {
-                let command = Command::Adopt(Box::new(adoption)).asked_by(Some(&request));
-                let position = Some(convert::position(engine.submit(command)?));
-                Ok(v1::AdoptSettingsResponse { position })
-            })
+            let command = Command::Adopt(Box::new(adoption));
+            let position = Some(idempotency.submit(&engine, command, &request)?);
+            Ok(v1::AdoptSettingsResponse { position })
         });
         Ok(Response::new(answer.await?))
     }

@@ -58,11 +58,9 @@ impl SourceService for Sources {
             let request = request(&engine, "ResetSource", by, &asked)?;
             formats::check_source(&asked.source)?;
             let mapping_digest = formats::asked(&asked.mapping)?.mapping_digest;
-            idempotency.once(&request, || {
-                let command = Command::ResetSource { source: asked.source.as_str().into(), mapping_digest };
-                let position = engine.submit(command.asked_by(Some(&request)))?;
-                Ok(v1::ResetSourceResponse { position: Some(convert::position(position)) })
-            })
+            let command = Command::ResetSource { source: asked.source.as_str().into(), mapping_digest };
+            let position = Some(idempotency.submit(&engine, command, &request)?);
+            Ok(v1::ResetSourceResponse { position })
         });
         Ok(Response::new(answer.await?))
     }
@@ -76,11 +74,9 @@ impl SourceService for Sources {
         let answer = aside(move || {
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
             let request = request(&engine, "RetireSource", by, &asked)?;
-            idempotency.once(&request, || {
-                let command = Command::RetireSource { source: asked.source.as_str().into() };
-                let position = engine.submit(command.asked_by(Some(&request)))?;
-                Ok(v1::RetireSourceResponse { position: Some(convert::position(position)) })
-            })
+            let command = Command::RetireSource { source: asked.source.as_str().into() };
+            let position = Some(idempotency.submit(&engine, command, &request)?);
+            Ok(v1::RetireSourceResponse { position })
         });
         Ok(Response::new(answer.await?))
     }

@@ -22,12 +22,23 @@ pub enum Input {
         /// The records.
         batch: Batch,
     },
+    /// A source is about to be read.
+    OpenSource {
+        /// For the answer.
+        reply_id: ReplyId,
+        /// Which, and how.
+        open: OpenSource,
+        /// Who asked for it, which is logged with it; `None` for the engine itself.
+        request: Option<Box<Request>>,
+    },
     /// Something a person or the engine itself wants logged.
     Command {
         /// For the answer.
         reply_id: ReplyId,
         /// What is wanted.
         command: Command,
+        /// Who asked for it, which is logged with it; `None` for the engine itself.
+        request: Option<Box<Request>>,
     },
     /// Every record of a streaming source before `at` was given in earlier inputs.
     CompleteThrough {
@@ -44,21 +55,23 @@ pub enum Input {
     WriterFree,
 }
 
+/// A source that is about to be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenSource {
+    /// Its name.
+    pub source: Box<str>,
+    /// Digest of its mapping, empty for native JSON.
+    pub mapping_digest: Box<str>,
+    /// Go on under this mapping even if the source was read by another one so far: somebody says that the records
+    /// accepted before mean the same under both.
+    pub accept_new_mapping: bool,
+    /// It streams: the clock waits for it from here on, until it is retired.
+    pub streams: bool,
+}
+
 /// What can be asked for.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
-    /// A source is about to be read.
-    OpenSource {
-        /// Its name.
-        source: Box<str>,
-        /// Digest of its mapping, empty for native JSON.
-        mapping_digest: Box<str>,
-        /// Go on under this mapping even if the source was read by another one so far: somebody says that the records
-        /// accepted before mean the same under both.
-        accept_new_mapping: bool,
-        /// It streams: the clock waits for it from here on, until it is retired.
-        streams: bool,
-    },
     /// A source that streamed is read no more: the clock goes on without it.
     RetireSource {
         /// Its name.
@@ -78,35 +91,6 @@ pub enum Command {
         /// Their sequences.
         seqs: Vec<u64>,
     },
-    /// Another command, asked for by somebody: that is logged with it.
-    For(Box<Request>, Box<Command>),
-}
-
-impl Command {
-    /// The command as somebody asked for it.
-    pub fn asked_by(self, request: Option<&Request>) -> Self {
-        match request {
-            Some(request) => Self::For(Box::new(request.clone()), Box::new(self)),
-            None => self,
-        }
-    }
-
-    /// What it adopts, where it adopts something.
-    pub fn adoption(&self) -> Option<&Adoption> {
-        match self {
-            Self::Adopt(adoption) => Some(adoption),
-            Self::For(_, command) => command.adoption(),
-            _ => None,
-        }
-    }
-
-    /// The command itself and who asked for it.
-    pub fn apart(self) -> (Self, Option<Request>) {
-        match self {
-            Self::For(request, command) => (command.apart().0, Some(*request)),
-            command => (command, None),
-        }
-    }
 }
 
 /// Why something was not done. Nothing was logged.

@@ -8,29 +8,22 @@ use tidewatch_ingest::reject::Reason;
 
 use super::input::{CommandError, ReplyId};
 
+/// What became of a batch: every record of it is durable in one way or another, or none was taken.
+pub type BatchReply = Result<Box<Receipt>, CommandError>;
+/// What became of opening a source: it may be read from there.
+pub type OpenReply = Result<Box<Opened>, CommandError>;
+/// What became of a command: the sequence at which it holds.
+pub type CommandReply = Result<u64, CommandError>;
+
 /// An answer to one input.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Answer {
-    /// The question's.
-    pub reply_id: ReplyId,
-    /// What became of it.
-    pub reply: Reply,
-}
-
-/// What became of an input.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Reply {
-    /// A batch was taken; every record of it is durable in one way or another.
-    Taken(Box<Receipt>),
-    /// A source may be read.
-    Opened(Box<Opened>),
-    /// A command was carried out.
-    Done {
-        /// The position at which it holds.
-        seq: u64,
-    },
-    /// Nothing was done.
-    Failed(CommandError),
+pub enum Answer {
+    /// To [`Input::Batch`](super::Input::Batch).
+    Batch(ReplyId, BatchReply),
+    /// To [`Input::OpenSource`](super::Input::OpenSource).
+    OpenSource(ReplyId, OpenReply),
+    /// To [`Input::Command`](super::Input::Command).
+    Command(ReplyId, CommandReply),
 }
 
 /// From where a source goes on.

@@ -33,7 +33,7 @@ fn checkpoint(next_offset: i64) -> PartitionCheckpoint {
 struct Bench {
     names: Arc<Names>,
     sequencer: Sequencer,
-    next_ticket: ReplyId,
+    next_reply_id: ReplyId,
     generation: u32,
 }
 
@@ -44,7 +44,7 @@ impl Bench {
         let (dedup, _) = Dedup::open(Arc::new(SimulatedDisk::new(1, Faults::default())), options, 0).unwrap();
         let identity = Identity::new(&[1; 16], "main");
         let sequencer = Sequencer::new(Arc::clone(&names), identity, dedup, 1);
-        Self { names, sequencer, next_ticket: 1, generation: 0 }
+        Self { names, sequencer, next_reply_id: 1, generation: 0 }
     }
 
     fn step(&mut self, input: Input, now: Micros) -> Vec<Emit> {
@@ -53,15 +53,21 @@ impl Bench {
         out
     }
 
-    fn obey(&mut self, command: Command) -> Vec<Emit> {
-        let reply_id = self.next_ticket;
-        self.next_ticket += 1;
-        self.step(Input::Command { reply_id, command }, NOW)
+    fn reply_id(&mut self) -> ReplyId {
+        self.next_reply_id += 1;
+        self.next_reply_id - 1
+    }
+
+    fn command(&mut self, command: Command) -> Vec<Emit> {
+        let reply_id = self.reply_id();
+        self.step(Input::Command { reply_id, command, request: None }, NOW)
     }
 
     fn opened(&mut self, source: &str, streams: bool) -> Vec<Emit> {
         let (source, mapping_digest) = (source.into(), "".into());
-        self.obey(Command::OpenSource { source, mapping_digest, accept_new_mapping: false, streams })
+        let open = OpenSource { source, mapping_digest, accept_new_mapping: false, streams };
+        let reply_id = self.reply_id();
+        self.step(Input::OpenSource { reply_id, open, request: None }, NOW)
     }
 
     fn events(&mut self, ids: &[&str], offset: i64) -> Vec<Emit> {
@@ -72,8 +78,7 @@ impl Bench {
     fn batch(&mut self, items: Vec<Item>, offset: i64) -> Vec<Emit> {
         let progress = vec![Checkpoint::Kafka(checkpoint(offset))];
         let batch = Batch { source: self.names.intern("app"), payload: b"raw".to_vec(), items, progress };
-        let reply_id = self.next_ticket;
-        self.next_ticket += 1;
+        let reply_id = self.reply_id();
         self.step(Input::Batch { reply_id, generation: self.generation, batch }, NOW)
     }
 
@@ -106,10 +111,12 @@ impl Bench {
     }
 }
 
-/// What was put out, in words: frames by their sequences and control entry, answers by their reply_id.
+/// What was put out, in words: frames by their sequences and control entry, answers by their reply id.
 fn told(emits: &[Emit]) -> Vec<String> {
     let word = |emit: &Emit| match emit {
-        Emit::Answer(answer) => format!("answer {}", answer.reply_id),
+        Emit::Answer(Answer::Batch(id, _) | Answer::OpenSource(id, _) | Answer::Command(id, _)) => {
+            format!("answer {id}")
+        }
         Emit::Frame(filled) => {
             let control = filled.control.as_ref().map_or("", Control::name);
             format!("frame {}+{} {control}", filled.frame.first_seq, filled.frame.count).trim_end().to_owned()
@@ -194,13 +201,13 @@ fn the_clock_never_passes_a_stream() {
     bench.step(Input::Tick, NOW);
     assert_eq!(bench.sequencer.control_state().clock_at, Some(NOW - DAY_US));
     bench.opened("slow", true);
-    bench.obey(Command::RetireSource { source: "slow".into() });
+    bench.command(Command::RetireSource { source: "slow".into() });
     bench.step(Input::Tick, NOW + HOUR_US);
     assert_eq!(bench.sequencer.control_state().clock_at, Some(NOW));
     bench.opened("app", false);
     bench.step(Input::Tick, NOW + 2 * HOUR_US);
     assert_eq!(bench.sequencer.control_state().clock_at, Some(NOW), "a file under its name ends no stream");
-    bench.obey(Command::RetireSource { source: "app".into() });
+    bench.command(Command::RetireSource { source: "app".into() });
     bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
     bench.step(Input::Tick, NOW + 2 * HOUR_US);
     assert_eq!(bench.sequencer.control_state().clock_at, Some(NOW + 2 * HOUR_US));
@@ -231,8 +238,8 @@ fn only_a_known_source_can_be_retired_or_reset() {
         Command::ResetSource { source: "apq".into(), mapping_digest: "".into() },
         Command::RetireSource { source: "apq".into() },
     ] {
-        let emits = bench.obey(command);
-        let [Emit::Answer(Answer { reply: Reply::Failed(refused), .. })] = emits.as_slice() else {
+        let emits = bench.command(command);
+        let [Emit::Answer(Answer::Command(_, Err(refused)))] = emits.as_slice() else {
             panic!("refused: {:?}", told(&emits))
         };
         assert_eq!(refused.to_string(), "no source \"apq\" was ever opened here; the log knows app");
@@ -253,7 +260,7 @@ fn a_merge_that_was_taken_back_makes_no_cycle() {
     let (there, back) = (merge(&bench, "1", "acme", "globex"), merge(&bench, "2", "globex", "acme"));
     let rejected = |emits: &[Emit]| {
         let taken = emits.iter().rev().find_map(|emit| match emit {
-            Emit::Answer(Answer { reply: Reply::Taken(receipt), .. }) => Some(receipt.rejected_count()),
+            Emit::Answer(Answer::Batch(_, Ok(receipt))) => Some(receipt.rejected_count()),
             _ => None,
         });
         taken.expect("the batch was taken")
@@ -262,7 +269,7 @@ fn a_merge_that_was_taken_back_makes_no_cycle() {
     bench.batch(vec![back.clone()], 2);
     assert_eq!(rejected(&bench.step(Input::WriterFree, NOW)), 1, "a cycle");
     let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
-    bench.step(Input::Command { reply_id: 90, command }, NOW);
+    bench.step(Input::Command { reply_id: 90, command, request: None }, NOW);
     bench.generation = 1;
     let mut emits = bench.batch(vec![back], 3);
     emits.extend(bench.step(Input::WriterFree, NOW));
@@ -276,7 +283,7 @@ fn what_a_reader_proved_before_its_source_was_reset_moves_no_clock() {
     bench.opened("app", true);
     bench.step(Input::CompleteThrough { source, generation: 0, at: NOW }, NOW);
     let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
-    bench.step(Input::Command { reply_id: 90, command }, NOW);
+    bench.step(Input::Command { reply_id: 90, command, request: None }, NOW);
     bench.step(Input::Tick, NOW);
     assert_eq!(bench.sequencer.control_state().clock_at, None, "its records are to come again");
     bench.events(&["1"], 1);
@@ -323,7 +330,7 @@ fn a_reset_forgets_how_far_its_own_source_was_read() {
     bench.step(Input::Batch { reply_id: 80, generation: 0, batch }, NOW);
     assert_eq!(at(&bench), [("app".to_owned(), 1), ("other".to_owned(), 7)], "one topic, two sources");
     let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
-    let emits = bench.step(Input::Command { reply_id: 90, command }, NOW);
+    let emits = bench.step(Input::Command { reply_id: 90, command, request: None }, NOW);
     assert_eq!(at(&bench), [("other".to_owned(), 7)]);
     let [Emit::Frame(reset), ..] = emits.as_slice() else { panic!("a frame with the reset") };
     assert_eq!(reset.frame.progress.forgotten, ["app"]);
@@ -334,12 +341,11 @@ fn records_read_before_a_reset_are_not_taken_after_it() {
     let mut bench = Bench::new();
     bench.events(&["1"], 1);
     let command = Command::ResetSource { source: "app".into(), mapping_digest: "".into() };
-    bench.step(Input::Command { reply_id: 90, command }, NOW);
+    bench.step(Input::Command { reply_id: 90, command, request: None }, NOW);
     let emits = bench.events(&["2"], 2);
-    let [Emit::Answer(answer)] = emits.as_slice() else { panic!("an answer: {:?}", told(&emits)) };
     assert!(matches!(
-        answer.reply,
-        Reply::Failed(CommandError::SourceWasReset { opened: 0, current: 1, .. })
+        emits.as_slice(),
+        [Emit::Answer(Answer::Batch(_, Err(CommandError::SourceWasReset { opened: 0, current: 1, .. })))]
     ));
 }
 
