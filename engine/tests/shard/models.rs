@@ -63,10 +63,10 @@ fn a_model_that_cannot_be_scored_is_not_adopted() {
     let shard = shard();
     let before = shard.digest(1);
     let engine = shard.open(1);
-    let refused = engine.submit(Command::Adopt(Box::new(Adoption::of_model(UNSCORED)))).unwrap_err();
+    let refused = engine.submit(Command::Adopt(Box::new(Adoption::of_model(UNSCORED))), None).unwrap_err();
     assert_eq!(refused.to_string(), format!("the model was not adopted: {WHY}"));
     let metrics_only = "[metrics]\nuses = { agg = 'count' }\n";
-    engine.submit(Command::Adopt(Box::new(Adoption::of_model(metrics_only)))).unwrap();
+    engine.submit(Command::Adopt(Box::new(Adoption::of_model(metrics_only))), None).unwrap();
     engine.shutdown().unwrap();
     assert_ne!(shard.digest(1), before, "a model without a scoring half is adopted");
 }
