@@ -191,7 +191,7 @@ mod tests {
 
     fn marked(reply_id: u64) -> Input {
         let command = crate::write::sequencer::Command::ResolveDeadLetters { seqs: vec![reply_id] };
-        Input::Command { reply_id, command }
+        Input::Command { reply_id, command, request: None }
     }
 
     fn order(queues: &mut Queues) -> Vec<u64> {
