@@ -12,19 +12,11 @@ pub mod position;
 pub mod telemetry;
 
 pub mod storage;
-
 pub mod control;
-
 pub mod fold;
-
 pub mod write;
-
 pub mod read;
-
 pub mod app;
-
 pub mod serve;
-
 pub mod config;
-
 pub mod cli;

@@ -88,6 +88,10 @@ impl<'a> Crate<'a> {
         Some(module)
     }
 
+    pub(crate) fn has_children(&self, module: &[String]) -> bool {
+        self.modules.get(module).is_some_and(|source| !source.children.is_empty())
+    }
+
     /// For every folder, which of its members uses which other, with the first place that does.
     pub(crate) fn folders(&self) -> BTreeMap<Module, Uses> {
         let mut folders: BTreeMap<Module, Uses> = BTreeMap::new();
@@ -114,6 +118,6 @@ impl<'a> Crate<'a> {
 /// Who uses whom in one folder, with a place that shows it.
 pub(crate) type Uses = BTreeMap<String, BTreeMap<String, String>>;
 
-fn child(module: &[String], name: &str) -> Module {
+pub(crate) fn child(module: &[String], name: &str) -> Module {
     module.iter().cloned().chain([name.to_owned()]).collect()
 }
