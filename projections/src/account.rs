@@ -148,11 +148,11 @@ impl Account {
         }
         match event.kind.family() {
             Some(Family::Usage | Family::Value) | None => {}
-            Some(Family::Billing) => self.bill(plan, names, event),
-            Some(Family::Support) => self.help(plan, names, event),
+            Some(Family::Billing) => self.apply_billing(plan, names, event),
+            Some(Family::Support) => self.apply_support(plan, names, event),
             Some(Family::Survey) => self.answer(plan, names, event),
-            Some(Family::Lifecycle) => self.live(plan, names, event),
-            Some(Family::Account) => self.learn(plan, names, event),
+            Some(Family::Lifecycle) => self.apply_lifecycle(plan, names, event),
+            Some(Family::Account) => self.apply_facts(plan, names, event),
         }
     }
 
@@ -214,7 +214,7 @@ impl Account {
         &mut self.series[at].1
     }
 
-    fn bill(&mut self, plan: &Plan, names: &Names, event: &Event) {
+    fn apply_billing(&mut self, plan: &Plan, names: &Names, event: &Event) {
         let calendar = &plan.calendar;
         let subscription = text_of(names, event, "subscription_id");
         let named = |key: &str| day_of(calendar, names, event, key);
@@ -296,7 +296,7 @@ impl Account {
         );
     }
 
-    fn help(&mut self, plan: &Plan, names: &Names, event: &Event) {
+    fn apply_support(&mut self, plan: &Plan, names: &Names, event: &Event) {
         let Some(id) = text_of(names, event, "ticket_id") else { return };
         let step = match event.kind {
             EventType::TicketOpened => ticket::Step::Opened { bits: plan.ticket_bits(names, event) },
@@ -349,7 +349,7 @@ impl Account {
         });
     }
 
-    fn live(&mut self, plan: &Plan, names: &Names, event: &Event) {
+    fn apply_lifecycle(&mut self, plan: &Plan, names: &Names, event: &Event) {
         match event.kind {
             EventType::MilestoneReached => {
                 if let Some(name) = text_of(names, event, "milestone") {
@@ -364,22 +364,22 @@ impl Account {
             }
             EventType::StageChanged => {
                 if let Some(stage) = event.property_named(names, "stage") {
-                    self.learn_fact(plan, names, event, names.intern("stage"), stage.clone());
+                    self.apply_fact(plan, names, event, names.intern("stage"), stage.clone());
                 }
             }
             _ => {}
         }
     }
 
-    fn learn(&mut self, plan: &Plan, names: &Names, event: &Event) {
+    fn apply_facts(&mut self, plan: &Plan, names: &Names, event: &Event) {
         match event.kind {
             EventType::AccountUpdated => {
                 for (key, value) in &event.properties {
                     match value {
                         Value::Object(roles) if names.text(*key) == ROLES => {
-                            self.learn_roles(plan, names, event, roles);
+                            self.apply_roles(plan, names, event, roles);
                         }
-                        _ => self.learn_fact(plan, names, event, *key, value.clone()),
+                        _ => self.apply_fact(plan, names, event, *key, value.clone()),
                     }
                 }
             }
@@ -409,14 +409,14 @@ impl Account {
     }
 
     /// Each role is a fact of its own, so that one who takes a role over changes nobody else's.
-    fn learn_roles(&mut self, plan: &Plan, names: &Names, event: &Event, roles: &[(Box<str>, Value)]) {
+    fn apply_roles(&mut self, plan: &Plan, names: &Names, event: &Event, roles: &[(Box<str>, Value)]) {
         for (role, person) in roles {
             let key = names.intern(&format!("{ROLES}.{role}"));
-            self.learn_fact(plan, names, event, key, person.clone());
+            self.apply_fact(plan, names, event, key, person.clone());
         }
     }
 
-    fn learn_fact(&mut self, plan: &Plan, names: &Names, event: &Event, key: Symbol, value: Value) {
+    fn apply_fact(&mut self, plan: &Plan, names: &Names, event: &Event, key: Symbol, value: Value) {
         if value == Value::Null {
             return;
         }

@@ -94,7 +94,7 @@ pub enum Agg {
         min: u64,
     },
     /// A state of affairs.
-    Standing(Standing),
+    Standing(StandingKind),
     /// a / b.
     Ratio {
         /// Index of the metric above.
@@ -171,7 +171,7 @@ pub enum PlainKind {
 /// A state of affairs at an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the names are those of the table in health-model §4")]
-pub enum Standing {
+pub enum StandingKind {
     OldestPastDueDays,
     AmountPastDue(crate::event::Currency),
     OpenTickets,

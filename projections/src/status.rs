@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::calendar::Day;
 use crate::event::Micros;
 use crate::metric::Context;
-use crate::subscription::{self, Standing};
+use crate::subscription::{self, SubscriptionState};
 use crate::vocabulary::EventType;
 pub use crate::vocabulary::Status;
 
@@ -18,11 +18,11 @@ pub struct Since {
 }
 
 /// What is true at an instant of every subscription, with its id, of the accounts that count together; in their order.
-pub fn standings<'a>(
+pub fn subscription_states<'a>(
     context: Context<'_>,
     members: &[&'a Account],
     as_of: Micros,
-) -> Vec<(&'a str, Standing)> {
+) -> Vec<(&'a str, SubscriptionState)> {
     let today = context.plan.calendar.day(as_of - 1);
     let of_one = |member: &&'a Account| {
         let Account { subscriptions, account_wide, .. } = *member;
@@ -36,11 +36,16 @@ pub fn standings<'a>(
 
 /// The status of the accounts that count together (the survivor first) at an instant.
 pub fn status(context: Context<'_>, members: &[&Account], as_of: Micros) -> Since {
-    of(context, members[0], &standings(context, members, as_of), as_of)
+    of(context, members[0], &subscription_states(context, members, as_of), as_of)
 }
 
-/// The status of a survivor, from the [`standings`] of all accounts that count with it.
-pub fn of(context: Context<'_>, survivor: &Account, all: &[(&str, Standing)], as_of: Micros) -> Since {
+/// The status of a survivor, from the [`subscription_states`] of all accounts that count with it.
+pub fn of(
+    context: Context<'_>,
+    survivor: &Account,
+    all: &[(&str, SubscriptionState)],
+    as_of: Micros,
+) -> Since {
     let Context { plan, tenant, .. } = context;
     let only = |status| Since { status, since: None };
     if let Some(closed_at) = survivor.closed_at.filter(|at| *at < as_of) {

@@ -96,7 +96,7 @@ pub struct Term {
 
 /// What is true of one subscription at the end of what was seen.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Standing {
+pub struct SubscriptionState {
     /// Service runs today.
     pub live: bool,
     /// Service ran on some day up to today.
@@ -174,12 +174,12 @@ pub fn standing(
     names: &Names,
     as_of: Micros,
     today: Day,
-) -> Option<Standing> {
+) -> Option<SubscriptionState> {
     let seen = own.before(as_of);
     let (_, first) = seen.first()?;
     let service = Service::on(seen, account_wide.before(as_of), names, today);
     let figures = Figures::on(seen, service.trial_start(), today);
-    Some(Standing {
+    Some(SubscriptionState {
         live: service.is_live(),
         served: service.has_served(),
         trial: service.is_trial(),

@@ -9,7 +9,7 @@ use tidewatch_projections::event::Micros;
 use tidewatch_projections::metric::{self, Scalar};
 use tidewatch_projections::names::Symbol;
 use tidewatch_projections::status::{self, Since};
-use tidewatch_projections::subscription::Standing;
+use tidewatch_projections::subscription::SubscriptionState;
 use tidewatch_projections::ticket;
 
 use crate::fold::view::View;
@@ -27,7 +27,7 @@ pub struct AccountAt<'v> {
     members: Members<'v>,
     /// Stands in for a survivor that has no event of its own.
     eventless_survivor: Option<Box<Account>>,
-    standings: OnceCell<Vec<(&'v str, Standing)>>,
+    subscription_states: OnceCell<Vec<(&'v str, SubscriptionState)>>,
     since: OnceCell<Since>,
     /// By place in the model.
     metrics: OnceCell<Box<[OnceCell<Option<Scalar>>]>>,
@@ -93,7 +93,7 @@ impl<'v> AccountAt<'v> {
             catching_up: false,
             members,
             eventless_survivor,
-            standings: OnceCell::new(),
+            subscription_states: OnceCell::new(),
             since: OnceCell::new(),
             metrics: OnceCell::new(),
         }
@@ -132,13 +132,15 @@ impl<'v> AccountAt<'v> {
     }
 
     /// What is true of every subscription, with its id.
-    pub fn standings(&self) -> &[(&'v str, Standing)] {
-        self.standings.get_or_init(|| status::standings(self.view.context(), self.members(), self.as_of))
+    pub fn subscription_states(&self) -> &[(&'v str, SubscriptionState)] {
+        self.subscription_states
+            .get_or_init(|| status::subscription_states(self.view.context(), self.members(), self.as_of))
     }
 
     /// Where the commercial relation stands.
     pub fn since(&self) -> Since {
-        let status = || status::of(self.view.context(), self.survivor(), self.standings(), self.as_of);
+        let status =
+            || status::of(self.view.context(), self.survivor(), self.subscription_states(), self.as_of);
         *self.since.get_or_init(status)
     }
 
@@ -156,8 +158,8 @@ impl<'v> AccountAt<'v> {
 
     /// Seats in force.
     pub fn seats(&self) -> Option<f64> {
-        let standings = self.standings().iter().map(|(_, standing)| standing);
-        metric::seats(&self.view.names, self.survivor(), standings, self.as_of)
+        let subscription_states = self.subscription_states().iter().map(|(_, state)| state);
+        metric::seats(&self.view.names, self.survivor(), subscription_states, self.as_of)
     }
 
     /// The first day of life.

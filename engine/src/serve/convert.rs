@@ -8,7 +8,7 @@ use tidewatch_projections::event::{Actor, Event, Micros, Subject as Whom};
 use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::status::Status;
-use tidewatch_projections::subscription::{AmountPer, Standing};
+use tidewatch_projections::subscription::{AmountPer, SubscriptionState};
 use tidewatch_projections::value::Value;
 use tidewatch_proto::prost_types::Timestamp;
 use tidewatch_proto::v1;
@@ -163,32 +163,32 @@ pub fn plain_text(value: &Value) -> Option<String> {
 
 fn subscriptions(account_at: &AccountAt<'_>) -> Vec<v1::Subscription> {
     let mut all: Vec<v1::Subscription> =
-        account_at.standings().iter().map(|(id, standing)| subscription_of(id, standing)).collect();
+        account_at.subscription_states().iter().map(|(id, state)| subscription_of(id, state)).collect();
     all.sort_by(|left, right| left.id.cmp(&right.id));
     all
 }
 
-fn subscription_of(id: &str, standing: &Standing) -> v1::Subscription {
-    let state = if standing.ended_on.is_some() {
+fn subscription_of(id: &str, state: &SubscriptionState) -> v1::Subscription {
+    let wire_state = if state.ended_on.is_some() {
         v1::SubscriptionState::Ended
-    } else if !standing.live {
+    } else if !state.live {
         v1::SubscriptionState::Announced
-    } else if standing.paused {
+    } else if state.paused {
         v1::SubscriptionState::Paused
-    } else if standing.cancelled {
+    } else if state.cancelled {
         v1::SubscriptionState::Leaving
     } else {
         v1::SubscriptionState::Live
     };
     v1::Subscription {
         id: id.to_owned(),
-        state: state.into(),
-        trial: standing.trial,
-        plan: standing.plan.as_deref().map(str::to_owned),
-        seats: standing.seats.map(|millionths| exact_to_f64(i128::from(millionths), QUANTITY_DIGITS)),
-        amount_minor: standing.amount.map(|amount| amount.minor),
-        currency: standing.amount.map_or_else(String::new, |amount| amount.currency.code().to_owned()),
-        amount_per: standing.amount_per.map(|per| {
+        state: wire_state.into(),
+        trial: state.trial,
+        plan: state.plan.as_deref().map(str::to_owned),
+        seats: state.seats.map(|millionths| exact_to_f64(i128::from(millionths), QUANTITY_DIGITS)),
+        amount_minor: state.amount.map(|amount| amount.minor),
+        currency: state.amount.map_or_else(String::new, |amount| amount.currency.code().to_owned()),
+        amount_per: state.amount_per.map(|per| {
             let name = match per {
                 AmountPer::Month => "month",
                 AmountPer::Year => "year",
@@ -196,11 +196,11 @@ fn subscription_of(id: &str, standing: &Standing) -> v1::Subscription {
             };
             name.to_owned()
         }),
-        term_start: Some(day(standing.term.start)),
-        term_end: standing.term.end.map(day),
-        recurring: standing.recurring,
-        notice_days: standing.notice_days.and_then(|days| i32::try_from(days).ok()),
-        ended_on: standing.ended_on.map(day),
+        term_start: Some(day(state.term.start)),
+        term_end: state.term.end.map(day),
+        recurring: state.recurring,
+        notice_days: state.notice_days.and_then(|days| i32::try_from(days).ok()),
+        ended_on: state.ended_on.map(day),
     }
 }
 

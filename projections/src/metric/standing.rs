@@ -8,7 +8,7 @@ use crate::calendar::Day;
 use crate::decimal::{Decimal, QUANTITY_DIGITS, exact_to_f64};
 use crate::event::Micros;
 use crate::invoice::{self, PastDue};
-use crate::model::{Rhythm, Standing};
+use crate::model::{Rhythm, StandingKind};
 use crate::names::Names;
 use crate::series::Slot;
 use crate::status::speaks_of_subscriptions;
@@ -18,38 +18,38 @@ use crate::value::Value;
 use crate::vocabulary::EventType;
 
 impl Asked<'_> {
-    pub(super) fn standing(&self, kind: Standing, moment: Moment) -> Option<Scalar> {
+    pub(super) fn standing(&self, kind: StandingKind, moment: Moment) -> Option<Scalar> {
         let integer = |number: i64| Scalar::Integer(i128::from(number));
         match kind {
-            Standing::OldestPastDueDays => {
+            StandingKind::OldestPastDueDays => {
                 let oldest = self.past_due(moment)?.iter().map(|owed| moment.day.since(owed.due)).max();
                 Some(integer(oldest.unwrap_or(0)))
             }
-            Standing::AmountPastDue(currency) => {
+            StandingKind::AmountPastDue(currency) => {
                 let owed = self.past_due(moment)?;
                 let open = owed.iter().filter(|owed| owed.open.currency == currency);
                 Some(Scalar::Integer(open.map(|owed| i128::from(owed.open.minor)).sum()))
             }
-            Standing::OpenTickets => {
+            StandingKind::OpenTickets => {
                 use EventType::{TicketClosed, TicketOpened, TicketReopened, TicketResolved};
                 let types = [TicketOpened, TicketReopened, TicketResolved, TicketClosed];
                 self.fed(moment, false, |kind| types.contains(&kind))
                     .then(|| self.count_tickets(moment, false))
             }
-            Standing::OpenEscalations => self
+            StandingKind::OpenEscalations => self
                 .fed(moment, false, |kind| kind == EventType::TicketEscalated)
                 .then(|| self.count_tickets(moment, true)),
-            Standing::DaysToRenewal => self.least_days(moment, |_| Some(0)),
-            Standing::DaysToNotice => self.least_days(moment, |standing| standing.notice_days),
-            Standing::MilestonesShare => self.milestones_share(moment),
-            Standing::ExpectedDays => {
+            StandingKind::DaysToRenewal => self.least_days(moment, |_| Some(0)),
+            StandingKind::DaysToNotice => self.least_days(moment, |standing| standing.notice_days),
+            StandingKind::MilestonesShare => self.milestones_share(moment),
+            StandingKind::ExpectedDays => {
                 let stated = self.survivor().fact_text(self.names, "usage_rhythm", moment.at);
                 let rhythm = stated.and_then(Rhythm::from_name).unwrap_or(self.plan.model.usage_rhythm);
                 Some(integer(i64::from(rhythm.expected_days())))
             }
-            Standing::CreditsBurn => self.credits_burn(moment),
-            Standing::Seats => self.seats(moment).map(number),
-            Standing::AgeDays => {
+            StandingKind::CreditsBurn => self.credits_burn(moment),
+            StandingKind::Seats => self.seats(moment).map(number),
+            StandingKind::AgeDays => {
                 let life = self.life.filter(|life| *life <= moment.day)?;
                 Some(integer(moment.day.since(life)))
             }
@@ -60,7 +60,7 @@ impl Asked<'_> {
     pub(super) fn subscriptions(
         &self,
         moment: Moment,
-    ) -> impl Iterator<Item = (SubscriptionKey, subscription::Standing)> {
+    ) -> impl Iterator<Item = (SubscriptionKey, subscription::SubscriptionState)> {
         let each = self.members.iter().enumerate().flat_map(move |(member, account)| {
             account.subscriptions.iter().enumerate().filter_map(move |(index, (_, line))| {
                 let standing =
@@ -73,8 +73,8 @@ impl Asked<'_> {
 
     /// Seats in force.
     pub(super) fn seats(&self, moment: Moment) -> Option<f64> {
-        let standings = self.subscriptions(moment).map(|(_, standing)| standing);
-        seats(self.names, self.survivor(), standings, moment.at)
+        let subscription_states = self.subscriptions(moment).map(|(_, standing)| standing);
+        seats(self.names, self.survivor(), subscription_states, moment.at)
     }
 
     /// Invoices past due; `None` before the first invoice or while payments are unfed.
@@ -108,13 +108,13 @@ impl Asked<'_> {
     fn least_days(
         &self,
         moment: Moment,
-        before: impl Fn(&subscription::Standing) -> Option<i64>,
+        before: impl Fn(&subscription::SubscriptionState) -> Option<i64>,
     ) -> Option<Scalar> {
         let fed = self.fed(moment, false, speaks_of_subscriptions);
         if !fed {
             return None;
         }
-        let renewable = |standing: &subscription::Standing| {
+        let renewable = |standing: &subscription::SubscriptionState| {
             standing.live
                 && standing.recurring
                 && !standing.trial
@@ -197,17 +197,18 @@ impl Asked<'_> {
 
 /// Seats in force: those of live subscriptions that are no trials; where none states any, the survivor's own figure.
 /// `None` where nobody stated any.
-pub fn seats<S: Borrow<subscription::Standing>>(
+pub fn seats<S: Borrow<subscription::SubscriptionState>>(
     names: &Names,
     survivor: &Account,
-    standings: impl Iterator<Item = S>,
+    subscription_states: impl Iterator<Item = S>,
     as_of: Micros,
 ) -> Option<f64> {
     let stated = |standing: S| {
         let standing = standing.borrow();
         standing.seats.filter(|_| standing.live && !standing.trial)
     };
-    if let Some(sum) = standings.filter_map(stated).map(i128::from).reduce(|sum, seats| sum + seats) {
+    if let Some(sum) = subscription_states.filter_map(stated).map(i128::from).reduce(|sum, seats| sum + seats)
+    {
         return Some(exact_to_f64(sum, QUANTITY_DIGITS));
     }
     survivor.fact(names, "seats", as_of).and_then(Value::as_number).map(Decimal::to_f64)

@@ -3,8 +3,8 @@
 use toml::{Table, Value as Toml};
 
 use super::{
-    Agg, METRICS_MAX, Metric, ModelError, Plain, PlainKind, Standing, bad_value, integer, nearest, number,
-    required, text,
+    Agg, METRICS_MAX, Metric, ModelError, Plain, PlainKind, StandingKind, bad_value, integer, nearest,
+    number, required, text,
 };
 use crate::event::Currency;
 use crate::filter::{Field, Filter};
@@ -256,24 +256,24 @@ impl Reading<'_> {
             .ok_or_else(|| bad_value(&self.at("currency"), code, "an ISO 4217 code such as \"EUR\""))
     }
 
-    fn standing(&self) -> Result<Standing, ModelError> {
+    fn standing(&self) -> Result<StandingKind, ModelError> {
         let kind = self.required("kind")?;
         let standing = match text(kind, &self.at("kind"))? {
-            "oldest_past_due_days" => Standing::OldestPastDueDays,
+            "oldest_past_due_days" => StandingKind::OldestPastDueDays,
             "amount_past_due" => {
-                return Ok(Standing::AmountPastDue(
+                return Ok(StandingKind::AmountPastDue(
                     self.currency()?.ok_or_else(|| self.missing("currency"))?,
                 ));
             }
-            "open_tickets" => Standing::OpenTickets,
-            "open_escalations" => Standing::OpenEscalations,
-            "days_to_renewal" => Standing::DaysToRenewal,
-            "days_to_notice" => Standing::DaysToNotice,
-            "milestones_share" => Standing::MilestonesShare,
-            "expected_days" => Standing::ExpectedDays,
-            "credits_burn" => Standing::CreditsBurn,
-            "seats" => Standing::Seats,
-            "age_days" => Standing::AgeDays,
+            "open_tickets" => StandingKind::OpenTickets,
+            "open_escalations" => StandingKind::OpenEscalations,
+            "days_to_renewal" => StandingKind::DaysToRenewal,
+            "days_to_notice" => StandingKind::DaysToNotice,
+            "milestones_share" => StandingKind::MilestonesShare,
+            "expected_days" => StandingKind::ExpectedDays,
+            "credits_burn" => StandingKind::CreditsBurn,
+            "seats" => StandingKind::Seats,
+            "age_days" => StandingKind::AgeDays,
             other => {
                 let expected =
                     format!("one of {} (nearest: {:?})", STANDINGS.join(", "), nearest(other, STANDINGS));

@@ -43,7 +43,7 @@ fn money(minor: i64) -> Money {
     Money { minor, currency: crate::event::Currency::from_code("EUR").expect("a code") }
 }
 
-fn on(line: &Timeline<Recorded>, names: &Names, today: &str) -> Standing {
+fn on(line: &Timeline<Recorded>, names: &Names, today: &str) -> SubscriptionState {
     standing(line, &Timeline::default(), names, at(day(today).plus(1)), day(today)).expect("it was seen")
 }
 
