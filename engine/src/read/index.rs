@@ -1,4 +1,4 @@
-//! The index of dead letters and the directory of accounts, kept in sled.
+//! The index of dead letters, kept in sled.
 //!
 //! Everything here is derived. The index says up to which sequence of which lineage it was written, in the same batch as
 //! what it says; one that does not fit the log is emptied and written anew. Nothing else of the program names sled.
@@ -24,13 +24,12 @@ const BATCH_ENTRIES: usize = 4096;
 /// Memory for sled's cache, in bytes.
 const CACHE_BYTES: u64 = 16 << 20;
 /// Changes whenever the form of the values does: an index of another form is written anew.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 const APPLIED: &[u8] = b"applied";
 const DEAD_LETTER: u8 = b'd';
-const ACCOUNT: u8 = b'a';
 
-/// Why the index cannot be used. Deleting them loses nothing.
+/// Why the index cannot be used. Deleting it loses nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
     /// The store.
@@ -192,15 +191,6 @@ impl Index {
         }
         Ok(counts)
     }
-
-    /// The sequence of the first event that names an account.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    pub fn first_seq(&self, account: &str) -> Result<Option<u64>, IndexError> {
-        let value = self.tree.get(account_key(account)).map_err(self.store())?;
-        Ok(value.and_then(|value| Some(u64::from_be_bytes(value.as_ref().try_into().ok()?))))
-    }
 }
 
 /// What one batch will write.
@@ -209,7 +199,6 @@ struct Page {
     batch: Batch,
     /// Notes of this page, which may be resolved within it.
     notes: BTreeMap<Vec<u8>, DeadLetterNote>,
-    accounts: std::collections::HashSet<tidewatch_projections::names::Symbol>,
     entries: usize,
 }
 
@@ -217,15 +206,7 @@ impl Page {
     fn take(&mut self, index: &Index, names: &Names, seq: u64, entry: &Entry) -> Result<(), IndexError> {
         self.entries += 1;
         match entry {
-            Entry::Event(event) => {
-                let Some(account) = event.account().filter(|account| self.accounts.insert(*account)) else {
-                    return Ok(());
-                };
-                let key = account_key(names.text(account));
-                if index.tree.get(&key).map_err(index.store())?.is_none() {
-                    self.batch.insert(key, &seq.to_be_bytes());
-                }
-            }
+            Entry::Event(_) => {}
             Entry::DeadLetter(letter) => {
                 self.notes.insert(dead_letter_key(seq), note_of(names, seq, letter));
             }
@@ -289,10 +270,6 @@ fn note_of(names: &Names, seq: u64, letter: &DeadLetter) -> DeadLetterNote {
 
 fn dead_letter_key(seq: u64) -> Vec<u8> {
     [&[DEAD_LETTER], seq.to_be_bytes().as_slice()].concat()
-}
-
-fn account_key(account: &str) -> Vec<u8> {
-    [&[ACCOUNT], account.as_bytes()].concat()
 }
 
 fn applied_of(value: &[u8], lineage: u128) -> Option<u64> {

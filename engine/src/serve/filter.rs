@@ -122,13 +122,6 @@ impl<F> Filter<F> {
     pub fn matches<'a>(&self, field: &mut impl FnMut(&F) -> Option<Operand<'a>>) -> bool {
         self.root.matches(field)
     }
-
-    /// The fields the filter looks at, in order of appearance, with repetitions.
-    pub fn fields(&self) -> Vec<&F> {
-        let mut fields = Vec::new();
-        self.root.collect(&mut fields);
-        fields
-    }
 }
 
 impl<F> Node<F> {
@@ -140,14 +133,6 @@ impl<F> Node<F> {
             Self::Compare(name, operator, literal) => {
                 field(name).is_some_and(|operand| compare(&operand, *operator, literal))
             }
-        }
-    }
-
-    fn collect<'f>(&'f self, fields: &mut Vec<&'f F>) {
-        match self {
-            Self::All(nodes) | Self::Any(nodes) => nodes.iter().for_each(|node| node.collect(fields)),
-            Self::Not(node) => node.collect(fields),
-            Self::Compare(field, ..) => fields.push(field),
         }
     }
 }

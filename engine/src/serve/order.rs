@@ -56,11 +56,6 @@ impl<F> Order<F> {
         Ok(Self { keys })
     }
 
-    /// The fields in order.
-    pub fn fields(&self) -> impl Iterator<Item = &F> {
-        self.keys.iter().map(|key| &key.field)
-    }
-
     /// The values of an item in the fields of this order.
     pub fn key<'a>(&self, field: &mut impl FnMut(&F) -> Option<Operand<'a>>) -> Vec<Option<Operand<'a>>> {
         self.keys.iter().map(|key| field(&key.field)).collect()

@@ -35,14 +35,14 @@ fn lines() -> Vec<String> {
     ]
 }
 
-/// What the index say of a stopped directory.
-fn notes(shard: &Shard, filter: &DeadLetterFilter) -> (Vec<DeadLetterNote>, Option<u64>) {
+/// What the index says of a stopped directory.
+fn notes(shard: &Shard, filter: &DeadLetterFilter) -> Vec<DeadLetterNote> {
     let directory = Directory::open(&shard.path()).unwrap();
     let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
     let end = history.end().unwrap();
     let index = Index::open(directory.root()).unwrap();
     index.catch_up(&history, end.lineage, end.last_seq).unwrap();
-    (index.dead_letters(filter, 0, usize::MAX).unwrap(), index.first_seq("acme").unwrap())
+    index.dead_letters(filter, 0, usize::MAX).unwrap()
 }
 
 #[test]
@@ -51,15 +51,14 @@ fn deleting_the_index_changes_no_answer() {
     shard.import_lines("app", &lines());
     let all = DeadLetterFilter { with_resolved: true, ..DeadLetterFilter::default() };
     let before = notes(&shard, &all);
-    let reasons: Vec<Reason> = before.0.iter().map(|note| note.reason).collect();
+    let reasons: Vec<Reason> = before.iter().map(|note| note.reason).collect();
     assert_eq!(reasons, [Reason::FromTheFuture, Reason::NotJson, Reason::FromTheFuture, Reason::IdConflict]);
-    assert!(before.1.is_some());
     let digest = shard.digest(1);
     std::fs::remove_dir_all(shard.path().join(INDEX_DIR)).unwrap();
     assert_eq!(notes(&shard, &all), before);
     assert_eq!(shard.digest(1), digest);
     shard.import_lines("app", &["[]".to_owned()]);
-    assert_eq!(notes(&shard, &all).0.len(), before.0.len() + 1, "the index catches up with the log");
+    assert_eq!(notes(&shard, &all).len(), before.len() + 1, "the index catches up with the log");
 }
 
 #[test]
@@ -69,7 +68,7 @@ fn a_fix_and_a_replay_settle_what_is_not_refused_any_more() {
     let future = DeadLetterFilter { reason: Some(Reason::FromTheFuture), ..DeadLetterFilter::default() };
     let settings = Settings { skew_us: FAR_SKEW_US, ..Settings::default() };
     shard.submit(Command::Adopt(Box::new(settings.into())));
-    let open = notes(&shard, &DeadLetterFilter::default()).0;
+    let open = notes(&shard, &DeadLetterFilter::default());
 
     let engine = shard.open(1);
     let letters = open.iter().map(|note| match engine.history().entry(note.seq)? {
@@ -82,9 +81,9 @@ fn a_fix_and_a_replay_settle_what_is_not_refused_any_more() {
     assert_eq!((replayed.resolved, replayed.refused, replayed.accepted), (2, 2, 2));
     engine.shutdown().unwrap();
 
-    assert_eq!(notes(&shard, &future).0, []);
+    assert_eq!(notes(&shard, &future), []);
     let left: Vec<Reason> =
-        notes(&shard, &DeadLetterFilter::default()).0.iter().map(|note| note.reason).collect();
+        notes(&shard, &DeadLetterFilter::default()).iter().map(|note| note.reason).collect();
     assert_eq!(left, [Reason::NotJson, Reason::IdConflict]);
 }
 
@@ -96,7 +95,7 @@ fn a_dead_letter_that_is_cut_is_never_replayed() {
         "x".repeat(2 << 20)
     );
     shard.import_lines("app", std::slice::from_ref(&long));
-    let [note] = notes(&shard, &DeadLetterFilter::default()).0.try_into().unwrap();
+    let [note] = notes(&shard, &DeadLetterFilter::default()).try_into().unwrap();
     assert_eq!(note.reason, Reason::TooLarge);
     let kept = format!("kept the first {} of {} bytes", 1 << 20, long.len());
     assert!(note.detail.ends_with(&kept), "{}", note.detail);
@@ -113,5 +112,5 @@ fn a_dead_letter_that_is_cut_is_never_replayed() {
     let replayed = engine.replay("app", letters, &decoder, mapping, None).unwrap();
     assert_eq!((replayed.resolved, replayed.refused, replayed.accepted, replayed.cut), (0, 0, 0, 1));
     engine.shutdown().unwrap();
-    assert_eq!(notes(&shard, &DeadLetterFilter::default()).0, [note], "it stays");
+    assert_eq!(notes(&shard, &DeadLetterFilter::default()), [note], "it stays");
 }
