@@ -1,4 +1,4 @@
-//! A running shard: the threads around the sequencer, the writer and the fold, and the ways in and out.
+//! Runs a shard: starts and stops the threads around the sequencer, the writer and the fold, and offers the calls into them.
 //!
 //! ```text
 //! ingest, submit ─▶ Inbox ─▶ sequencer ─▶ writer (append, sync) ─▶ fold ─▶ published view

@@ -1,4 +1,4 @@
-//! The wall clock, as a value that is asked for: the one place that reads the machine's clocks.
+//! Reads the wall clock and the monotonic clock. No other file reads the machine's clocks.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,6 @@ pub fn monotonic() -> Instant {
     Instant::now()
 }
 
-/// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

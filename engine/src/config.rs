@@ -1,4 +1,4 @@
-//! The configuration: an annotated file that is its own default, a file of the user's, and the environment.
+//! Reads the configuration from the annotated default file, the user's file and the environment.
 
 mod sources;
 

@@ -1,4 +1,4 @@
-//! Control entries: what the engine decided or was told, who asked for it, and what all of it adds up to.
+//! Control entries: decisions of the engine and commands of people, with who asked for them and what they add up to.
 
 pub mod request;
 pub mod entry;

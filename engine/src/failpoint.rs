@@ -1,4 +1,4 @@
-//! Places at which the process can be made to die, so that a crash comes there and not only somewhere.
+//! Named places at which tests make the process die, so that a crash hits a chosen step.
 //!
 //! Without the feature `failpoints` every [`pass`] is nothing. With it, `FAILPOINT=BeforeSync:3` in the environment has the
 //! process kill itself, as `kill -9` would, when it passes that place for the third time.
@@ -32,7 +32,6 @@ pub enum Place {
     FrameReplayed,
 }
 
-/// Every place.
 pub const PLACES: [Place; 12] = [
     Place::BeforeAppend,
     Place::BeforeSync,

@@ -1,4 +1,4 @@
-//! From durable entries to what is true: the workers that fold accounts and the view that readers see.
+//! Folds durable entries into account states and publishes them as a view.
 
 pub mod view;
 pub mod worker;

@@ -1,4 +1,4 @@
-//! Every figure an operator sees on `/metrics`: name, unit, labels and meaning in one table.
+//! Every metric on `/metrics`: name, unit, labels and meaning in one table.
 //!
 //! Labels are closed: stages, codes and reasons are enums, sources are those of the configuration. So the number of
 //! series is known before the first event.

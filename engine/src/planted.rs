@@ -1,4 +1,4 @@
-//! Bugs planted on purpose, for the simulation to find: a test that finds none of them proves nothing.
+//! Bugs that the simulation plants in the engine to prove that it would find them.
 //!
 //! Without the feature `planted-bugs` every [`active`] is a constant `false` and nothing of this is in the program.
 //! With it a thread plants at most one bug at a time, for itself: seeds that run beside each other do not mix.

@@ -1,11 +1,10 @@
-//! A place in the log: what receipts, reads and page tokens speak of.
+//! A position in the log: shard, lineage and sequence. Receipts, reads and page tokens refer to it.
 
 use std::fmt;
 
 /// (shard, lineage, sequence). Two positions compare only within one lineage.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Position {
-    /// The shard.
     pub shard: u32,
     /// The lineage: another one after every restored backup.
     pub lineage: u128,

@@ -1,4 +1,4 @@
-//! From a view and the log below it to an answer, now or at any instant of the past.
+//! Answers reads from a view and the log below it, at the live instant or in the past.
 
 pub mod snapshot;
 pub mod account;

@@ -1,4 +1,4 @@
-//! What the engine answers: gRPC for programs, a few HTTP pages for operators.
+//! Serves the API over gRPC and the operator pages over HTTP.
 
 pub mod paging;
 pub mod calls;

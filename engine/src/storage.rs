@@ -1,4 +1,4 @@
-//! What lies on disk: the log, the table of accepted ids, and the directory that holds both.
+//! What lies on disk: the data directory, the log and the table of accepted ids.
 
 pub mod disk;
 pub mod identity;

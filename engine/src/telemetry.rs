@@ -1,4 +1,4 @@
-//! The log of the process: lines for people or JSON for programs, on standard error.
+//! Sets up the log of the process: text for people or JSON for programs, on standard error.
 
 use std::io::IsTerminal as _;
 
@@ -32,10 +32,7 @@ pub enum TelemetryError {
     #[error(
         "log level {word:?} is no level; use error, warn, info, debug, trace or off, or target=level pairs by commas"
     )]
-    NoLevel {
-        /// The word.
-        word: String,
-    },
+    NoLevel { word: String },
     /// The process has a log already.
     #[error("the process writes a log already")]
     Twice,

@@ -1,4 +1,4 @@
-//! From a decoded batch or a command to a durable frame.
+//! Turns decoded batches and commands into durable frames.
 
 pub mod queues;
 pub mod sequencer;

@@ -8,6 +8,8 @@
 //! Checkpoints travel with the records they cover, into the same frame of the log; offsets are committed to the broker for
 //! lag monitoring only.
 
+#![warn(missing_docs)]
+
 pub mod random;
 pub mod reject;
 pub mod limits;

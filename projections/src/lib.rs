@@ -2,6 +2,8 @@
 //!
 //! Events that reach this crate were accepted; what they mean is `docs/ARCHITECTURE.md` and the health model.
 
+#![warn(missing_docs)]
+
 pub mod names;
 pub mod decimal;
 pub mod value;

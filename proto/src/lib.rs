@@ -3,6 +3,8 @@
 //!
 //! Types of this crate stop at the edges: decoders turn them into the domain's, services turn the domain's into them.
 
+#![warn(missing_docs)]
+
 mod facts;
 
 pub use prost;

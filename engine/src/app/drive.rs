@@ -1,4 +1,4 @@
-//! Reading a source: poll, decode, hand over, and tell the source what is durable.
+//! Reads one source: polls it, decodes its records, hands them to the sequencer and tells the source what is durable.
 
 use std::collections::HashMap;
 use std::sync::Arc;

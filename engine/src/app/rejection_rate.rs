@@ -1,4 +1,4 @@
-//! When so much of a stream is refused that going on would only bury the reason.
+//! Pauses a source when over half of its last 10,000 records are rejected.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Decoding dead letters again after a fix.
+//! Decodes dead letters again, as after a fix of a mapping or a setting.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{RecvTimeoutError, channel};

@@ -1,4 +1,4 @@
-//! How the sources do, for operators.
+//! The status of each source, as operators see it.
 
 use tidewatch_projections::event::Micros;
 
@@ -18,9 +18,7 @@ pub enum Condition {
 /// A source as it does now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SourceStatus {
-    /// Its name.
     pub name: String,
-    /// How it does.
     pub condition: Condition,
     /// When its last batch was handed over, by the engine's clock.
     pub taken_at: Option<Micros>,

@@ -1,4 +1,4 @@
-//! The threads of a shard.
+//! The threads of a shard: sequencer, writer and fold.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The limits on one record that a command reads files under.
+//! Reads the limits on one record from `--config`.
 
 use std::path::PathBuf;
 

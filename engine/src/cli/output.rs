@@ -1,4 +1,4 @@
-//! Writing for people and programs: results on standard output, everything else on standard error.
+//! Prints results on standard output and everything else on standard error, for people or programs.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, StdoutLock, Write as _};

@@ -1,4 +1,4 @@
-//! Where a command works: in a directory that nobody holds, or on a running engine.
+//! Parses where a command works: in a data directory or on a running engine.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The signals by which a process is asked to end.
+//! Watches the signals that ask a process to end.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! `[[sources]]`, the one list of the configuration: its keys are known by the name of their source.
+//! Reads `[[sources]]`, the one list of the configuration, whose tables are addressed by the name of their source.
 //!
 //! `sources.app.brokers` is the key `brokers` of the source `app`, and `TIDEWATCH_SOURCES_APP_BROKERS` the variable that sets
 //! it; `TIDEWATCH_SOURCES_APP_OPTIONS_SASL_PASSWORD` sets its client's option `sasl.password`.

@@ -1,4 +1,4 @@
-//! What is to be adopted: some of the settings, another model, all of it or nothing.
+//! A change of the adopted settings or model: checked as a whole, carried out as a whole or not at all.
 
 use tidewatch_projections::calendar::Calendar;
 use tidewatch_projections::event::Micros;
@@ -11,7 +11,6 @@ use crate::control::state::ControlState;
 
 /// Longest model file, in bytes.
 pub const MODEL_BYTES_MAX: usize = 256 * 1024;
-/// Most closed periods.
 pub const CLOSED_DAYS_MAX: usize = 10_000;
 /// Longest scope of a closed period, in bytes.
 pub const SCOPE_BYTES_MAX: usize = 1024;
@@ -24,7 +23,6 @@ pub const DURATION_US_MAX: Micros = 3_652_425 * 86_400_000_000;
 pub struct Adoption {
     /// The reporting zone, an IANA name.
     pub zone: Option<Box<str>>,
-    /// All closed periods.
     pub closed_days: Option<Vec<ClosedDays>>,
     /// How far `occurred_at` may lie after the time of recording, in microseconds.
     pub skew_us: Option<Micros>,
@@ -44,38 +42,19 @@ pub enum AdoptionError {
     Model(ModelError),
     /// The model is too long.
     #[error("the model was not adopted: it has {bytes} bytes, at most {MODEL_BYTES_MAX} are kept")]
-    ModelTooLong {
-        /// Its length.
-        bytes: usize,
-    },
+    ModelTooLong { bytes: usize },
     /// More closed periods than an entry of the log takes.
     #[error("{count} closed periods, at most {CLOSED_DAYS_MAX} are kept; join those that follow one another")]
-    TooManyClosedDays {
-        /// How many.
-        count: usize,
-    },
+    TooManyClosedDays { count: usize },
     /// The scope of a closed period is too long.
     #[error("a scope of closed days has {bytes} bytes, at most {SCOPE_BYTES_MAX} are kept")]
-    ScopeTooLong {
-        /// Its length.
-        bytes: usize,
-    },
+    ScopeTooLong { bytes: usize },
     /// A skew or a delay that is negative or past every calendar.
     #[error("{what} of {us} µs; it is at least 0 and at most {DURATION_US_MAX} µs (10,000 years)")]
-    Duration {
-        /// Which.
-        what: &'static str,
-        /// Its length.
-        us: Micros,
-    },
+    Duration { what: &'static str, us: Micros },
     /// A closed period that ends before it begins.
     #[error("closed days end on {to} before they begin on {from}")]
-    Reversed {
-        /// The first day.
-        from: String,
-        /// The last day.
-        to: String,
-    },
+    Reversed { from: String, to: String },
 }
 
 impl From<Settings> for Adoption {

@@ -1,4 +1,4 @@
-//! Control entries: what the engine decided or was told, as entries of the log.
+//! Control entries: decisions of the engine and commands of people, as entries of the log.
 //!
 //! Each closes its frame and is a barrier. Kinds are numbered in `tidewatch/log/v1/log.proto`; numbers outlive every
 //! version of this enum.
@@ -14,22 +14,14 @@ use tidewatch_proto::log::v1 as wire;
 use crate::control::request::Request;
 use crate::storage::log::ControlRecord;
 
-/// One control entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Control {
     /// All live sources are complete through this instant, exclusive.
-    ClockAdvanced {
-        /// The instant.
-        at: Micros,
-    },
+    ClockAdvanced { at: Micros },
     /// The wall clock was read; deadlines hang on it.
-    WallAdvanced {
-        /// What it showed.
-        at: Micros,
-    },
+    WallAdvanced { at: Micros },
     /// From when on a type is fed: written whenever one of the days moves.
     TypeFed {
-        /// The type's name.
         kind: Box<str>,
         /// The tenant's earliest event of it; `None` after the last one was taken back.
         earliest_at: Option<Micros>,
@@ -38,19 +30,14 @@ pub enum Control {
     },
     /// Every setting that changes state or meaning, whole.
     SettingsAdopted {
-        /// The settings.
         settings: Settings,
         /// The version of the bundled time-zone rules that they were adopted with.
         tz_version: Box<str>,
     },
     /// A model file, word for word.
-    ModelAdopted {
-        /// Its text.
-        text: Box<str>,
-    },
+    ModelAdopted { text: Box<str> },
     /// A source is read for the first time, under another mapping, or streams from here on.
     SourceOpened {
-        /// The source.
         source: Box<str>,
         /// Digest of its mapping; empty for native JSON.
         mapping_digest: Box<str>,
@@ -58,13 +45,9 @@ pub enum Control {
         streams: bool,
     },
     /// The clock waits no more for a source that streamed.
-    SourceRetired {
-        /// The source.
-        source: Box<str>,
-    },
+    SourceRetired { source: Box<str> },
     /// A source starts over: its earlier records count no more and are read again.
     SourceReset {
-        /// The source.
         source: Box<str>,
         /// The generation from here on.
         generation: u32,
@@ -72,19 +55,14 @@ pub enum Control {
         mapping_digest: Box<str>,
     },
     /// Dead letters were decoded again and nothing of them was refused any more.
-    DeadLettersResolved {
-        /// Their sequences.
-        seqs: Vec<u64>,
-    },
+    DeadLettersResolved { seqs: Vec<u64> },
 }
 
 /// Why bytes are no control entry of this version.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ControlError {
-    /// No valid message.
     #[error("a control entry of {length_bytes} bytes is damaged: {what}")]
     Damaged {
-        /// Its length.
         length_bytes: usize,
         /// What the decoder said.
         what: String,
@@ -98,10 +76,7 @@ pub enum ControlError {
     #[error(
         "closed days are adopted for {scope:?}, which this version does not know; read the directory with the version that wrote it, or a newer one"
     )]
-    UnknownScope {
-        /// The scope.
-        scope: Box<str>,
-    },
+    UnknownScope { scope: Box<str> },
 }
 
 impl Control {

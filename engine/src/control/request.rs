@@ -1,4 +1,4 @@
-//! Who asked for what a control entry carries out, and under which id.
+//! Who asked for a change, on whose behalf and under which request id; stored in the control entry that carries it out.
 //!
 //! It lies in the entry itself: for the record, and so that the same request gets the same answer after a restart.
 

@@ -1,4 +1,4 @@
-//! What control entries add up to: the settings, the model and the sources under which the log is read.
+//! The fold of all control entries: settings, model versions, sources and clock.
 //!
 //! Facts depend on the *last* control_state: a zone adopted after the events holds for them too, and a source that was reset
 //! takes its earlier generations back.
@@ -40,7 +40,6 @@ pub struct AdoptedModel {
 pub struct ControlState {
     /// The sequence of the newest control entry in it, 0 for none.
     pub seq: u64,
-    /// The adopted settings.
     pub settings: Settings,
     /// The version of the time-zone rules they were adopted with; `None` before any were.
     pub tz_version: Option<Box<str>>,

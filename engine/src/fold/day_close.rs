@@ -1,4 +1,4 @@
-//! Days as the clock closes them: one at a time, each once.
+//! Tracks which days the clock has closed: one at a time, each once.
 
 use tidewatch_projections::calendar::{Calendar, Day};
 use tidewatch_projections::event::Micros;

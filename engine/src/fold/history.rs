@@ -1,4 +1,4 @@
-//! Reading the log back: first what it is read under, then everything.
+//! Reads a whole log back: first its control entries, then every frame.
 
 use std::sync::Arc;
 

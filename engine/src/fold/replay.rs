@@ -1,4 +1,4 @@
-//! A fold in progress: a step, and whoever carries its directives out.
+//! Pairs the step of the fold with whoever carries out its directives.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One step of the fold: the entries of a frame in, what workers do out.
+//! One step of the fold: takes the entries of a frame and puts out what workers must do.
 //!
 //! Sans-IO, and the only place that says what a frame means to those who fold: the running engine, an opening, a rebuild,
 //! a read of the past and the simulation all step through it and differ in who carries the directives out.
@@ -55,7 +55,6 @@ impl Step {
         &self.context
     }
 
-    /// What crosses accounts.
     pub fn tenant(&self) -> &Arc<Tenant> {
         &self.tenant
     }
@@ -111,7 +110,6 @@ impl Step {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("entry {seq}: {source}")]
 pub struct StepError {
-    /// Its sequence.
     pub seq: u64,
     /// What is wrong with it.
     pub source: ControlError,

@@ -1,4 +1,4 @@
-//! What readers see: an immutable picture of all accounts at one position.
+//! The view: an immutable snapshot of all accounts at one position, shared copy-on-write with later ones.
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};

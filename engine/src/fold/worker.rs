@@ -1,4 +1,4 @@
-//! The fold of a part of the accounts: entries in, account states out.
+//! Folds the events of one part of the accounts into their states.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -21,9 +21,7 @@ const AHEAD: usize = 16;
 pub struct FoldContext {
     /// The table of names.
     pub names: Arc<Names>,
-    /// The compiled model.
     pub plan: Arc<Plan>,
-    /// Which events count.
     pub control_state: Arc<ControlState>,
     /// Fold only these accounts, sorted; `None` is all.
     pub only: Option<Arc<[Symbol]>>,

@@ -1,4 +1,4 @@
-//! The fold on threads: frames go to W workers by account, and a view is published when all of them stand at the same frame.
+//! Runs the workers of a fold on threads and publishes a view when all of them stand at the same frame.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -1,4 +1,4 @@
-//! One account as an answer sees it: the view, the instant, and the accounts that count together there.
+//! One account at an instant: the view, the instant, and the accounts whose events count together there.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -20,7 +20,6 @@ pub struct AccountAt<'v> {
     pub view: &'v View,
     /// The account that answers.
     pub survivor: Symbol,
-    /// The instant, exclusive.
     pub as_of: Micros,
     /// The instant is the clock's, though the account has events of a later day.
     pub catching_up: bool,
@@ -156,7 +155,6 @@ impl<'v> AccountAt<'v> {
         self.metrics.get_or_init(none_yet)[index].get_or_init(value).as_ref()
     }
 
-    /// Seats in force.
     pub fn seats(&self) -> Option<f64> {
         let subscription_states = self.subscription_states().iter().map(|(_, state)| state);
         metric::seats(&self.view.names, self.survivor(), subscription_states, self.as_of)

@@ -1,4 +1,4 @@
-//! One number for everything that is true: equal states have equal digests, however they came about.
+//! Computes the digest of a state: equal states have equal digests, however they came about.
 //!
 //! Covered are the facts of all accounts sorted by id, the settings, what crosses accounts, what is parked, and the
 //! adopted metrics at an instant. Not covered are positions, recorded times and the clock, so that the same events in

@@ -1,4 +1,4 @@
-//! Which questions memory answers exactly; every other one is answered from the log.
+//! Decides which questions memory answers exactly; all others are answered from the log.
 //!
 //! An account in memory keeps its days one by one over the hot horizon and nothing of what lies within a day. So it is
 //! exact at ends of days, and at any instant after the account's newest event, as long as no metric looks back past the

@@ -1,4 +1,4 @@
-//! The index of dead letters, kept in sled.
+//! The index of dead letters, kept in sled and derived from the log.
 //!
 //! Everything here is derived. The index says up to which sequence of which lineage it was written, in the same batch as
 //! what it says; one that does not fit the log is emptied and written anew. Nothing else of the program names sled.

@@ -1,4 +1,4 @@
-//! Accounts as they were: the log folded up to an instant, for what memory cannot answer exactly.
+//! Rebuilds accounts as of a past instant from the log, where memory is not exact.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Metrics at any instants, of any model: one pass over the log through the fold and the evaluator of the live state.
+//! Computes metrics of any model at any instants in one pass over the log.
 
 use std::sync::Arc;
 use std::thread;

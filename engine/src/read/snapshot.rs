@@ -1,4 +1,4 @@
-//! Where an answer is read from: a view and the log below it, of a running engine or of a directory at rest.
+//! A consistent source for one answer: a view and the log up to its position.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Why a call is refused: one closed list of reasons, each with its status code, details and place in `docs/ERRORS.md`.
+//! Errors of the API: one closed list of reasons, each with its status code, details and entry in `docs/ERRORS.md`.
 //!
 //! Clients switch on the reason in `google.rpc.ErrorInfo`; messages are for people and may change.
 

@@ -40,7 +40,6 @@ struct Answered {
 }
 
 impl Calls {
-    /// Counts in `meters`.
     pub fn new(meters: Arc<Meters>) -> Self {
         Self { meters, answered: RwLock::default() }
     }

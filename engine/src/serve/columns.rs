@@ -1,4 +1,4 @@
-//! The fields that lists can be filtered and ordered by.
+//! The fields by which lists can be filtered and ordered.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,6 @@ use crate::read::account::AccountAt;
 /// A field of the list of accounts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AccountColumn {
-    /// The account's id.
     Id,
     /// The name of its status.
     Status,
@@ -25,19 +24,14 @@ pub enum AccountColumn {
     StatusSince,
     /// The first day of life.
     FirstDay,
-    /// Days since then.
     AgeDays,
-    /// Seats in force.
     Seats,
-    /// Events accepted.
     Events,
     /// The newest of them.
     NewestEvent,
-    /// Open tickets.
     OpenTickets,
     /// A fact that is a text.
     Fact(&'static str),
-    /// A declared attribute.
     Attribute(String),
     /// An adopted metric, by its place in the model.
     Metric(usize),
@@ -106,29 +100,21 @@ impl AccountColumn {
 /// A field of a timeline.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum EventColumn {
-    /// The type's name.
     Type,
     /// The family's name; types outside the contract have none.
     Family,
-    /// The source.
     Source,
     /// The id within the source.
     Id,
-    /// The user.
     User,
-    /// Who acted.
     Actor,
-    /// The product.
     Product,
-    /// When it happened.
     OccurredAt,
     /// How much, in ones.
     Quantity,
     /// The amount in minor units.
     Amount,
-    /// The amount's currency.
     Currency,
-    /// A property.
     Property(String),
 }
 

@@ -1,4 +1,4 @@
-//! Domain to wire: the one place where answers take their form.
+//! Converts the domain's types to those of the API.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,6 @@ use crate::read::scan::AsOf;
 
 const MICROS: i64 = 1_000_000;
 
-/// An instant.
 pub fn timestamp(at: Micros) -> Timestamp {
     let nanos = i32::try_from(at.rem_euclid(MICROS) * 1_000).expect("below a second");
     Timestamp { seconds: at.div_euclid(MICROS), nanos }
@@ -94,7 +93,6 @@ fn source_age(status: SourceStatus, now: Micros) -> v1::SourceAge {
     }
 }
 
-/// An account.
 pub fn account(account_at: &AccountAt<'_>) -> v1::Account {
     let names = &account_at.view.names;
     let since = account_at.since();
@@ -217,7 +215,6 @@ pub fn metric(name: &str, value: Option<&Scalar>) -> v1::Metric {
     v1::Metric { name: name.to_owned(), value }
 }
 
-/// A property's value.
 pub fn value(value: &Value) -> v1::Value {
     let kind = match value {
         Value::Null => None,
@@ -236,7 +233,6 @@ pub fn value(value: &Value) -> v1::Value {
     v1::Value { kind }
 }
 
-/// An accepted event.
 pub fn event(names: &Names, tenant: &str, event: &Event) -> v1::Event {
     let text = |symbol: Symbol| names.text(symbol).to_owned();
     let optional = |symbol: Option<Symbol>| symbol.map(text).unwrap_or_default();

@@ -35,11 +35,8 @@ pub const DEPTH_MAX: usize = 16;
 /// What a field of a list holds, which decides how its literals are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// A text.
     Text,
-    /// A number.
     Number,
-    /// `true` or `false`.
     Truth,
     /// An instant: RFC 3339, or a date, which means its first instant in UTC.
     Instant,
@@ -52,17 +49,11 @@ pub enum Kind {
 /// The value an item has in a field.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Operand<'a> {
-    /// A text.
     Text(Cow<'a, str>),
-    /// An exact number.
     Exact(Decimal),
-    /// A computed number.
     Number(f64),
-    /// A truth.
     Truth(bool),
-    /// An instant.
     Instant(Micros),
-    /// A calendar day.
     Day(Date),
 }
 
@@ -81,7 +72,6 @@ enum Operator {
 /// A literal, read as the kind of its field asks.
 #[derive(Clone, PartialEq, Debug)]
 enum Literal {
-    /// `*` after `:`.
     Present,
     Text(Box<str>),
     Number(Decimal, f64),

@@ -1,4 +1,4 @@
-//! How the records of sources are read: by their configuration, or by the mapping that comes with a request.
+//! How the records of a source are decoded: by its configuration, or by a mapping that comes with the request.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +24,6 @@ pub struct SourceFormat {
 }
 
 impl SourceFormat {
-    /// Native JSON.
     pub fn native() -> Self {
         Self { format: Format::Native, mapping_digest: "".into() }
     }

@@ -1,4 +1,4 @@
-//! The small HTTP side for operators: `/metrics`, `/livez`, `/readyz`.
+//! The HTTP endpoints for operators: `/metrics`, `/livez`, `/readyz`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 /// How far an engine is on its way to answering.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Readiness {
-    /// It answers.
     Ready,
     /// It folds its log.
     Replaying {

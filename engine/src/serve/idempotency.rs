@@ -1,4 +1,4 @@
-//! Mutations that may come twice: the same `request_id` with the same body is answered as the first time.
+//! Makes mutations idempotent: the same `request_id` with the same body gets the same answer.
 //!
 //! Answers are remembered in this process. Of mutations that their position answers the log remembers them too: what it
 //! carried out before this process began is answered from there.

@@ -1,4 +1,4 @@
-//! How far a process is, for the pages that must answer before there is an engine and after it failed.
+//! The state of the process for `/readyz` and `/metrics`, also before there is an engine and after it failed.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};

@@ -1,4 +1,4 @@
-//! The listening ends: gRPC and the operator pages, from binding to a graceful end.
+//! Binds the gRPC and HTTP listeners and shuts them down gracefully.
 
 use std::future::Future;
 use std::io;

@@ -1,4 +1,4 @@
-//! The order of a list: fields of its filter, each up or down.
+//! Parses `order_by` and compares items by it.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,4 @@
-//! Positions kept for the next pages of lists.
+//! Keeps the views that further pages of a list are read from, in bounded number and for a bounded time.
 //!
 //! A page must stand where the first one stood, so its view is kept. Views share what did not change, but in the worst
 //! case each kept one is a whole copy of the state; so their number is bounded. As long as fewer than

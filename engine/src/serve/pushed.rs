@@ -1,4 +1,4 @@
-//! Files whose lines a client pushes, as a source: what an import over the API and one of a directory have in common.
+//! Pushed files as a source: lines that a client sends over the API or the command line reads itself.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the services read of an engine, and nothing else of it.
+//! The part of an engine that services read from: views, history, index and status.
 
 use std::sync::Arc;
 use std::time::Duration;

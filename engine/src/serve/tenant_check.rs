@@ -1,4 +1,4 @@
-//! What every call passes: the tenant it is for.
+//! Rejects calls for a tenant that this engine does not hold.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! An account's events, newest first, read from the log.
+//! Reads the events of an account from the log, newest first.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Opaque tokens: positions and pages, as text that only the engine reads.
+//! Opaque tokens for positions and pages.
 //!
 //! A token is not a secret and grants nothing; its checksum only tells damage and tokens of other kinds apart.
 

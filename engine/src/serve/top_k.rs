@@ -1,4 +1,4 @@
-//! The first items of an order that is not known yet: what a page needs of a list.
+//! Selects the first k items of an order without sorting all of them.
 
 use std::cmp::Ordering;
 

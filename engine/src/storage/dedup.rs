@@ -1,4 +1,4 @@
-//! Deduplication without a window: every id ever accepted is known, exactly.
+//! Deduplication without a time window: knows every accepted id exactly.
 //!
 //! ```text
 //! check(key) ─▶ filter ── miss: new ──▶ done
@@ -55,7 +55,6 @@ pub struct DedupOptions {
 /// What is known of an id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// Never accepted.
     New,
     /// Accepted with the same content.
     Duplicate {
@@ -72,12 +71,9 @@ pub enum Verdict {
 /// Why an answer cannot be given. After it, [`Dedup::reset`] and a fill from sequence 1 restore everything.
 #[derive(Debug, thiserror::Error)]
 pub enum DedupError {
-    /// The disk refused.
     #[error("cannot {action} {file}: {source}")]
     Io {
-        /// What was tried.
         action: &'static str,
-        /// The file.
         file: String,
         /// What the system said.
         source: io::Error,
@@ -85,11 +81,9 @@ pub enum DedupError {
     /// A run is not what was written. It is derived: nothing is lost.
     #[error("{file}, page {page}: {what}; the ids are rebuilt from the log")]
     Corrupt {
-        /// The run.
         file: String,
         /// The page of 4 KB, counted from 0.
         page: u64,
-        /// What is wrong.
         what: &'static str,
     },
 }
@@ -103,22 +97,16 @@ impl DedupError {
 /// A run that was found and is not used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Discarded {
-    /// Its file.
     pub file: String,
-    /// Why.
     pub why: String,
 }
 
-/// What opening found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DedupOpened {
     /// Ids of entries up to this sequence are known from runs, 0 for none; the caller inserts those after it from the log.
     pub covered_seq: u64,
-    /// Ids in runs.
     pub keys: u64,
-    /// Runs in use.
     pub runs: usize,
-    /// Runs thrown away.
     pub discarded: Vec<Discarded>,
 }
 

@@ -1,4 +1,4 @@
-//! A data directory: who holds it, whose data it keeps, and the secret its ids are hashed with.
+//! A data directory: its lock, its tenant and the secret that ids are hashed with.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -42,36 +42,22 @@ pub enum DirectoryError {
     /// Another process has it.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// Another tenant's.
     #[error("{} holds the data of tenant {found:?}, not of {asked:?}; one directory keeps one tenant", path.display())]
     OtherTenant {
-        /// The directory.
         path: PathBuf,
-        /// Whose it is.
         found: String,
         /// Whose was asked for.
         asked: String,
     },
     /// No name for a tenant.
     #[error("{tenant:?} names no tenant; use 1 to {TENANT_BYTES_MAX} bytes without control characters")]
-    TenantName {
-        /// What was given.
-        tenant: String,
-    },
+    TenantName { tenant: String },
     /// The file that says what the directory is makes no sense.
     #[error("{} is damaged: {what}; restore it from a backup of this directory", path.display())]
-    Identity {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// The system refused.
+    Identity { path: PathBuf, what: String },
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
         action: &'static str,
-        /// On what.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -149,12 +135,10 @@ impl Directory {
         Ok(Self { root: root.to_owned(), disk, tenant, secret, _lock: lock })
     }
 
-    /// Where it is.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Its files.
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
     }

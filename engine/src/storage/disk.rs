@@ -1,4 +1,4 @@
-//! The disk as the engine sees it: flat directories of files with positioned reads and writes and explicit syncs.
+//! The disk as a trait: flat directories of files with positioned reads and writes and explicit syncs.
 //!
 //! Two implementations: [`real`] below a root directory, and [`simulated`] in memory, which loses what was never synced.
 //! Paths are relative to the root, with `/` between their parts: `log/00000000000000000001-000000000001.seg`.

@@ -1,4 +1,4 @@
-//! Who an event is: the keyed hash that deduplication goes by.
+//! Computes the keyed hash that identifies an event for deduplication.
 //!
 //! The hash is keyed with a secret of the data directory, so that nobody who chooses ids can choose collisions.
 

@@ -1,4 +1,5 @@
-//! Who is next: commands first, then live sources, and bulk imports with at most a quarter of the bytes while live waits.
+//! Queues inputs by priority: commands first, then live sources, then bulk imports with at most a quarter of the bytes while
+//! live waits.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

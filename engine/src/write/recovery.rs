@@ -1,4 +1,4 @@
-//! Opening a shard: the log is repaired, and the sequencer gets back what it knew.
+//! Opens a shard: repairs the log and restores the sequencer and the fold from it.
 
 use std::sync::Arc;
 
@@ -27,12 +27,7 @@ pub enum RecoveryError {
     Dedup(#[from] DedupError),
     /// An entry that the sequencer could not take in again.
     #[error("entry {seq}: {source}")]
-    Entry {
-        /// Its sequence.
-        seq: u64,
-        /// What is wrong.
-        source: RecoverError,
-    },
+    Entry { seq: u64, source: RecoverError },
 }
 
 impl From<LogError> for RecoveryError {
@@ -55,15 +50,12 @@ pub struct Recovered {
     pub fold: Option<Fold<Workers>>,
 }
 
-/// What opening needs.
 pub struct Recovery<'a> {
-    /// Where everything lies.
     pub disk: Arc<dyn Disk>,
     /// How the log is laid out.
     pub log: LogOptions,
     /// The shard's table of names.
     pub names: Arc<Names>,
-    /// The directory's keys.
     pub identity: Identity,
     /// Memory for the table of recent ids, in bytes.
     pub dedup_memory_bytes_max: u64,

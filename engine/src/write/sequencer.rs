@@ -1,4 +1,4 @@
-//! The one place where entries get their sequence: decoded batches and commands in, filled frames and answers out.
+//! Assigns sequences: takes decoded batches and commands, puts out filled frames and answers.
 //!
 //! Sans-IO: [`Sequencer::step`] takes an input and the time and never waits. What it puts out is in the order in which
 //! it must be made durable; an answer stands behind the frames it depends on, so that it can be given when everything
@@ -46,7 +46,6 @@ pub const ORIGINAL_BYTES_MAX: usize = 8 << 20;
 /// A closed frame on its way to the log, and what is in it.
 #[derive(Debug)]
 pub struct Filled {
-    /// The frame, encoded.
     pub frame: SealedFrame,
     /// Its entries with their sequences, for the folds.
     pub entries: Vec<(u64, Entry)>,
@@ -63,7 +62,6 @@ pub enum Emit {
     Answer(Answer),
 }
 
-/// Assigns sequences.
 pub struct Sequencer {
     names: Arc<Names>,
     identity: Identity,
@@ -76,7 +74,6 @@ pub struct Sequencer {
     calendar: Calendar,
     feed: Feed,
     fed_days: HashMap<EventType, FedDays>,
-    /// Observes merges only.
     merged: Tenant,
     /// Complete-through instants of the sources the clock waits for; `None` while one is unknown.
     streaming: HashMap<Symbol, Option<Micros>>,

@@ -1,4 +1,4 @@
-//! From emits to durability: frames are appended and synced, and only then does anything that depends on them go on.
+//! Appends and syncs frames, and only then releases what depends on them.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,6 @@ use crate::write::sequencer::Emit;
 /// Writes what the sequencer emits, in its order.
 pub struct Writer {
     log: LogWriter,
-    /// Not written yet.
     waiting: VecDeque<Emit>,
     /// Written, not synced yet.
     written: Vec<Emit>,

@@ -1,4 +1,4 @@
-//! What a control entry says, as JSON for people and their tools. Not a format to read back.
+//! Prints a control entry as JSON for people and their tools. The format is not read back.
 
 use serde_json::{Value as Json, json};
 use tidewatch_projections::calendar::Day;

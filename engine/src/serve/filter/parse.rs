@@ -1,4 +1,4 @@
-//! Reading a filter: text to a tree whose fields and literals are checked.
+//! Parses a filter into a tree whose fields and literals are checked.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};

@@ -1,4 +1,4 @@
-//! `AccountService`: accounts by id, in batches and in lists, and what happened to them.
+//! `AccountService`: accounts by id, in batches and in lists, and their timelines.
 
 use std::sync::Arc;
 

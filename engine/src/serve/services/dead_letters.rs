@@ -1,4 +1,4 @@
-//! `DeadLetterService`: what was refused, and trying it again.
+//! `DeadLetterService`: lists dead letters and replays them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `ImportService`: files of records, pushed by a client.
+//! `ImportService`: takes files of records that a client pushes.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `LogService`: the log itself, checked, counted and printed beside its writer.
+//! `LogService`: verifies, counts and prints the log of a running engine.
 
 use std::io::{self, Write};
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! `ServerService`: what the engine is and may be asked.
+//! `ServerService`: version, limits, capabilities and digest of the engine.
 
 use tidewatch_ingest::mapping::MAPPING_BYTES_MAX;
 use tidewatch_projections::event::Micros;

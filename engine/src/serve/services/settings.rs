@@ -1,4 +1,4 @@
-//! `SettingsService`: what is adopted, and adopting something else.
+//! `SettingsService`: reads and changes the adopted settings and model.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `SourceService`: where events come from, and taking back what one brought.
+//! `SourceService`: lists sources, resets and retires them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A sorted run of ids on disk.
+//! A sorted run of accepted ids on disk.
 //!
 //! ```text
 //! page 0      magic · format · lineage · first and last sequence covered · ids · pages · CRC-32C

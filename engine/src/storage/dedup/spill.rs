@@ -1,4 +1,4 @@
-//! Work in slices: writing a table out merged with the runs before it, and refilling a larger filter.
+//! Writes full tables of ids to disk and refills the filter, a bounded slice at a time.
 
 use std::sync::Arc;
 

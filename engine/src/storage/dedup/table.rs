@@ -1,11 +1,10 @@
-//! Recent ids in memory, in parts by the first bits of the key, so that no growth and no sorting handles all of them at once.
+//! Recent ids in memory, partitioned by key prefix, so that no growth or sort handles all of them at once.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::run::Record;
 
-/// Number of parts.
 pub(crate) const PARTS: usize = 64;
 const PART_SHIFT: u32 = 128 - PARTS.ilog2();
 

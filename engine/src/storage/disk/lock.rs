@@ -1,4 +1,4 @@
-//! One process holds a data directory.
+//! The lock that lets one process at a time hold a data directory.
 #![expect(clippy::disallowed_methods, reason = "the disk is where files of the system are touched")]
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -26,7 +26,6 @@ pub enum LockError {
         root.display()
     )]
     Held {
-        /// The data directory.
         root: PathBuf,
         /// `process 4711 on host-a`, as the holder wrote it.
         holder: String,
@@ -34,7 +33,6 @@ pub enum LockError {
     /// The lock file cannot be made or read.
     #[error("cannot lock the data directory {}: {source}; check that it is writable and on a local file system", root.display())]
     Io {
-        /// The data directory.
         root: PathBuf,
         /// What the system said.
         source: io::Error,

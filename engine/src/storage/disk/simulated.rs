@@ -64,7 +64,6 @@ impl Default for Faults {
 /// What the disk was asked and did.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct DiskCounts {
-    /// Reads answered.
     pub reads: u64,
     /// Writes taken, short ones included.
     pub writes: u64,
@@ -78,7 +77,6 @@ pub struct DiskCounts {
     pub sectors_lost: u64,
     /// Changes of names lost at crashes.
     pub names_lost: u64,
-    /// Bits flipped.
     pub bits_flipped: u64,
     /// Requests refused for lack of space.
     pub refused_full: u64,
@@ -130,7 +128,6 @@ fn dir_of(path: &str) -> &str {
 }
 
 impl SimulatedDisk {
-    /// An empty disk.
     pub fn new(seed: u64, faults: Faults) -> Self {
         let state = State {
             random: Random::new(seed),

@@ -1,4 +1,4 @@
-//! The segment that grows, and the frames without entries that mark its end.
+//! The segment that is being written, and the frames without entries that mark its end.
 
 use std::sync::Arc;
 

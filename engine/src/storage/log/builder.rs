@@ -1,4 +1,4 @@
-//! Filling a frame: entries are encoded as they come, so that closing it costs nothing.
+//! Fills a frame: entries are encoded as they come, so that closing it costs nothing.
 
 use std::sync::Arc;
 
@@ -19,12 +19,8 @@ use super::value::{VALUE_DEPTH_MAX, is_writable};
 /// An entry that no frame can hold. Limits of ingest are far below; the frame is unchanged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Unwritable {
-    /// Larger than [`ENTRY_BYTES_MAX`].
     #[error("the entry takes {bytes} bytes, the limit is {ENTRY_BYTES_MAX}")]
-    TooLarge {
-        /// Its encoded size.
-        bytes: usize,
-    },
+    TooLarge { bytes: usize },
     /// A property nested deeper than [`VALUE_DEPTH_MAX`].
     #[error("a property nests lists and objects deeper than {VALUE_DEPTH_MAX}")]
     TooDeep,
@@ -56,7 +52,6 @@ struct SubBlockRange {
 pub struct SealedFrame {
     /// The sequence of the first entry, or of the next one when there is none.
     pub first_seq: u64,
-    /// Number of entries.
     pub count: u32,
     /// The engine's clock when it was closed.
     pub recorded_at: Micros,
@@ -94,7 +89,6 @@ impl FrameBuilder {
         self.first_seq + u64::from(self.count)
     }
 
-    /// Number of entries.
     pub fn count(&self) -> u32 {
         self.count
     }

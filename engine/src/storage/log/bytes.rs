@@ -1,4 +1,4 @@
-//! Bytes taken and given one field at a time: LEB128 numbers, zigzag for signed ones, lengths before texts.
+//! Reads and writes bytes one field at a time: LEB128 numbers, zigzag for signed ones, lengths before texts.
 
 /// Bytes that are no encoding of what they should be. Behind a valid checksum it means a bug or a hostile hand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

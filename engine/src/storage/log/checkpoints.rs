@@ -102,7 +102,6 @@ impl Checkpoints {
         }
     }
 
-    /// Moves one stream.
     pub fn set(&mut self, checkpoint: Checkpoint) {
         self.by_stream.insert(checkpoint.stream(), checkpoint);
     }

@@ -1,4 +1,4 @@
-//! Entries as JSON, one object a line, for people and their tools. Not a format to read back.
+//! Prints entries as JSON, one object a line, for people and their tools. The format is not read back.
 
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Entries: what the log is a sequence of.
+//! Entries of the log: events, dead letters and control entries.
 
 use tidewatch_ingest::batch::Origin;
 use tidewatch_ingest::reject::Reason;
@@ -12,9 +12,7 @@ use super::event::{Before, KIND_EVENT, KIND_MASK, put_event, take_event};
 /// One entry of the log; its sequence is its place.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Entry {
-    /// An accepted event.
     Event(Event),
-    /// A refused record.
     DeadLetter(DeadLetter),
     /// An entry of the engine itself.
     Control(ControlRecord),
@@ -25,7 +23,6 @@ pub enum Entry {
 pub struct DeadLetter {
     /// The source it came from.
     pub source: Symbol,
-    /// The typed reason.
     pub reason: Reason,
     /// What exactly was wrong, for a person.
     pub detail: Box<str>,
@@ -49,7 +46,6 @@ impl DeadLetter {
 /// A control entry as it lies in the log. What its kinds mean is not the log's business.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ControlRecord {
-    /// The kind's number.
     pub kind: u16,
     /// Its content, in the kind's own encoding.
     pub payload: Box<[u8]>,

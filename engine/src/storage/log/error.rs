@@ -1,4 +1,4 @@
-//! What can go wrong with a log, said so that an operator can act.
+//! Errors of the log, worded so that an operator can act on them.
 
 use std::io;
 

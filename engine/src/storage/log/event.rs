@@ -1,4 +1,4 @@
-//! Events in a frame: references into its dictionary, times and ids relative to the event before.
+//! Encodes events in a frame: dictionary references, times and ids relative to the event before.
 //!
 //! ```text
 //! tag · flags · type · source · [generation] · id · occurred_at · subject · [user] · [product] · [quantity]

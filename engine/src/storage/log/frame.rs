@@ -56,7 +56,6 @@ pub struct FrameHeader {
     pub format: u16,
     /// Bits: 0 seal, 1 control, 2 first of its segment, 3 closed in order, 4 reopened.
     pub flags: u16,
-    /// The shard.
     pub shard: u32,
     /// The lineage: another one after every restored backup.
     pub lineage: u128,
@@ -64,7 +63,6 @@ pub struct FrameHeader {
     pub frame_no: u64,
     /// The sequence of the first entry, or of the next one when there is none.
     pub first_seq: u64,
-    /// Number of entries.
     pub count: u32,
     /// The CRC of the frame before, 0 for the first one.
     pub previous_crc: u32,
@@ -224,7 +222,6 @@ pub struct RawFrame {
     bytes: Vec<u8>,
 }
 
-/// A decoded frame.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Frame {
     /// What it says about itself.
@@ -235,7 +232,6 @@ pub struct Frame {
     pub entries: Vec<(u64, Entry)>,
 }
 
-/// A stored sub-block.
 pub(crate) struct SubBlock<'a> {
     pub(crate) first_index: u32,
     pub(crate) count: u32,

@@ -1,4 +1,4 @@
-//! Hostile bytes through everything that reads: the target of fuzzing.
+//! Feeds arbitrary bytes to everything that reads a log; fuzz targets call it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,6 @@ use crate::storage::disk::simulated::{Faults, SimulatedDisk};
 pub struct BytesRead {
     /// Sound frames at the start.
     pub frames: u64,
-    /// Entries in them.
     pub entries: u64,
     /// Whether something other than a frame, zeros or the end follows.
     pub is_damaged: bool,

@@ -1,4 +1,4 @@
-//! Opening a log after whatever happened: what was durable is kept or named as damaged, what never was is cut and reported.
+//! Opens a log after a shutdown or a crash: keeps what was durable, cuts and reports what was not, names damage.
 
 use std::sync::Arc;
 
@@ -19,7 +19,6 @@ use crate::storage::disk::{Disk, DiskFile, is_full};
 /// How the log was left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ended {
-    /// There was none.
     New,
     /// The writer closed it in order.
     InOrder,
@@ -40,7 +39,6 @@ pub struct Opened {
     pub recorded_at: Option<Micros>,
     /// Where every source stands.
     pub checkpoints: Vec<Checkpoint>,
-    /// Number of segments.
     pub segments: usize,
     /// How it was left.
     pub ended: Ended,

@@ -1,4 +1,4 @@
-//! Reading a log: forwards from a sequence, backwards from the end. Works beside a writer.
+//! Reads a log forwards from a sequence or backwards from the end, also beside a writer.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Segments: the files of a log, and the walk through the frames of one.
+//! Segments, the files of a log, and the walk through the frames of one.
 //!
 //! A write never changes bytes that were durable before it, and the disk is trusted not to lose bytes that did not change: frames follow
 //! each other without gaps to sector bounds.

@@ -1,4 +1,4 @@
-//! What a log consists of, in figures.
+//! Counts the segments, frames, entries and bytes of a log.
 
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::Names;
@@ -13,17 +13,14 @@ use crate::storage::disk::Disk;
 /// The figures of one segment.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct SegmentStat {
-    /// Its path.
     pub file: String,
     /// Its size on disk in bytes, zeros ahead included.
     pub file_bytes: u64,
-    /// Bytes of frames.
     pub frame_bytes: u64,
     /// Bytes of dictionaries before compression.
     pub dictionary_raw_bytes: u64,
     /// Number of frames, marks included.
     pub frames: u64,
-    /// Number of events.
     pub events: u64,
     /// Number of dead letters.
     pub dead_letters: u64,
@@ -42,7 +39,6 @@ pub struct SegmentStat {
 }
 
 impl SegmentStat {
-    /// Number of entries.
     pub fn entries(&self) -> u64 {
         self.events + self.dead_letters + self.controls
     }

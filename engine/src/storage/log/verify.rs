@@ -1,4 +1,4 @@
-//! Checking a whole log: every frame, every checksum, every entry. Works beside a running engine.
+//! Verifies a whole log: every frame, every checksum, every entry; also beside a running engine.
 
 use std::sync::Arc;
 
@@ -13,11 +13,8 @@ use crate::storage::disk::Disk;
 /// What a check of a whole log found.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Verified {
-    /// Segments read.
     pub segments: u64,
-    /// Sound frames.
     pub frames: u64,
-    /// Entries decoded.
     pub entries: u64,
     /// Bytes of sound frames.
     pub bytes: u64,

@@ -1,4 +1,4 @@
-//! Appending frames and making them durable.
+//! Appends frames to the log and makes them durable.
 
 use std::sync::Arc;
 
@@ -21,7 +21,6 @@ const MARK_BYTES: u64 = (HEADER_BYTES + TRAILER_BYTES) as u64;
 /// A frame that was written, and is not durable yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Appended {
-    /// The frame's number.
     pub frame_no: u64,
     /// The last sequence of the log with it.
     pub last_seq: u64,

@@ -1,4 +1,4 @@
-//! What the sequencer is told.
+//! The inputs of the sequencer and the errors it answers them with.
 
 use tidewatch_ingest::batch::Batch;
 use tidewatch_projections::event::Micros;
@@ -10,46 +10,35 @@ use crate::control::request::Request;
 /// Ties an answer to its question; chosen by who asks.
 pub type ReplyId = u64;
 
-/// One input.
 #[derive(Debug)]
 pub enum Input {
-    /// Decoded records.
     Batch {
-        /// For the answer.
         reply_id: ReplyId,
         /// The generation the source was opened in: records read before a reset are not taken after it.
         generation: u32,
-        /// The records.
         batch: Batch,
     },
     /// A source is about to be read.
     OpenSource {
-        /// For the answer.
         reply_id: ReplyId,
-        /// Which, and how.
         open: OpenSource,
         /// Who asked for it, which is logged with it; `None` for the engine itself.
         request: Option<Box<Request>>,
     },
     /// Something a person or the engine itself wants logged.
     Command {
-        /// For the answer.
         reply_id: ReplyId,
-        /// What is wanted.
         command: Command,
         /// Who asked for it, which is logged with it; `None` for the engine itself.
         request: Option<Box<Request>>,
     },
     /// Every record of a streaming source before `at` was given in earlier inputs.
     CompleteThrough {
-        /// The source.
         source: Symbol,
         /// The generation the source was opened in: what was read before a reset and refused after it proves nothing.
         generation: u32,
-        /// The instant, exclusive.
         at: Micros,
     },
-    /// Time has passed.
     Tick,
     /// The writer waits for work: what there is goes into a frame.
     WriterFree,
@@ -58,7 +47,6 @@ pub enum Input {
 /// A source that is about to be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OpenSource {
-    /// Its name.
     pub source: Box<str>,
     /// Digest of its mapping, empty for native JSON.
     pub mapping_digest: Box<str>,
@@ -73,13 +61,9 @@ pub struct OpenSource {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
     /// A source that streamed is read no more: the clock goes on without it.
-    RetireSource {
-        /// Its name.
-        source: Box<str>,
-    },
+    RetireSource { source: Box<str> },
     /// A source starts over: what it brought so far counts no more.
     ResetSource {
-        /// Its name.
         source: Box<str>,
         /// Digest of the mapping it will be read by, empty for native JSON.
         mapping_digest: Box<str>,
@@ -87,10 +71,7 @@ pub enum Command {
     /// Settings or a model that were checked ([`Adoption::check`]).
     Adopt(Box<Adoption>),
     /// Dead letters were replayed and are settled.
-    ResolveDeadLetters {
-        /// Their sequences.
-        seqs: Vec<u64>,
-    },
+    ResolveDeadLetters { seqs: Vec<u64> },
 }
 
 /// Why something was not done. Nothing was logged.
@@ -104,7 +85,6 @@ pub enum CommandError {
         mapping_name(given)
     )]
     MappingChanged {
-        /// The source.
         name: Box<str>,
         /// The digest in the log.
         known: Box<str>,
@@ -116,11 +96,9 @@ pub enum CommandError {
         "source {name:?} was reset while it was read (generation {opened}, now {current}); start it again to read it anew"
     )]
     SourceWasReset {
-        /// The source.
         name: Box<str>,
         /// The generation it was opened in.
         opened: u32,
-        /// The generation now.
         current: u32,
     },
     /// A source that the log does not know.

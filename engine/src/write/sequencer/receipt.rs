@@ -1,4 +1,4 @@
-//! What the sequencer answers, once it is durable.
+//! The answers of the sequencer, given once they are durable.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -18,11 +18,8 @@ pub type CommandReply = Result<u64, CommandError>;
 /// An answer to one input.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Answer {
-    /// To [`Input::Batch`](super::Input::Batch).
     Batch(ReplyId, BatchReply),
-    /// To [`Input::OpenSource`](super::Input::OpenSource).
     OpenSource(ReplyId, OpenReply),
-    /// To [`Input::Command`](super::Input::Command).
     Command(ReplyId, CommandReply),
 }
 
@@ -38,7 +35,6 @@ pub struct Opened {
 /// What became of the records of a batch.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Receipt {
-    /// New events.
     pub accepted: u64,
     /// Events that were there already.
     pub duplicates: u64,

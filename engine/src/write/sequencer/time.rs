@@ -1,4 +1,4 @@
-//! Time as data: silence makes no event, so the clock is logged.
+//! Logs how far time has come: silence makes no event, so the clock is an entry.
 
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::model;
