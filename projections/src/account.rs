@@ -3,6 +3,7 @@
 use thin_vec::ThinVec;
 
 use crate::calendar::{Calendar, Day};
+use crate::days::Days;
 use crate::entities::{Entities, text_hash};
 use crate::event::{Event, Micros};
 use crate::invoice::{self, Invoice};
@@ -10,7 +11,7 @@ use crate::names::{Names, Symbol};
 use crate::plan::{Feeds, Plan};
 use crate::roster::{Numbered, Roster};
 use crate::seen::Seen;
-use crate::series::{Days, Need, Numbers, Series, Sum, Wanted};
+use crate::series::{Need, Numbers, Series, Sum, Wanted};
 use crate::subscription::{AmountPer, Change, Recorded, Terms};
 use crate::ticket::{self, Rating, Ticket};
 use crate::timeline::{Order, Timeline};

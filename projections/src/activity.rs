@@ -1,7 +1,7 @@
 //! What happened on one day among the events that pass one filter: how many, by which people, with which features.
 
+use crate::days::Cell;
 use crate::names::Names;
-use crate::series::Cell;
 
 /// One day. People and features go by their numbers in the account's rosters.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

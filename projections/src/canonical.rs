@@ -279,9 +279,9 @@ impl Writer<'_> {
         }
     }
 
-    fn days<C: crate::series::Cell>(
+    fn days<C: crate::days::Cell>(
         &mut self,
-        days: &crate::series::Days<C>,
+        days: &crate::days::Days<C>,
         mut write: impl FnMut(&mut Self, &C),
     ) {
         if let Some(older) = days.older() {

@@ -24,6 +24,7 @@ pub mod tenant;
 pub mod model_error;
 pub mod filter;
 pub mod model;
+pub mod days;
 pub mod activity;
 pub mod series;
 pub mod plan;

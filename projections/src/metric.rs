@@ -8,11 +8,11 @@ mod window;
 
 use crate::account::Account;
 use crate::calendar::Day;
+use crate::days::Slot;
 use crate::event::Micros;
 use crate::model::Agg;
 use crate::names::Names;
 use crate::plan::{Input, Plan};
-use crate::series::Slot;
 use crate::settings::{Closed, Settings};
 use crate::tenant::Tenant;
 use crate::value::Value;

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::calendar::{Calendar, Day};
+use crate::days::Slot;
 use crate::event::{Event, Micros};
 use crate::filter::Filter;
 use crate::model::{Agg, Model, Plain, PlainKind};
 use crate::names::Names;
-use crate::series::{Need, Slot, Wanted};
+use crate::series::{Need, Wanted};
 use crate::vocabulary::{EventType, KNOWN_TYPES};
 
 /// Bounds on the state of one account. A bound costs time and never an answer: an account past one is marked, and the

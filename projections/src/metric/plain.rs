@@ -7,12 +7,13 @@ use super::{Asked, Moment, Part, Scalar, scalar_of};
 use crate::account::Account;
 use crate::activity::Activity;
 use crate::calendar::Day;
+use crate::days::{Cell, Days, Slot};
 use crate::decimal::exact_to_f64;
 use crate::filter::{Field, Filter};
 use crate::model::{Plain, PlainKind};
 use crate::names::Symbol;
 use crate::plan::Input;
-use crate::series::{Answer, Cell, Days, Newest, Series, Slot, Span, Sum, digits};
+use crate::series::{Answer, Newest, Series, Span, Sum, digits};
 use crate::value::Value;
 
 /// Half-lives after which a decayed value is no longer counted.
