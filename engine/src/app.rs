@@ -8,6 +8,7 @@
 //! Nothing of the logic is here: every thread steps a part that knows no threads.
 
 mod drive;
+mod read_only;
 mod rejection_rate;
 mod replay;
 mod status;
@@ -112,6 +113,9 @@ pub enum EngineError {
     /// The shard is shutting down.
     #[error("the engine is shutting down; try again once it runs")]
     ShuttingDown,
+    /// The directory was opened to be read.
+    #[error("the data directory was opened to be read; open it for writing to change something")]
+    ReadOnly,
 }
 
 /// A running shard that holds its data directory.
@@ -119,7 +123,6 @@ pub struct Engine {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     directory: Directory,
-    opened: Opened,
     carried_out: Vec<CarriedOut>,
 }
 
@@ -133,6 +136,7 @@ struct Shared {
     durable: watch::Sender<u64>,
     lineage: u128,
     failure: Mutex<Option<String>>,
+    is_read_only: bool,
     sources: Mutex<BTreeMap<String, SourceStatus>>,
     clock: Arc<dyn Clock>,
     meters: Arc<Meters>,
@@ -188,23 +192,19 @@ impl Engine {
             durable: watch::Sender::new(opened.last_seq),
             lineage: opened.lineage,
             failure: Mutex::new(None),
+            is_read_only: false,
             sources: Mutex::new(sources),
             clock: options.clock,
             meters: options.meters,
         });
         let parts = threads::Parts { sequencer, log, history, fold, workers: options.workers };
         let threads = threads::start(&shared, parts);
-        Ok(Self { shared, threads, directory, opened, carried_out })
+        Ok(Self { shared, threads, directory, carried_out })
     }
 
     /// The data directory.
     pub fn directory(&self) -> &Directory {
         &self.directory
-    }
-
-    /// How the log was found.
-    pub fn opened(&self) -> &Opened {
-        &self.opened
     }
 
     /// The newest requests that the log had carried out when it was opened and that are answered by their position, oldest first.
@@ -217,7 +217,7 @@ impl Engine {
         &self.shared.names
     }
 
-    /// The newest view, and how to wait for the next; `None` when the engine was opened without a fold.
+    /// The newest view, and how to wait for the next; `None` when the engine was opened to write and without a fold.
     pub fn published(&self) -> Option<&Arc<Published>> {
         self.shared.published.as_ref()
     }
@@ -417,7 +417,11 @@ impl Shared {
     }
 
     fn closed(&self) -> EngineError {
-        self.failure().clone().map_or(EngineError::ShuttingDown, EngineError::Failed)
+        match self.failure().clone() {
+            Some(failure) => EngineError::Failed(failure),
+            None if self.is_read_only => EngineError::ReadOnly,
+            None => EngineError::ShuttingDown,
+        }
     }
 
     /// Queues an input; `wait` notes who waits for its answer.

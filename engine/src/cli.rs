@@ -3,6 +3,7 @@
 mod accounts;
 mod adopt;
 mod check_config;
+mod client;
 mod deadletters;
 mod demo;
 mod digest;
@@ -16,7 +17,6 @@ mod place;
 mod push;
 mod reads;
 mod rebuild;
-mod remote;
 mod serve;
 mod signals;
 mod source;

@@ -2,6 +2,7 @@
 
 pub mod paging;
 pub mod calls;
+pub mod caller;
 pub mod columns;
 pub mod convert;
 pub mod filter;

@@ -8,9 +8,7 @@ use tidewatch_proto::v1;
 use super::output::{self, ABSENT};
 use super::place::Place;
 use super::reads::Reads;
-use crate::fold::view::View;
 use crate::serve::convert::status_name;
-use crate::serve::services::accounts;
 
 #[derive(Args)]
 pub(super) struct ListArguments {
@@ -57,15 +55,18 @@ fn losses_first(adopted: &[String]) -> v1::ListAccountsRequest {
 
 pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<()> {
     let reads = Reads::open(&arguments.place, arguments.workers.count())?;
-    let request = losses_first(&reads.adopted_metrics()?);
-    let (listed, total) = reads.list(&request, arguments.limit as usize)?;
     if !arguments.json {
-        return print(&listed, total);
+        print_table(&reads, arguments.limit as usize)?;
+        return reads.close();
     }
+    let request = losses_first(&reads.adopted_metrics()?);
+    let (listed, _) = reads.list(&request, arguments.limit as usize)?;
     let accounts: Vec<v1::Account> = listed.into_iter().filter_map(|listed| listed.account).collect();
     let ids: Vec<String> = accounts.iter().map(|account| account.id.clone()).collect();
     let mut out = output::out();
-    for (account, row) in accounts.iter().zip(&reads.live_metrics(&ids)?) {
+    let rows = reads.live_metrics(&ids)?;
+    reads.close()?;
+    for (account, row) in accounts.iter().zip(&rows) {
         writeln!(out, "{}", json(account, &row.metrics))?;
     }
     Ok(out.flush()?)
@@ -75,6 +76,7 @@ pub(super) fn get(arguments: &GetArguments) -> anyhow::Result<()> {
     let reads = Reads::open(&arguments.place, arguments.workers.count())?;
     let account = reads.account(&arguments.account)?;
     let rows = reads.live_metrics(std::slice::from_ref(&account.id))?;
+    reads.close()?;
     let metrics = rows.first().map_or(&[][..], |row| row.metrics.as_slice());
     let mut out = output::out();
     if arguments.json {
@@ -112,13 +114,9 @@ fn json(account: &v1::Account, metrics: &[v1::Metric]) -> String {
 }
 
 /// The accounts that lost most usage, as a table for people.
-pub(super) fn print_table(view: &View, limit: usize) -> anyhow::Result<()> {
-    let request = losses_first(&accounts::adopted_metrics(view));
-    let (listed, total) = accounts::list(view, &request, 0, limit)?;
-    print(&listed, total)
-}
-
-fn print(listed: &[v1::ListedAccount], total: usize) -> anyhow::Result<()> {
+pub(super) fn print_table(reads: &Reads, limit: usize) -> anyhow::Result<()> {
+    let request = losses_first(&reads.adopted_metrics()?);
+    let (listed, total) = reads.list(&request, limit)?;
     let mut table = output::table([
         "account",
         "name",
@@ -130,7 +128,7 @@ fn print(listed: &[v1::ListedAccount], total: usize) -> anyhow::Result<()> {
         "NPS",
         "past due d",
     ]);
-    for listed in listed {
+    for listed in &listed {
         let Some(account) = &listed.account else { continue };
         let metric = |name: &str| listed.metrics.iter().find(|metric| metric.name == name);
         let shown = |name| metric(name).map_or(ABSENT.to_owned(), |metric| output::shown(metric, PLACES));

@@ -1,26 +1,19 @@
 //! `tidewatch deadletters list | show | count | replay`.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use tidewatch_ingest::reject::Reason;
-use tidewatch_projections::names::Names;
 use tidewatch_proto::v1;
 
+use super::client::{Client, Opening};
 use super::limits::LimitsFrom;
 use super::output::{self, Unit};
-use super::place::{Access, Place};
+use super::place::Place;
 use super::reads::{Listed, pages};
-use super::remote::Remote;
 use super::writes::{Author, Writes};
-use crate::fold::history::History;
-use crate::position::Position;
-use crate::read::index::Index;
-use crate::serve::services::dead_letters::{self, DeadLetterIndex};
-use crate::storage::directory::{Directory, SHARD};
 
 #[derive(Subcommand)]
 pub(super) enum Task {
@@ -141,88 +134,50 @@ pub(super) fn run(task: &Task) -> anyhow::Result<()> {
 }
 
 /// Where dead letters are read.
-enum Letters {
-    /// A directory at rest, with index that are up to date.
-    Resting(Box<Resting>),
-    /// A running engine.
-    Remote(Remote),
-}
-
-struct Resting {
-    _directory: Directory,
-    index: Index,
-    history: History,
-    end: Position,
-}
-
-impl Resting {
-    fn open(root: &Path) -> anyhow::Result<Self> {
-        let directory = Directory::open(root)?;
-        let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
-        let end = history.end()?;
-        let index = Index::open(directory.root())?;
-        index.catch_up(&history, end.lineage, end.last_seq)?;
-        let end = Position { shard: SHARD, lineage: end.lineage, seq: end.last_seq };
-        Ok(Self { _directory: directory, index, history, end })
-    }
-
-    fn dead_letters(&self) -> DeadLetterIndex<'_> {
-        DeadLetterIndex { index: &self.index, history: &self.history, at: self.end }
-    }
+struct Letters {
+    client: Client,
 }
 
 impl Letters {
     fn open(place: &Place) -> anyhow::Result<Self> {
-        Ok(match place.access()? {
-            Access::Data(root) => Self::Resting(Box::new(Resting::open(root)?)),
-            Access::Server(remote) => Self::Remote(remote),
-        })
+        Ok(Self { client: place.client(Opening::Log(1))? })
+    }
+
+    fn close(self) -> anyhow::Result<()> {
+        self.client.close()
     }
 
     /// The oldest that pass a filter.
     fn list(&self, filter: String, limit: usize) -> anyhow::Result<Listed<v1::DeadLetter>> {
         let order_by = "sequence".to_owned();
         let request = v1::ListDeadLettersRequest { filter, order_by, ..Default::default() };
-        match self {
-            Self::Resting(resting) => {
-                let listed = dead_letters::page(&resting.dead_letters(), &request, 0, limit)?;
-                let items = listed.dead_letters;
-                Ok(Listed { is_cut: items.len() < listed.total, items })
-            }
-            Self::Remote(remote) => pages(limit, |page_size, page_token| {
-                let request = v1::ListDeadLettersRequest { page_size, page_token, ..request.clone() };
-                let page = remote.ask(remote.dead_letters().list_dead_letters(request))?;
-                Ok((page.dead_letters, page.next_page_token))
-            }),
-        }
+        pages(&self.client, limit, |page_size, page_token| {
+            let request = v1::ListDeadLettersRequest { page_size, page_token, ..request.clone() };
+            let page = self.client.ask(self.client.dead_letters().list_dead_letters(request))?;
+            Ok((page.dead_letters, page.next_page_token))
+        })
     }
 
     /// How many pass a filter, by reason.
     fn count(&self, filter: String) -> anyhow::Result<Vec<v1::ReasonCount>> {
         let request = v1::ListDeadLettersRequest { filter, page_size: 1, ..Default::default() };
-        Ok(match self {
-            Self::Resting(resting) => dead_letters::page(&resting.dead_letters(), &request, 0, 1)?.counts,
-            Self::Remote(remote) => remote.ask(remote.dead_letters().list_dead_letters(request))?.counts,
-        })
+        Ok(self.client.ask(self.client.dead_letters().list_dead_letters(request))?.counts)
     }
 
     /// One with its bytes.
     fn one(&self, sequence: u64) -> anyhow::Result<v1::DeadLetter> {
-        match self {
-            Self::Resting(resting) => Ok(dead_letters::one(&resting.dead_letters(), sequence)?),
-            Self::Remote(remote) => {
-                let request = v1::GetDeadLetterRequest { sequence, ..Default::default() };
-                let answer = remote.ask(remote.dead_letters().get_dead_letter(request))?;
-                answer.dead_letter.context("the engine answered no dead letter")
-            }
-        }
+        let request = v1::GetDeadLetterRequest { sequence, ..Default::default() };
+        let answer = self.client.ask(self.client.dead_letters().get_dead_letter(request))?;
+        answer.dead_letter.context("the engine answered no dead letter")
     }
 }
 
 fn list(arguments: &ListArguments) -> anyhow::Result<()> {
     let after = (arguments.after > 0).then(|| format!("sequence > {}", arguments.after));
     let filter = arguments.which.filter(unless(arguments.resolved).into_iter().chain(after));
-    let listed = Letters::open(&arguments.place)?.list(filter, arguments.limit)?;
+    let letters = Letters::open(&arguments.place)?;
+    let listed = letters.list(filter, arguments.limit)?;
+    letters.close()?;
     let mut out = output::out();
     if arguments.json {
         for letter in &listed.items {
@@ -267,7 +222,9 @@ fn json(letter: &v1::DeadLetter) -> Vec<(&'static str, String)> {
 }
 
 fn show(arguments: &ShowArguments) -> anyhow::Result<()> {
-    let letter = Letters::open(&arguments.place)?.one(arguments.seq)?;
+    let letters = Letters::open(&arguments.place)?;
+    let letter = letters.one(arguments.seq)?;
+    letters.close()?;
     let original = letter.original.as_deref().unwrap_or_default();
     let whole_bytes = letter.whole_bytes.unwrap_or(original.len() as u64);
     let mut out = output::out();
@@ -302,7 +259,9 @@ fn hex(bytes: &[u8]) -> String {
 
 fn count(arguments: &CountArguments) -> anyhow::Result<()> {
     let filter = arguments.which.filter(unless(arguments.resolved));
-    let mut counts = Letters::open(&arguments.place)?.count(filter)?;
+    let letters = Letters::open(&arguments.place)?;
+    let mut counts = letters.count(filter)?;
+    letters.close()?;
     let mut out = output::out();
     if arguments.json {
         counts.sort_by(|left, right| left.reason.cmp(&right.reason));
@@ -325,9 +284,9 @@ fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
         ..Default::default()
     };
     let limits = arguments.limits.read_at(&arguments.place)?;
-    let writes = Writes::open(&arguments.place, &arguments.author, None)?;
+    let writes = Writes::open_under(&arguments.place, &arguments.author, None, limits)?;
     let bar = output::bar(Unit::Entries, "decoding again");
-    let answer = writes.replay(asked, limits)?;
+    let answer = writes.replay(asked)?;
     bar.finish_and_clear();
     writes.close()?;
     let v1::ReplayDeadLettersResponse { resolved, refused, accepted, cut, .. } = answer;

@@ -18,11 +18,14 @@ use tidewatch_ingest::source::Source;
 use tidewatch_projections::calendar::{Calendar, Day};
 use tokio::runtime::{Builder, Runtime};
 
+use super::client::Client;
 use super::limits::LimitsFrom;
 use super::output::{self, Unit};
+use super::reads::Reads;
 use super::signals::EndSignals;
 use super::{accounts, import};
 use crate::app::{Engine, Options, Reading};
+use crate::read::index::Index;
 use crate::storage::directory::TENANT_DEFAULT;
 use crate::write::sequencer::Command;
 
@@ -30,6 +33,8 @@ use crate::write::sequencer::Command;
 const HISTORY_MONTHS: i32 = 14;
 /// The simulated fleet's source.
 const FLEET: &str = "fleet";
+/// Fold workers.
+const WORKERS: usize = 2;
 /// Accounts shown at the end.
 const ROWS: usize = 15;
 
@@ -107,7 +112,7 @@ fn remove(root: &Path) -> anyhow::Result<()> {
 fn show(arguments: &Arguments, root: &Path, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
     let limits = arguments.limits.read()?;
     let streams = if arguments.input.is_none() { vec![FLEET.into()] } else { Vec::new() };
-    let engine = Engine::open(root, Options { streams, ..Options::new(Some(2)) }, &|_, _| ())?;
+    let engine = Engine::open(root, Options { streams, ..Options::new(Some(WORKERS)) }, &|_, _| ())?;
     match &arguments.input {
         Some(file) => read_file(arguments, &engine, file, limits, stop)?,
         None => live(arguments, &engine, limits, stop)?,
@@ -116,10 +121,10 @@ fn show(arguments: &Arguments, root: &Path, stop: &Arc<AtomicBool>) -> anyhow::R
         engine.shutdown()?;
         bail!("interrupted");
     }
-    if let Some(view) = engine.view() {
-        accounts::print_table(&view, ROWS)?;
-    }
-    Ok(engine.shutdown()?)
+    let index = Index::on_demand(root);
+    let reads = Reads::of(Client::of_engine(engine, index, WORKERS, Limits::default())?);
+    accounts::print_table(&reads, ROWS)?;
+    reads.close()
 }
 
 fn reading(

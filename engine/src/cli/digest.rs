@@ -1,19 +1,15 @@
 //! `tidewatch digest`.
 
 use std::io::Write as _;
-use std::sync::Arc;
 
 use clap::Args;
-use tidewatch_projections::names::Names;
 use tidewatch_proto::v1;
 
+use super::client::Opening;
 use super::output;
-use super::place::{Access, Place};
-use crate::fold::history::History;
-use crate::read::digest;
+use super::place::Place;
 use crate::read::scan::AsOf;
 use crate::serve::convert;
-use crate::storage::directory::Directory;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -27,18 +23,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let digest = match arguments.place.access()? {
-        Access::Data(root) => {
-            let directory = Directory::open(root)?;
-            let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
-            digest::of_log(&history, arguments.as_of, arguments.workers.count())?.to_string()
-        }
-        Access::Server(remote) => {
-            let as_of = Some(convert::as_of(arguments.as_of));
-            let request = v1::GetDigestRequest { as_of, ..Default::default() };
-            remote.ask(remote.server().get_digest(request))?.digest
-        }
-    };
+    let client = arguments.place.client(Opening::Accounts(arguments.workers.count()))?;
+    let as_of = Some(convert::as_of(arguments.as_of));
+    let request = v1::GetDigestRequest { as_of, ..Default::default() };
+    let digest = client.ask(client.server().get_digest(request))?.digest;
+    client.close()?;
     writeln!(output::out(), "{digest}")?;
     Ok(())
 }

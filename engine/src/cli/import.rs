@@ -55,12 +55,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         inputs: arguments.files.iter().map(|file| Input::of_argument(file)).collect(),
     };
     let limits = arguments.limits.read_at(&arguments.place)?;
-    let writes = Writes::open(&arguments.place, &arguments.author, Some(&arguments.tenant))?;
+    let writes = Writes::open_under(&arguments.place, &arguments.author, Some(&arguments.tenant), limits)?;
     let started = monotonic();
     let bar = output::bar(Unit::Bytes, "importing");
     let progress = OnceLock::new();
     let ingested = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| writes.import(&import, limits, &progress));
+        let reading = scope.spawn(|| writes.import(&import, &progress));
         while !reading.is_finished() {
             if let Some(progress) = progress.get() {
                 bar.set_length(progress.bytes_total());

@@ -1,4 +1,7 @@
 //! `tidewatch log verify | stat | dump`.
+//!
+//! With `--data` they read the files themselves and open no engine: they take no lock, so that they work beside a running
+//! engine, and they need no log that can be opened, because a damaged one is what they are for.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,8 +12,9 @@ use clap::{Args, Subcommand};
 use tidewatch_proto::v1;
 use tidewatch_proto::v1::verify_log_response::Part;
 
+use super::client::Opening;
 use super::output::{self, Unit};
-use super::place::{Access, Place};
+use super::place::Place;
 use crate::serve::services::logs;
 use crate::storage::directory::{DirectoryError, LOG_DIR};
 use crate::storage::disk::Disk;
@@ -55,6 +59,9 @@ pub(super) fn run(task: &Task) -> anyhow::Result<()> {
         Task::Dump(arguments) => print(arguments),
     }
 }
+
+/// How a place is opened that is no directory.
+const READING: Opening<'static> = Opening::Log(1);
 
 /// The disk of a directory, which another process may hold: the log can be read beside its writer.
 fn disk(root: &Path) -> anyhow::Result<Arc<dyn Disk>> {
@@ -116,17 +123,18 @@ fn check(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn verified(place: &Place) -> anyhow::Result<(v1::LogVerified, Vec<v1::LogDamage>)> {
     let bar = output::bar(Unit::Bytes, "checking");
-    let found = match place.access()? {
-        Access::Data(root) => {
+    let found = match place.directory() {
+        Some(root) => {
             let verified = verify(disk(root)?.as_ref(), LOG_DIR, |bytes| {
                 bar.inc(bytes);
                 true
             })?;
             (logs::wire_verified(&verified), verified.damage.iter().map(logs::wire_damage).collect())
         }
-        Access::Server(remote) => {
+        None => {
+            let client = place.client(READING)?;
             let (mut verified, mut damage) = (None, Vec::new());
-            remote.each(remote.logs().verify_log(v1::VerifyLogRequest {}), |message| {
+            client.each(client.logs().verify_log(v1::VerifyLogRequest {}), |message| {
                 match message.part {
                     Some(Part::CheckedBytes(bytes)) => bar.set_position(bytes),
                     Some(Part::Damage(found)) => damage.push(found),
@@ -182,17 +190,18 @@ fn count(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn segments(place: &Place) -> anyhow::Result<Vec<v1::StatLogResponse>> {
     let bar = output::bar(Unit::Bytes, "counting");
-    let segments = match place.access()? {
-        Access::Data(root) => {
+    let segments = match place.directory() {
+        Some(root) => {
             let segments = stat(disk(root)?.as_ref(), LOG_DIR, |bytes| {
                 bar.inc(bytes);
                 true
             })?;
             segments.iter().map(logs::wire_stat).collect()
         }
-        Access::Server(remote) => {
+        None => {
+            let client = place.client(READING)?;
             let mut segments = Vec::new();
-            remote.each(remote.logs().stat_log(v1::StatLogRequest {}), |segment| {
+            client.each(client.logs().stat_log(v1::StatLogRequest {}), |segment| {
                 segments.push(segment);
                 Ok(())
             })?;
@@ -219,17 +228,18 @@ fn row(name: &str, segment: &v1::StatLogResponse) -> [String; 8] {
 
 fn print(arguments: &DumpArguments) -> anyhow::Result<()> {
     let mut out = output::out();
-    match arguments.place.access()? {
-        Access::Data(root) => {
+    match arguments.place.directory() {
+        Some(root) => {
             let range = (arguments.from, arguments.to.unwrap_or(u64::MAX));
             dump(disk(root)?, LOG_DIR, range, &logs::control, &mut out)?;
         }
-        Access::Server(remote) => {
+        None => {
+            let client = arguments.place.client(READING)?;
             let request = v1::DumpLogRequest {
                 from_sequence: arguments.from,
                 to_sequence: arguments.to.unwrap_or_default(),
             };
-            remote.each(remote.logs().dump_log(request), |message| {
+            client.each(client.logs().dump_log(request), |message| {
                 Ok(message.entries.iter().try_for_each(|entry| writeln!(out, "{entry}"))?)
             })?;
         }

@@ -2,23 +2,17 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Args};
 use tidewatch_projections::model::Model;
-use tidewatch_projections::names::Names;
 use tidewatch_proto::v1;
 
+use super::client::{Client, Opening};
 use super::output;
-use super::place::{Access, Place};
-use super::remote::Remote;
-use crate::fold::history::History;
-use crate::read::scan::{AsOf, Question};
+use super::place::Place;
+use crate::read::scan::AsOf;
 use crate::serve::convert;
-use crate::serve::paging::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX};
-use crate::serve::services::metrics::rows_of_log;
-use crate::storage::directory::Directory;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("who").required(true).args(["account", "all"]))]
@@ -52,10 +46,9 @@ pub(super) fn as_of(text: &str) -> Result<AsOf, String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let rows = match arguments.place.access()? {
-        Access::Data(root) => of_directory(arguments, root)?,
-        Access::Server(remote) => of_engine(arguments, &remote)?,
-    };
+    let client = arguments.place.client(Opening::Log(arguments.workers.count()))?;
+    let rows = rows(arguments, &client)?;
+    client.close()?;
     match arguments.json {
         true => print_json(&rows)?,
         false => print_table(&rows)?,
@@ -63,20 +56,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn of_directory(arguments: &Arguments, root: &Path) -> anyhow::Result<Vec<v1::MetricRow>> {
-    let directory = Directory::open(root)?;
-    let history = History::new(Arc::clone(directory.disk()), Arc::new(Names::new()), u64::MAX);
-    let model = match &arguments.model {
-        Some(file) => read_model(file)?,
-        None => Model::parse_adopted(history.summary()?.control_state.model_text())?,
-    };
-    let accounts = (!arguments.all).then(|| arguments.account.clone());
-    let question = Question { model, as_of: arguments.as_of.clone(), accounts };
-    Ok(rows_of_log(&history, &question, arguments.workers.count())?)
-}
-
 /// Asks in parts where one call may not ask for all. Rows come by instant, so accounts are only parted under one instant.
-fn of_engine(arguments: &Arguments, remote: &Remote) -> anyhow::Result<Vec<v1::MetricRow>> {
+fn rows(arguments: &Arguments, client: &Client) -> anyhow::Result<Vec<v1::MetricRow>> {
     let model = match &arguments.model {
         Some(file) => {
             read_model(file)?;
@@ -84,12 +65,13 @@ fn of_engine(arguments: &Arguments, remote: &Remote) -> anyhow::Result<Vec<v1::M
         }
         None => String::new(),
     };
+    let caller = client.caller();
     let accounts = if arguments.all { &[][..] } else { arguments.account.as_slice() };
     let parts: Vec<&[String]> = match accounts {
         [] => vec![&[]],
-        accounts => accounts.chunks(BATCH_ACCOUNTS_MAX).collect(),
+        accounts => accounts.chunks(caller.accounts_max()).collect(),
     };
-    let instants_max = if parts.len() == 1 { INSTANTS_MAX } else { 1 };
+    let instants_max = if parts.len() == 1 { caller.instants_max() } else { 1 };
     let mut rows = Vec::new();
     for instants in arguments.as_of.chunks(instants_max) {
         for accounts in &parts {
@@ -99,7 +81,7 @@ fn of_engine(arguments: &Arguments, remote: &Remote) -> anyhow::Result<Vec<v1::M
                 model: model.clone(),
                 ..Default::default()
             };
-            rows.extend(super::reads::scan(remote, request)?);
+            rows.extend(super::reads::scan(client, request)?);
         }
     }
     Ok(rows)

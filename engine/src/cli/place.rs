@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
-use super::remote::Remote;
+use super::client::{Client, Opening};
 
 /// A data directory, for commands that a running engine cannot do.
 #[derive(Args)]
@@ -27,25 +27,28 @@ pub(super) struct Place {
     server: Option<String>,
 }
 
-/// What a [`Place`] names.
-pub(super) enum Access<'a> {
-    /// A directory.
-    Data(&'a Path),
-    /// A running engine.
-    Server(Remote),
-}
-
 impl Place {
     /// Whether it is a running engine.
     pub(super) fn is_server(&self) -> bool {
         self.server.is_some()
     }
 
-    /// The place; a server goes before a directory that only the environment names.
-    pub(super) fn access(&self) -> anyhow::Result<Access<'_>> {
-        match (&self.server, &self.data) {
-            (Some(address), _) => Ok(Access::Server(Remote::connect(address)?)),
-            (None, Some(data)) => Ok(Access::Data(data)),
+    /// The directory, where no server is named: a server goes before a directory that only the environment names.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        if self.is_server() { None } else { self.data.as_deref() }
+    }
+
+    /// An engine that answers for the place: the running one, or one that opens the directory.
+    pub(super) fn client(&self, opening: Opening<'_>) -> anyhow::Result<Client> {
+        match (&self.server, self.directory()) {
+            (Some(address), _) => {
+                let client = Client::connect(address)?;
+                if let Opening::Change(Some(tenant), _) = opening {
+                    client.check_tenant(tenant)?;
+                }
+                Ok(client)
+            }
+            (None, Some(root)) => Client::of_directory(root, opening),
             (None, None) => unreachable!("one of both is required"),
         }
     }

@@ -1,7 +1,6 @@
-//! Files on their way into a directory, or over a connection into a running engine.
+//! Files on their way over a connection into an engine.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -22,9 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use super::remote::Remote;
-use crate::app::{Engine, Ingested, Reading};
-use crate::serve::formats::{self, Formats};
+use super::client::Client;
+use crate::app::Ingested;
 use crate::serve::services::imports::BATCH_BYTES_MAX;
 use crate::write::sequencer::Receipt;
 
@@ -46,41 +44,21 @@ impl Import {
         FileSource::new(&self.source, Arc::clone(names), self.inputs.clone(), record_bytes_max)
             .with_batch_bytes_max(BATCH_BYTES_MAX)
     }
-
-    /// The reading of these files into an engine of this process.
-    pub(super) fn reading(
-        &self,
-        engine: &Engine,
-        formats: &Formats,
-        progress: &OnceLock<Arc<Progress>>,
-    ) -> anyhow::Result<Reading> {
-        formats::check_source(&self.source)?;
-        let format = formats::asked(&self.mapping)?;
-        let source = self.files(engine.names(), formats.limits().record_bytes_max);
-        progress.get_or_init(|| source.progress());
-        Ok(Reading {
-            source: Box::new(source),
-            decoder: formats.decoder(&self.source, &format),
-            mapping_digest: format.mapping_digest,
-            stop: Arc::new(AtomicBool::new(false)),
-            until_caught_up: false,
-        })
-    }
 }
 
 /// Reads files and sends their lines to an engine.
 pub(super) fn push(
-    remote: &Remote,
+    client: &Client,
     opening: v1::ImportOpening,
     import: &Import,
     progress: &OnceLock<Arc<Progress>>,
 ) -> anyhow::Result<Ingested> {
     let (to, parts) = mpsc::channel(MESSAGES_MAX);
     to.try_send(message(Part::Opening(opening))).expect("the queue is empty");
-    let mut answers = remote.ask(remote.imports().import_records(ReceiverStream::new(parts)))?;
+    let mut answers = client.ask(client.imports().import_records(ReceiverStream::new(parts)))?;
     let mut checkpoints = Vec::new();
     let record_bytes_max = loop {
-        let Answer::Opened(opened) = next(remote, &mut answers)? else {
+        let Answer::Opened(opened) = next(client, &mut answers)? else {
             bail!("the engine summed the import up before it began");
         };
         let at = |at: v1::FileProgress| {
@@ -99,20 +77,20 @@ pub(super) fn push(
     files.resume(&checkpoints)?;
     let (until_over, over) = oneshot::channel();
     thread::scope(|scope| {
-        let outlet = Outlet { to, over, runtime: remote.handle() };
+        let outlet = Outlet { to, over, runtime: client.handle() };
         let reader = scope.spawn(|| send(files, &checkpoints, outlet));
         // What stopped the engine comes here, and ends the reader too.
-        let summary = next(remote, &mut answers);
+        let summary = next(client, &mut answers);
         drop(until_over);
         let stops = reader.join().expect("a panic was shown already");
         let Answer::Summary(summary) = summary? else { bail!("the engine opened the import twice") };
-        remote.settled(summary.position.clone())?;
+        client.settled(summary.position.clone())?;
         ingested(&summary, stops)
     })
 }
 
-fn next(remote: &Remote, answers: &mut Streaming<v1::ImportRecordsResponse>) -> anyhow::Result<Answer> {
-    let answer = remote.wait(answers.message())?.and_then(|answer| answer.answer);
+fn next(client: &Client, answers: &mut Streaming<v1::ImportRecordsResponse>) -> anyhow::Result<Answer> {
+    let answer = client.wait(answers.message())?.and_then(|answer| answer.answer);
     answer.context("the engine ended the import without saying what became of it; run it again")
 }
 

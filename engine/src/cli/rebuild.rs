@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let elapsed = started.elapsed();
     let (accounts, events) = engine.view().map_or((0, 0), |view| (view.accounts_count(), view.tenant.events));
-    let last_seq = engine.opened().last_seq;
+    let last_seq = *engine.durable().borrow();
     engine.shutdown()?;
     let per_second = (last_seq as f64 / elapsed.as_secs_f64().max(1e-9)).round() as u64;
     writeln!(

@@ -2,19 +2,15 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use tidewatch_projections::names::Names;
 use tidewatch_proto::v1;
 
+use super::client::Opening;
 use super::output::{self, ABSENT};
-use super::place::{Access, Place};
+use super::place::Place;
 use super::reads::{Listed, pages};
 use super::writes::{Author, Writes};
-use crate::fold::history::History;
-use crate::serve::services::sources;
-use crate::storage::directory::Directory;
 
 #[derive(Subcommand)]
 pub(super) enum Task {
@@ -107,22 +103,14 @@ fn list(arguments: &ListArguments) -> anyhow::Result<()> {
 }
 
 fn read(place: &Place, limit: usize) -> anyhow::Result<Listed<v1::Source>> {
-    let request = v1::ListSourcesRequest::default();
-    match place.access()? {
-        Access::Data(root) => {
-            let directory = Directory::open(root)?;
-            let names = Arc::new(Names::new());
-            let history = History::new(Arc::clone(directory.disk()), Arc::clone(&names), u64::MAX);
-            let (items, total) =
-                sources::page(&names, &history.summary()?.control_state, &request, 0, limit)?;
-            Ok(Listed { is_cut: items.len() < total, items })
-        }
-        Access::Server(remote) => pages(limit, |page_size, page_token| {
-            let request = v1::ListSourcesRequest { page_size, page_token, ..request.clone() };
-            let page = remote.ask(remote.sources().list_sources(request))?;
-            Ok((page.sources, page.next_page_token))
-        }),
-    }
+    let client = place.client(Opening::Log(1))?;
+    let listed = pages(&client, limit, |page_size, page_token| {
+        let request = v1::ListSourcesRequest { page_size, page_token, ..Default::default() };
+        let page = client.ask(client.sources().list_sources(request))?;
+        Ok((page.sources, page.next_page_token))
+    })?;
+    client.close()?;
+    Ok(listed)
 }
 
 /// How a source does, in the word of the API; `None` where nothing is known of that, as in a directory at rest.

@@ -45,6 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let filter = filter(arguments, &reads.calendar()?)?;
     let request = v1::GetTimelineRequest { account: arguments.account.clone(), filter, ..Default::default() };
     let listed = reads.timeline(&request, arguments.limit as usize)?;
+    reads.close()?;
     let mut out = output::out();
     if arguments.json {
         for entry in &listed.items {

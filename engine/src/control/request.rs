@@ -20,7 +20,7 @@ pub struct Request {
     pub actor: Box<str>,
     /// Whom the actor said it acts for; empty for itself.
     pub on_behalf_of: Box<str>,
-    /// The id the caller chose; empty on the command line.
+    /// The id the caller chose.
     pub id: Box<str>,
     /// Digest of the method and the rest of the request: another body under the same id is refused.
     pub body: u64,
@@ -38,12 +38,6 @@ pub struct CarriedOut {
 }
 
 impl Request {
-    /// A request of the command line, where nobody idempotency one by accident.
-    pub fn of_command_line(on_behalf_of: &str, at: Micros) -> Self {
-        let (actor, on_behalf_of) = (ACTOR_COMMAND_LINE.into(), on_behalf_of.into());
-        Self { actor, on_behalf_of, id: "".into(), body: 0, at }
-    }
-
     /// The request that a control entry carried out; `None` where the engine decided by itself.
     pub fn of_record(record: &ControlRecord) -> Option<Self> {
         let request = wire::Control::decode(&*record.payload).ok()?.request?;

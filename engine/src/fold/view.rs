@@ -105,7 +105,7 @@ pub struct View {
     pub tenant: Arc<Tenant>,
     /// The newest day that the clock has closed; `None` before the first.
     pub closed_through: Option<Day>,
-    /// The accounts, by worker.
+    /// The accounts, by worker; none at all where they were not folded.
     pub parts: Vec<Part>,
 }
 
@@ -113,6 +113,11 @@ impl View {
     /// The worker of an account among `workers`.
     pub fn worker_of(account: Symbol, workers: usize) -> usize {
         account.index() % workers.max(1)
+    }
+
+    /// Whether the accounts were folded. Where they were not, only the settings and the position say something.
+    pub fn is_folded(&self) -> bool {
+        !self.parts.is_empty()
     }
 
     /// An account's own state, whether merged or not.

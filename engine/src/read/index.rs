@@ -4,8 +4,9 @@
 //! what it says; one that does not fit the log is emptied and written anew. Nothing else of the program names sled.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use sled::Batch;
 use tidewatch_ingest::batch::Origin;
@@ -16,7 +17,7 @@ use tidewatch_projections::names::Names;
 use crate::control::entry::Control;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::step::StepError;
-use crate::storage::directory::INDEX_DIR;
+use crate::storage::directory::{INDEX_DIR, random};
 use crate::storage::log::{DeadLetter, Entry, LogError};
 
 /// Entries of the log that are written in one batch; sled is quick with small ones.
@@ -84,7 +85,10 @@ pub struct DeadLetterFilter {
 /// The index of one data directory.
 pub struct Index {
     path: PathBuf,
-    tree: sled::Db,
+    is_temporary: bool,
+    /// Opened when it is first asked for.
+    tree: OnceLock<sled::Db>,
+    opening: Mutex<()>,
     /// Writers take turns: a batch says up to where it goes.
     writing: Mutex<()>,
 }
@@ -95,11 +99,39 @@ impl Index {
     /// # Errors
     /// Whatever the store says.
     pub fn open(root: &Path) -> Result<Self, IndexError> {
-        let path = root.join(INDEX_DIR);
-        let opened =
-            sled::Config::new().path(&path).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace).open();
-        let tree = opened.map_err(|source| IndexError::Store { path: path.clone(), source })?;
-        Ok(Self { path, tree, writing: Mutex::new(()) })
+        let index = Self::on_demand(root);
+        index.tree()?;
+        Ok(index)
+    }
+
+    /// The index below a data directory, which this process holds; opened when it is first asked for.
+    pub fn on_demand(root: &Path) -> Self {
+        Self::at(root.join(INDEX_DIR), false)
+    }
+
+    /// An index of a directory that is only read: opened beside the temporary files of the system when it is first asked
+    /// for, and removed with this value.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes for its name.
+    pub fn temporary() -> io::Result<Self> {
+        let name: String = random()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self::at(std::env::temp_dir().join(format!("tidewatch-index-{name}")), true))
+    }
+
+    fn at(path: PathBuf, is_temporary: bool) -> Self {
+        Self { path, is_temporary, tree: OnceLock::new(), opening: Mutex::new(()), writing: Mutex::new(()) }
+    }
+
+    fn tree(&self) -> Result<&sled::Db, IndexError> {
+        let _turn = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tree) = self.tree.get() {
+            return Ok(tree);
+        }
+        let config = sled::Config::new().path(&self.path).cache_capacity(CACHE_BYTES);
+        let config = config.mode(sled::Mode::LowSpace).temporary(self.is_temporary);
+        let tree = config.open().map_err(self.store())?;
+        Ok(self.tree.get_or_init(|| tree))
     }
 
     fn store(&self) -> impl Fn(sled::Error) -> IndexError {
@@ -111,7 +143,7 @@ impl Index {
     /// # Errors
     /// Whatever the store says.
     pub fn applied(&self, lineage: u128) -> Result<u64, IndexError> {
-        let value = self.tree.get(APPLIED).map_err(self.store())?;
+        let value = self.tree()?.get(APPLIED).map_err(self.store())?;
         Ok(value.and_then(|value| applied_of(&value, lineage)).unwrap_or(0))
     }
 
@@ -124,7 +156,7 @@ impl Index {
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut applied = self.applied(lineage)?;
         if applied > last_seq || applied == 0 {
-            self.tree.clear().map_err(self.store())?;
+            self.tree()?.clear().map_err(self.store())?;
             applied = 0;
         }
         if applied == last_seq {
@@ -142,7 +174,7 @@ impl Index {
             Ok::<bool, IndexError>(true)
         })?;
         self.write(page, lineage, last_seq)?;
-        self.tree.flush().map_err(self.store())?;
+        self.tree()?.flush().map_err(self.store())?;
         Ok(())
     }
 
@@ -155,7 +187,7 @@ impl Index {
         applied.extend_from_slice(&lineage.to_be_bytes());
         applied.extend_from_slice(&seq.to_be_bytes());
         batch.insert(APPLIED, applied);
-        self.tree.apply_batch(batch).map_err(self.store())
+        self.tree()?.apply_batch(batch).map_err(self.store())
     }
 
     /// Dead letters after a sequence, oldest first, at most `limit`.
@@ -169,7 +201,8 @@ impl Index {
         limit: usize,
     ) -> Result<Vec<DeadLetterNote>, IndexError> {
         let mut notes = Vec::new();
-        for found in self.tree.range(dead_letter_key(after_seq.saturating_add(1))..=dead_letter_key(u64::MAX))
+        for found in
+            self.tree()?.range(dead_letter_key(after_seq.saturating_add(1))..=dead_letter_key(u64::MAX))
         {
             if notes.len() >= limit {
                 break;
@@ -226,7 +259,7 @@ impl Page {
     fn resolve(&mut self, index: &Index, seq: u64) -> Result<(), IndexError> {
         let key = dead_letter_key(seq);
         if !self.notes.contains_key(&key) {
-            let stored = index.tree.get(&key).map_err(index.store())?;
+            let stored = index.tree()?.get(&key).map_err(index.store())?;
             if let Some(note) = stored.and_then(|value| decode_note(&key, &value)) {
                 self.notes.insert(key.clone(), note);
             }

@@ -225,6 +225,15 @@ pub enum ApiError {
         /// Where, and what to do.
         problem: String,
     },
+    /// The engine was opened to be read.
+    #[error("{problem}")]
+    ReadOnly {
+        /// What to do.
+        problem: String,
+    },
+    /// The engine was opened without the accounts that the call needs.
+    #[error("this engine was opened without its accounts; open it with them to ask for this")]
+    NotFolded,
     /// The engine takes in nothing more.
     #[error("{problem}")]
     EngineStopped {
@@ -243,7 +252,7 @@ pub enum ApiError {
 pub type Documented = (&'static str, Code);
 
 /// Every reason a call can be refused with.
-pub const REASONS: [Documented; 35] = [
+pub const REASONS: [Documented; 37] = [
     ("TENANT_UNKNOWN", Code::NotFound),
     ("ACCOUNT_UNKNOWN", Code::NotFound),
     ("DEAD_LETTER_UNKNOWN", Code::NotFound),
@@ -277,6 +286,8 @@ pub const REASONS: [Documented; 35] = [
     ("TOO_MANY_LOG_READS", Code::ResourceExhausted),
     ("SLOW_READER", Code::DeadlineExceeded),
     ("LOG_DAMAGED", Code::DataLoss),
+    ("READ_ONLY", Code::FailedPrecondition),
+    ("NOT_FOLDED", Code::FailedPrecondition),
     ("ENGINE_STOPPED", Code::Unavailable),
     ("INTERNAL", Code::Internal),
 ];
@@ -318,6 +329,8 @@ impl ApiError {
             Self::TooManyLogReads { .. } => "TOO_MANY_LOG_READS",
             Self::SlowReader { .. } => "SLOW_READER",
             Self::LogDamaged { .. } => "LOG_DAMAGED",
+            Self::ReadOnly { .. } => "READ_ONLY",
+            Self::NotFolded => "NOT_FOLDED",
             Self::EngineStopped { .. } => "ENGINE_STOPPED",
             Self::Internal { .. } => "INTERNAL",
         }
@@ -408,6 +421,7 @@ impl From<EngineError> for ApiError {
                 }
             },
             EngineError::Failed(_) | EngineError::ShuttingDown => Self::EngineStopped { problem },
+            EngineError::ReadOnly => Self::ReadOnly { problem },
             EngineError::Directory(_) | EngineError::History(_) | EngineError::Recovery(_) => {
                 Self::Internal { problem }
             }

@@ -11,10 +11,11 @@ use tidewatch_proto::prost::Message;
 use tidewatch_proto::v1;
 
 use super::api_error::ApiError;
+use super::caller::Caller;
 use super::token::query_digest;
 use super::{convert, monotonic};
 use crate::app::Engine;
-use crate::control::request::{ACTOR_ANONYMOUS, Request};
+use crate::control::request::Request;
 use crate::position::Position;
 use crate::write::sequencer::Command;
 
@@ -33,6 +34,7 @@ pub const REMEMBERED_MAX: usize = 10_000;
 /// Without an id, or with texts past their limits.
 pub fn request(
     engine: &Engine,
+    caller: Caller,
     method: &str,
     (id, on_behalf_of): (&str, &str),
     message: &impl Message,
@@ -45,7 +47,7 @@ pub fn request(
         return Err(ApiError::TooLong { field: "on_behalf_of", bytes, most });
     }
     Ok(Request {
-        actor: ACTOR_ANONYMOUS.into(),
+        actor: caller.actor().into(),
         on_behalf_of: on_behalf_of.into(),
         id: id.into(),
         body: query_digest(method, &message.encode_to_vec()),
@@ -186,7 +188,7 @@ mod tests {
     use super::*;
 
     fn request(id: &str, body: u64) -> Request {
-        Request { body, id: id.into(), ..Request::of_command_line("", 0) }
+        Request { actor: "".into(), on_behalf_of: "".into(), id: id.into(), body, at: 0 }
     }
 
     fn answer(resolved: u64) -> v1::ReplayDeadLettersResponse {

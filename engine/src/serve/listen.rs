@@ -8,14 +8,15 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::{Router, middleware};
+use hyper_util::rt::TokioIo;
 use tidewatch_proto::{DESCRIPTORS, v1};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Server;
+use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Channel, Endpoint, Server, Uri};
 use v1::account_service_server::AccountServiceServer;
 use v1::dead_letter_service_server::DeadLetterServiceServer;
 use v1::import_service_server::ImportServiceServer;
@@ -55,6 +56,8 @@ const CONNECTION_CALLS_MAX: usize = 256;
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 /// How long it may take to say so.
 const KEEPALIVE_WAIT: Duration = Duration::from_secs(10);
+/// Bytes on their way between a command and the engine in its own process.
+const IN_PROCESS_BYTES: usize = 1 << 20;
 /// How long open calls may take after a stop was asked for.
 pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 
@@ -187,16 +190,65 @@ pub fn server() -> Server {
         .http2_keepalive_timeout(Some(KEEPALIVE_WAIT))
 }
 
+/// Serves the API to this process alone, over a connection in memory. It ends with the runtime that this is called on, or
+/// when the last clone of the channel is gone.
+///
+/// # Errors
+/// When the two ends do not come together.
+pub async fn in_process(api: Api) -> Result<Channel, tonic::transport::Error> {
+    let (client, server) = tokio::io::duplex(IN_PROCESS_BYTES);
+    let routes = services(api).routes();
+    tokio::spawn(async move {
+        // Nobody is to be found gone: both ends are this process.
+        let serving = Server::builder()
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .add_routes(routes)
+            .serve_with_incoming(tokio_stream::once(Ok::<_, io::Error>(server)));
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the services of this process ended");
+        }
+    });
+    let mut client = Some(TokioIo::new(client));
+    let connector = tower::service_fn(move |_: Uri| {
+        let client = client.take();
+        async move { client.ok_or_else(|| io::Error::other("the connection in memory has ended")) }
+    });
+    Endpoint::from_static("http://in-process")
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .connect_with_connector(connector)
+        .await
+}
+
 async fn routes(api: Api) -> Result<Routes, ListenError> {
+    let mut routes = services(api);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    for name in calls::SERVICES {
+        health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+    }
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // So that clients can show the details of refusals.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        // Many installed clients still ask by the older name.
+        .add_service(reflection().build_v1alpha()?);
+    Ok(routes.routes())
+}
+
+/// The services of the API.
+fn services(api: Api) -> RoutesBuilder {
     let Api { reader, formats, pins, stop } = api;
     let tenant_check = TenantCheck::new(reader.engine().directory().tenant().into());
     let idempotency = Arc::new(IdempotencyStore::of(reader.engine()));
     let record_bytes_max = formats.limits().record_bytes_max;
     let import_bytes_max = REQUEST_BYTES_MAX.max(record_bytes_max + MESSAGE_BYTES_MORE);
-    let (health, health_service) = tonic_health::server::health_reporter();
-    for name in calls::SERVICES {
-        health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
-    }
     // The servers are of as many types, which share no trait for their limits.
     macro_rules! checked {
         ($server:expr, $bytes_max:expr) => {
@@ -222,17 +274,5 @@ async fn routes(api: Api) -> Result<Routes, ListenError> {
         .add_service(checked!(imports, import_bytes_max))
         .add_service(checked!(logs, REQUEST_BYTES_MAX))
         .add_service(checked!(server, REQUEST_BYTES_MAX));
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            // So that clients can show the details of refusals.
-            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-    };
     routes
-        .add_service(health_service)
-        .add_service(reflection().build_v1()?)
-        // Many installed clients still ask by the older name.
-        .add_service(reflection().build_v1alpha()?);
-    Ok(routes.routes())
 }

@@ -28,18 +28,18 @@ pub const INSTANTS_MAX: usize = 64;
 /// Readings of the log, or of all accounts, that run at once; more wait.
 pub const LONG_CALLS_MAX: usize = 4;
 
-/// The number of items a request asks for.
+/// The number of items a request asks for, at most `size_max`.
 ///
 /// # Errors
 /// Outside the limits.
-pub fn page_size(asked: i32) -> Result<usize, ApiError> {
+pub fn page_size(asked: i32, size_max: usize) -> Result<usize, ApiError> {
     match usize::try_from(asked) {
         Ok(0) => Ok(PAGE_SIZE_DEFAULT),
-        Ok(size) if size <= PAGE_SIZE_MAX => Ok(size),
+        Ok(size) if size <= size_max => Ok(size),
         _ => Err(ApiError::InvalidPageSize {
             asked,
             page_size_default: PAGE_SIZE_DEFAULT,
-            page_size_max: PAGE_SIZE_MAX,
+            page_size_max: size_max,
         }),
     }
 }
@@ -174,6 +174,7 @@ mod tests {
 
     #[test]
     fn a_page_has_a_hundred_items_unless_asked_and_at_most_a_thousand() {
+        let page_size = |asked| page_size(asked, PAGE_SIZE_MAX);
         assert_eq!(page_size(0), Ok(100));
         assert_eq!(page_size(1_000), Ok(1_000));
         assert_eq!(page_size(1_001).unwrap_err().reason(), "INVALID_PAGE_SIZE");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::api_error::ApiError;
+use super::caller::Caller;
 use super::token::parse_position;
 use crate::app::Engine;
 use crate::fold::history::History;
@@ -21,17 +22,30 @@ pub const MIN_POSITION_WAIT_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Reader {
     engine: Arc<Engine>,
-    published: Arc<Published>,
+    /// `None` where the engine only writes.
+    published: Option<Arc<Published>>,
     index: Arc<Index>,
     scan_workers: usize,
+    caller: Caller,
 }
 
 impl Reader {
     /// Reads an engine that folds; `None` for one that only writes. One reading of the log uses up to `scan_workers`
     /// threads.
     pub fn new(engine: Arc<Engine>, index: Arc<Index>, scan_workers: usize) -> Option<Self> {
-        let published = Arc::clone(engine.published()?);
-        Some(Self { engine, published, index, scan_workers })
+        let published = Some(Arc::clone(engine.published()?));
+        Some(Self { engine, published, index, scan_workers, caller: Caller::Network })
+    }
+
+    /// Reads an engine for a command of this process. One that only writes refuses what needs a view.
+    pub fn of_command_line(engine: Arc<Engine>, index: Arc<Index>, scan_workers: usize) -> Self {
+        let published = engine.published().map(Arc::clone);
+        Self { engine, published, index, scan_workers, caller: Caller::CommandLine }
+    }
+
+    /// Who asks.
+    pub fn caller(&self) -> Caller {
+        self.caller
     }
 
     /// The engine.
@@ -49,18 +63,47 @@ impl Reader {
         self.scan_workers
     }
 
+    fn published(&self) -> Result<&Published, ApiError> {
+        self.published.as_deref().ok_or(ApiError::NotFolded)
+    }
+
     /// The newest view.
-    pub fn newest(&self) -> Arc<View> {
-        self.published.load()
+    ///
+    /// # Errors
+    /// When the engine does not fold accounts.
+    pub fn newest(&self) -> Result<Arc<View>, ApiError> {
+        folded(self.published()?.load())
+    }
+
+    /// Where the newest view stands; the durable end of the log where there is none.
+    pub fn position(&self) -> Position {
+        match &self.published {
+            Some(published) => published.load().position,
+            None => self.engine.position(*self.engine.durable().borrow()),
+        }
     }
 
     /// The newest view, once it stands at the position a request asks for (an empty token asks for none). Waits no longer
     /// than `deadline` and [`MIN_POSITION_WAIT_MAX`].
     ///
     /// # Errors
-    /// For a token of another history; when the time is over.
+    /// For a token of another history; when the time is over; when the engine does not fold accounts.
     pub async fn view(&self, min_position: &str, deadline: Option<Duration>) -> Result<Arc<View>, ApiError> {
-        let view = self.published.load();
+        folded(self.log_view(min_position, deadline).await?)
+    }
+
+    /// The same for what only the settings and the log answer: of a directory that was opened without a fold, the view has
+    /// no accounts.
+    ///
+    /// # Errors
+    /// As [`Reader::view`]; of engines without a fold, only one that writes is refused.
+    pub async fn log_view(
+        &self,
+        min_position: &str,
+        deadline: Option<Duration>,
+    ) -> Result<Arc<View>, ApiError> {
+        let source = self.published()?;
+        let view = source.load();
         if min_position.is_empty() {
             return Ok(view);
         }
@@ -68,14 +111,14 @@ impl Reader {
         if view.position.seq < wanted {
             let patience =
                 deadline.map_or(MIN_POSITION_WAIT_MAX, |deadline| deadline.min(MIN_POSITION_WAIT_MAX));
-            let mut published = self.published.watch();
+            let mut published = source.watch();
             let reached = timeout(patience, published.wait_for(|seq| *seq >= wanted)).await;
             if !matches!(reached, Ok(Ok(_))) {
-                let published = self.published.load().position.seq;
+                let published = source.load().position.seq;
                 return Err(ApiError::PositionNotReached { wanted, published });
             }
         }
-        Ok(self.published.load())
+        Ok(source.load())
     }
 
     /// The log up to the position of a view.
@@ -92,6 +135,10 @@ impl Reader {
             workers: self.scan_workers,
         }
     }
+}
+
+fn folded(view: Arc<View>) -> Result<Arc<View>, ApiError> {
+    if view.is_folded() { Ok(view) } else { Err(ApiError::NotFolded) }
 }
 
 fn wanted(token: &str, here: Position) -> Result<u64, ApiError> {

@@ -33,7 +33,7 @@ pub fn answer(
     view: &Arc<View>,
     request: &v1::GetTimelineRequest,
 ) -> Result<v1::GetTimelineResponse, ApiError> {
-    let size = page_size(request.page_size)?;
+    let size = page_size(request.page_size, reader.caller().page_size_max())?;
     let bare = v1::GetTimelineRequest {
         page_size: 0,
         page_token: String::new(),
@@ -55,7 +55,7 @@ pub fn answer(
 ///
 /// # Errors
 /// For an unknown account, a filter that is not understood, or whatever the log says.
-pub fn page(
+fn page(
     snapshot: &ReadSnapshot,
     request: &v1::GetTimelineRequest,
     skipped: usize,

@@ -1,5 +1,6 @@
-//! The program as it is called: on a directory by `--data`, and on a running engine by `--server`, which must say the same.
+//! The program as it is called: on a directory by `--data`, and on a running engine by `--server`.
 
+mod at_rest;
 mod broken;
 mod child;
 mod configured;

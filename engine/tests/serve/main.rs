@@ -6,6 +6,7 @@ mod imports;
 mod logs;
 mod metrics;
 mod operators;
+mod read_only;
 mod settings;
 mod sources;
 mod support;

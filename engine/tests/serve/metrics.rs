@@ -1,7 +1,7 @@
 //! Metrics: from memory, from the log, of an inline model, of everybody.
 
-use tidewatch_engine::read::scan::{AsOf, Question};
-use tidewatch_engine::serve::services::metrics::rows_of_log;
+use tidewatch_engine::read::scan::{AsOf, Question, scan};
+use tidewatch_engine::serve::convert;
 use tidewatch_projections::model::{DEFAULT, Model};
 use tidewatch_proto::v1;
 use tokio_stream::StreamExt as _;
@@ -91,7 +91,7 @@ async fn a_scan_answers_everybody_by_instant_and_id() {
 async fn an_account_that_no_event_names_has_the_row_of_its_log_and_fails_no_other() {
     let served = Served::new(&week()).await;
     let accounts = ["ghost", "acme", ""].map(str::to_owned).to_vec();
-    let scan = async |as_of: Vec<v1::AsOf>, model: &str| {
+    let ask = async |as_of: Vec<v1::AsOf>, model: &str| {
         let (accounts, model) = (accounts.clone(), model.to_owned());
         let request = v1::ScanMetricsRequest { accounts, as_of, model, ..Default::default() };
         let stream = served.metrics().scan_metrics(request).await.unwrap().into_inner();
@@ -99,17 +99,21 @@ async fn an_account_that_no_event_names_has_the_row_of_its_log_and_fails_no_othe
     };
     let is_unknown = |row: &v1::MetricRow| row.state() == v1::MetricState::AccountUnknown;
     for (model, text) in [(DEFAULT, ""), (DEFAULT, DEFAULT), (MODEL, MODEL)] {
-        let rows = scan(vec![date("2024-02-03").unwrap(), last().unwrap()], text).await;
+        let rows = ask(vec![date("2024-02-03").unwrap(), last().unwrap()], text).await;
         let as_of = vec![AsOf::parse("2024-02-03").unwrap(), AsOf::Last];
         let model = Model::parse(model).unwrap();
         let question = Question { model, as_of, accounts: Some(accounts.clone()) };
-        let of_log = rows_of_log(&served.engine.history(), &question, 2).unwrap();
+        let of_log = scan(&served.engine.history(), &question, 2).unwrap();
         assert_eq!(rows.len(), of_log.len());
         for (row, of_log) in rows.iter().zip(of_log) {
             assert_eq!(is_unknown(row), row.account != "acme");
-            assert_eq!(v1::MetricRow { state: of_log.state, ..row.clone() }, of_log);
+            assert_eq!(row.account, served.engine.names().text(of_log.account));
+            assert_eq!(row.as_of, Some(convert::timestamp(of_log.as_of)));
+            let metrics = question.model.metrics.iter().zip(&of_log.values);
+            let metrics = metrics.map(|(metric, value)| convert::metric(&metric.name, value.as_ref()));
+            assert_eq!(row.metrics, metrics.collect::<Vec<_>>());
         }
-        let live = scan(vec![], text).await;
+        let live = ask(vec![], text).await;
         assert_eq!(live.iter().map(is_unknown).collect::<Vec<_>>(), [true, false, true]);
         assert!(live[0].as_of.is_none() && live[0].metrics.iter().all(|metric| metric.value.is_none()));
         assert!(live[1].as_of.is_some());

@@ -53,7 +53,7 @@ impl Accounts {
 }
 
 /// An account at its live instant; `None` where nothing is known of it.
-pub fn live(view: &View, account: &str) -> Option<v1::Account> {
+fn live(view: &View, account: &str) -> Option<v1::Account> {
     AccountAt::live(view, view.names.find(account)?).map(|account_at| convert::account(&account_at))
 }
 
@@ -61,7 +61,7 @@ pub fn live(view: &View, account: &str) -> Option<v1::Account> {
 ///
 /// # Errors
 /// Whatever the log says, where memory does not answer exactly.
-pub fn at(
+fn at(
     snapshot: &ReadSnapshot,
     accounts: &[String],
     as_of: Micros,
@@ -106,7 +106,7 @@ impl AccountService for Accounts {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let asked = request.accounts.len();
-        if asked > BATCH_ACCOUNTS_MAX {
+        if asked > self.reader.caller().accounts_max() {
             return Err(ApiError::TooMany { what: "accounts", asked, most: BATCH_ACCOUNTS_MAX }.into());
         }
         let view = self.reader.view(&request.min_position, deadline).await?;
@@ -124,7 +124,7 @@ impl AccountService for Accounts {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let newest = self.reader.view(&request.min_position, deadline).await?;
-        let size = page_size(request.page_size)?;
+        let size = page_size(request.page_size, self.reader.caller().page_size_max())?;
         let bare = v1::ListAccountsRequest {
             page_size: 0,
             page_token: String::new(),
@@ -181,7 +181,7 @@ fn result(account: String, found: Option<v1::Account>) -> v1::AccountResult {
 ///
 /// # Errors
 /// For a filter, an order or a metric that the view does not know.
-pub fn list(
+fn list(
     view: &View,
     request: &v1::ListAccountsRequest,
     skipped: usize,
@@ -224,7 +224,7 @@ struct Passed<'v> {
 }
 
 /// The names of the adopted metrics, in the order of the model file.
-pub fn adopted_metrics(view: &View) -> Vec<String> {
+pub(super) fn adopted_metrics(view: &View) -> Vec<String> {
     view.plan.model.metrics.iter().map(|metric| metric.name.clone()).collect()
 }
 

@@ -47,7 +47,7 @@ impl DeadLetterService for DeadLetters {
     ) -> Result<Response<v1::ListDeadLettersResponse>, Status> {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
-        let view = self.reader.view(&request.min_position, deadline).await?;
+        let view = self.reader.log_view(&request.min_position, deadline).await?;
         let reader = self.reader.clone();
         Ok(Response::new(at_length(move || list(&reader, &view, &request)).await?))
     }
@@ -58,7 +58,7 @@ impl DeadLetterService for DeadLetters {
     ) -> Result<Response<v1::GetDeadLetterResponse>, Status> {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
-        let view = self.reader.view(&request.min_position, deadline).await?;
+        let view = self.reader.log_view(&request.min_position, deadline).await?;
         let reader = self.reader.clone();
         let answer = at_length(move || {
             let history = reader.history(&view);
@@ -82,15 +82,12 @@ impl DeadLetterService for DeadLetters {
         let answer = at_length(move || {
             let engine = reader.engine();
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
-            let request = request(engine, "ReplayDeadLetters", by, &asked)?;
+            let request = request(engine, reader.caller(), "ReplayDeadLetters", by, &asked)?;
             idempotency.once(&request, || {
-                let view = reader.newest();
-                catch_up(&reader, &reader.history(&view))?;
-                let dead_letters = DeadLetterIndex {
-                    index: reader.index(),
-                    history: &reader.history(&view),
-                    at: view.position,
-                };
+                let at = reader.position();
+                let history = engine.history().until(at.seq);
+                catch_up(&reader, &history)?;
+                let dead_letters = DeadLetterIndex { index: reader.index(), history: &history, at };
                 replay(engine, &dead_letters, &formats, &asked, &request)
             })
         });
@@ -100,13 +97,11 @@ impl DeadLetterService for DeadLetters {
 
 /// The index of a log, brought up to a position of it.
 #[derive(Clone, Copy)]
-pub struct DeadLetterIndex<'a> {
-    /// The index.
-    pub index: &'a Index,
-    /// The log.
-    pub history: &'a History,
-    /// Where it is read from; the index are there or further.
-    pub at: Position,
+struct DeadLetterIndex<'a> {
+    index: &'a Index,
+    history: &'a History,
+    /// Where it is read from; the index is there or further.
+    at: Position,
 }
 
 /// A field of the list of dead letters.
@@ -153,7 +148,7 @@ fn passes(filter: &Filter<Column>, note: &DeadLetterNote) -> bool {
 /// Brings the index up to the newest view. They may be ahead of an older one by another call, and are only ever brought
 /// forward.
 fn catch_up(reader: &Reader, history: &History) -> Result<(), ApiError> {
-    let newest = reader.newest().position;
+    let newest = reader.position();
     let caught_up = reader.index().catch_up(&history.until(newest.seq), newest.lineage, newest.seq);
     caught_up.map_err(|error| internal(&error))
 }
@@ -175,7 +170,7 @@ fn notes(
 ///
 /// # Errors
 /// When there is none; whatever the index or the log say.
-pub fn one(dead_letters: &DeadLetterIndex<'_>, sequence: u64) -> Result<v1::DeadLetter, ApiError> {
+fn one(dead_letters: &DeadLetterIndex<'_>, sequence: u64) -> Result<v1::DeadLetter, ApiError> {
     let note = notes(dead_letters.index, sequence.saturating_sub(1), sequence, 1)?.pop();
     let note = note.filter(|note| note.seq == sequence).ok_or(ApiError::DeadLetterUnknown { sequence })?;
     let letter = letter(dead_letters.history, sequence)?;
@@ -187,7 +182,7 @@ fn list(
     view: &View,
     request: &v1::ListDeadLettersRequest,
 ) -> Result<v1::ListDeadLettersResponse, ApiError> {
-    let size = page_size(request.page_size)?;
+    let size = page_size(request.page_size, reader.caller().page_size_max())?;
     let bare = v1::ListDeadLettersRequest {
         page_size: 0,
         page_token: String::new(),
@@ -208,20 +203,20 @@ fn list(
 }
 
 /// Some dead letters of a list, and figures of all of it.
-pub struct Listed {
+struct Listed {
     /// The page, in the order asked for.
-    pub dead_letters: Vec<v1::DeadLetter>,
+    dead_letters: Vec<v1::DeadLetter>,
     /// How many pass the filter, by reason; by falling count, then by reason.
-    pub counts: Vec<v1::ReasonCount>,
+    counts: Vec<v1::ReasonCount>,
     /// How many pass the filter.
-    pub total: usize,
+    total: usize,
 }
 
 /// `size` dead letters after the first `skipped`.
 ///
 /// # Errors
 /// For a filter or an order that is not understood; whatever the index or the log say.
-pub fn page(
+fn page(
     dead_letters: &DeadLetterIndex<'_>,
     request: &v1::ListDeadLettersRequest,
     skipped: usize,
@@ -279,7 +274,7 @@ fn letter(history: &History, seq: u64) -> Result<DeadLetter, ApiError> {
 ///
 /// # Errors
 /// For a filter or a mapping that is not understood, and whatever the engine says; sources before that one are done.
-pub fn replay(
+fn replay(
     engine: &Engine,
     dead_letters: &DeadLetterIndex<'_>,
     formats: &Formats,

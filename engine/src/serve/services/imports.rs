@@ -34,8 +34,6 @@ pub const BATCH_BYTES_MAX: usize = 256 << 10;
 pub const MESSAGE_BYTES_MORE: usize = 3 << 20;
 /// Files told in one answer.
 const FILES_MAX: usize = 10_000;
-/// How long a client may send nothing: it may be reading a large file for its digest.
-const SILENCE_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// Takes imports in.
 pub struct Imports {
@@ -69,9 +67,10 @@ impl ImportService for Imports {
         asked: Request<Streaming<v1::ImportRecordsRequest>>,
     ) -> Result<Response<Self::ImportRecordsStream>, Status> {
         let mut parts = asked.into_inner();
-        let opening = match timeout(SILENCE_MAX, parts.message())
+        let silence_max = self.reader.caller().silence_max();
+        let opening = match timeout(silence_max, parts.message())
             .await
-            .map_err(|_| silent())??
+            .map_err(|_| silent(silence_max))??
             .and_then(|part| part.part)
         {
             Some(Part::Opening(opening)) => opening,
@@ -79,7 +78,7 @@ impl ImportService for Imports {
         };
         let engine = Arc::clone(self.reader.engine());
         let by = (opening.request_id.as_str(), opening.on_behalf_of.as_str());
-        let request = request(&engine, "ImportRecords", by, &opening)?;
+        let request = request(&engine, self.reader.caller(), "ImportRecords", by, &opening)?;
         formats::check_source(&opening.source)?;
         let format = formats::asked(&opening.mapping)?;
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
@@ -94,7 +93,8 @@ impl ImportService for Imports {
             until_caught_up: false,
         };
         let record_bytes_max = self.formats.limits().record_bytes_max as u64;
-        let import = Import { engine, idempotency: Arc::clone(&self.idempotency), request, record_bytes_max };
+        let idempotency = Arc::clone(&self.idempotency);
+        let import = Import { engine, idempotency, request, record_bytes_max, silence_max };
         let (answers, told) = mpsc::channel(1);
         tokio::spawn(async move {
             if let Err(refusal) = import.run(&opening.source, reading, pushing, parts, &answers, place).await
@@ -111,8 +111,8 @@ fn invalid(problem: &str) -> ApiError {
     ApiError::InvalidImport { problem: problem.to_owned() }
 }
 
-fn silent() -> ApiError {
-    invalid(&format!("nothing came for {} minutes", SILENCE_MAX.as_secs() / 60))
+fn silent(silence_max: Duration) -> ApiError {
+    invalid(&format!("nothing came for {} minutes", silence_max.as_secs() / 60))
 }
 
 /// One import.
@@ -121,6 +121,7 @@ struct Import {
     idempotency: Arc<IdempotencyStore>,
     request: request::Request,
     record_bytes_max: u64,
+    silence_max: Duration,
 }
 
 impl Import {
@@ -133,7 +134,7 @@ impl Import {
         answers: &Answers,
         place: OwnedSemaphorePermit,
     ) -> Result<(), ApiError> {
-        let Self { engine, idempotency, request, record_bytes_max } = self;
+        let Self { engine, idempotency, request, record_bytes_max, silence_max } = self;
         let names = Arc::clone(engine.names());
         let reads = aside(move || {
             // Kept until the engine has let go of what was pushed.
@@ -147,7 +148,7 @@ impl Import {
             // An engine that refuses the source never opens it, and says why.
             let Ok(files) = opened.await else { return std::future::pending().await };
             tell_files(&files, record_bytes_max, answers).await?;
-            push(Places::new(source, names, &files), parts, &batches).await
+            push(Places::new(source, names, &files), parts, &batches, silence_max).await
         };
         let joined = |done: Result<Result<v1::ImportSummary, ApiError>, tokio::task::JoinError>| {
             done.unwrap_or_else(|error| Err(ApiError::Internal { problem: error.to_string() }))
@@ -193,9 +194,10 @@ async fn push(
     mut places: Places,
     mut parts: Streaming<v1::ImportRecordsRequest>,
     batches: &mpsc::Sender<tidewatch_ingest::batch::RawBatch>,
+    silence_max: Duration,
 ) -> Result<(), ApiError> {
     loop {
-        let next = timeout(SILENCE_MAX, parts.message()).await.map_err(|_| silent())?;
+        let next = timeout(silence_max, parts.message()).await.map_err(|_| silent(silence_max))?;
         match next.map_err(|_| gone())?.map(|part| part.part) {
             None => return Ok(()),
             Some(Some(Part::Batch(batch))) => {

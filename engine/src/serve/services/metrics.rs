@@ -9,7 +9,6 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use crate::control::adoption::MODEL_BYTES_MAX;
-use crate::fold::history::History;
 use crate::fold::view::View;
 use crate::read::account::AccountAt;
 use crate::read::exactness;
@@ -17,8 +16,9 @@ use crate::read::past::internal;
 use crate::read::scan::{AsOf, Question, Row, ScanError, scan, standing_accounts};
 use crate::read::snapshot::ReadSnapshot;
 use crate::serve::api_error::ApiError;
+use crate::serve::caller::Caller;
 use crate::serve::convert;
-use crate::serve::paging::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX, as_of, at_length, deadline};
+use crate::serve::paging::{INSTANTS_MAX, as_of, at_length, deadline};
 use crate::serve::reader::Reader;
 
 /// Answers about metrics.
@@ -45,17 +45,19 @@ struct Asked {
 
 impl Asked {
     fn new(
+        caller: Caller,
         accounts: Option<Vec<String>>,
         instants: &[v1::AsOf],
         model: &str,
         metrics: Vec<String>,
     ) -> Result<Self, ApiError> {
         let too_many = |what, asked, most| ApiError::TooMany { what, asked, most };
-        if instants.len() > INSTANTS_MAX {
-            return Err(too_many("instants", instants.len(), INSTANTS_MAX));
+        let (instants_max, accounts_max) = (caller.instants_max(), caller.accounts_max());
+        if instants.len() > instants_max {
+            return Err(too_many("instants", instants.len(), instants_max));
         }
-        if let Some(accounts) = accounts.as_ref().filter(|accounts| accounts.len() > BATCH_ACCOUNTS_MAX) {
-            return Err(too_many("accounts", accounts.len(), BATCH_ACCOUNTS_MAX));
+        if let Some(accounts) = accounts.as_ref().filter(|accounts| accounts.len() > accounts_max) {
+            return Err(too_many("accounts", accounts.len(), accounts_max));
         }
         if model.len() > MODEL_BYTES_MAX {
             let problem = format!("it has {} bytes, at most {MODEL_BYTES_MAX} are read", model.len());
@@ -81,7 +83,13 @@ impl MetricService for Metrics {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let account = request.account;
-        let asked = Asked::new(Some(vec![account.clone()]), &request.as_of, &request.model, request.metrics)?;
+        let asked = Asked::new(
+            self.reader.caller(),
+            Some(vec![account.clone()]),
+            &request.as_of,
+            &request.model,
+            request.metrics,
+        )?;
         let view = self.reader.view(&request.min_position, deadline).await?;
         find(&view, &account).ok_or(ApiError::AccountUnknown { account })?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
@@ -100,8 +108,9 @@ impl MetricService for Metrics {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let accounts = Some(request.accounts).filter(|accounts| !accounts.is_empty());
-        let asked = Asked::new(accounts, &request.as_of, &request.model, request.metrics)?;
-        let view = self.reader.view(&request.min_position, deadline).await?;
+        let asked =
+            Asked::new(self.reader.caller(), accounts, &request.as_of, &request.model, request.metrics)?;
+        let view = self.reader.log_view(&request.min_position, deadline).await?;
         let mut freshness = Some(convert::freshness(&view, self.reader.engine()));
         let snapshot = self.reader.snapshot(&view);
         let rows = at_length(move || answer(&snapshot, &asked)).await?;
@@ -130,6 +139,9 @@ fn answer(snapshot: &ReadSnapshot, asked: &Asked) -> Result<Vec<v1::MetricRow>, 
         [] => (0..model.metrics.len()).collect(),
         names => names.iter().map(|name| index_of(model, name)).collect::<Result<_, _>>()?,
     };
+    if !view.is_folded() {
+        return of_log(snapshot, asked, model, &columns);
+    }
     let find = |account: &String| find(view, account);
     let accounts: Option<Vec<Option<Symbol>>> =
         asked.accounts.as_ref().map(|accounts| accounts.iter().map(find).collect());
@@ -158,31 +170,20 @@ fn find(view: &View, account: &str) -> Option<Symbol> {
 /// Stands for accounts that no event names, so that asking for them makes no names: no account has the empty id.
 const NOBODY: &str = "";
 
-/// The metrics of accounts at their live instants, adopted ones only, in the order of the accounts; `None` is every
-/// account that answers for itself.
-///
-/// # Errors
-/// Whatever the log says.
-pub fn live_rows(
+/// The rows of an answer where no accounts were folded: one pass over the log gives them all. It tells no account that no
+/// event names from one without figures, so every row is current.
+fn of_log(
     snapshot: &ReadSnapshot,
-    accounts: Option<Vec<String>>,
+    asked: &Asked,
+    model: &Model,
+    columns: &[usize],
 ) -> Result<Vec<v1::MetricRow>, ApiError> {
-    answer(snapshot, &Asked { accounts, as_of: Vec::new(), model: None, metrics: Vec::new() })
-}
-
-/// The rows of a question that only the log is asked, with every metric of the question's model.
-///
-/// # Errors
-/// For a `last` of nothing; whatever the log says.
-pub fn rows_of_log(
-    history: &History,
-    question: &Question,
-    workers: usize,
-) -> Result<Vec<v1::MetricRow>, ApiError> {
-    let columns: Vec<usize> = (0..question.model.metrics.len()).collect();
-    let rows = scan(history, question, workers).map_err(refusal)?;
-    let row = |row| row_of(history.names(), &question.model, &columns, row, v1::MetricState::Current);
-    Ok(rows.iter().map(row).collect())
+    if asked.as_of.is_empty() {
+        return Err(ApiError::NotFolded);
+    }
+    let rows = ask_log(snapshot, model, asked.accounts.clone(), asked.as_of.clone())?;
+    let wire = |row| row_of(&snapshot.view.names, model, columns, row, v1::MetricState::Current);
+    Ok(rows.iter().map(wire).collect())
 }
 
 fn row_of(

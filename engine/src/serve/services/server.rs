@@ -11,12 +11,11 @@ use crate::read::digest;
 use crate::read::past::internal;
 use crate::read::scan::AsOf;
 use crate::read::snapshot::ReadSnapshot;
+use crate::serve::caller::Caller;
 use crate::serve::convert;
 use crate::serve::filter::FILTER_BYTES_MAX;
 use crate::serve::formats::SOURCE_BYTES_MAX;
-use crate::serve::paging::{
-    BATCH_ACCOUNTS_MAX, INSTANTS_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, as_of, at_length, deadline,
-};
+use crate::serve::paging::{PAGE_SIZE_DEFAULT, as_of, at_length, deadline};
 use crate::serve::pins::{LIVES, PINS_MAX};
 use crate::serve::reader::{MIN_POSITION_WAIT_MAX, Reader};
 use crate::serve::services::REQUEST_BYTES_MAX;
@@ -47,14 +46,14 @@ impl ServerService for Info {
         &self,
         _request: Request<v1::GetServerInfoRequest>,
     ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
-        let (view, engine) = (self.reader.newest(), self.reader.engine());
+        let (view, engine) = (self.reader.newest()?, self.reader.engine());
         Ok(Response::new(v1::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             tenant: engine.directory().tenant().to_owned(),
             zone: view.control_state.settings.zone.to_string(),
             started_at: Some(convert::timestamp(self.started_at)),
             capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
-            limits: Some(limits(self.record_bytes_max)),
+            limits: Some(limits(self.reader.caller(), self.record_bytes_max)),
             metrics: adopted_metrics(&view),
             accounts: view.accounts_count() as u64,
             freshness: Some(convert::freshness(&view, engine)),
@@ -79,15 +78,15 @@ impl ServerService for Info {
     }
 }
 
-fn limits(record_bytes_max: usize) -> v1::Limits {
-    let count = |limit: usize| u32::try_from(limit).expect("limits are small");
+fn limits(caller: Caller, record_bytes_max: usize) -> v1::Limits {
+    let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
     let millis = |limit: std::time::Duration| u64::try_from(limit.as_millis()).expect("limits are small");
     v1::Limits {
         page_size_default: count(PAGE_SIZE_DEFAULT),
-        page_size_max: count(PAGE_SIZE_MAX),
+        page_size_max: count(caller.page_size_max()),
         page_token_lives_ms: millis(LIVES),
-        batch_accounts_max: count(BATCH_ACCOUNTS_MAX),
-        instants_max: count(INSTANTS_MAX),
+        batch_accounts_max: count(caller.accounts_max()),
+        instants_max: count(caller.instants_max()),
         metrics_per_list_max: count(METRICS_PER_LIST_MAX),
         model_bytes_max: MODEL_BYTES_MAX as u64,
         filter_bytes_max: count(FILTER_BYTES_MAX),

@@ -37,7 +37,7 @@ impl SettingsService for Settings {
         request: Request<v1::GetSettingsRequest>,
     ) -> Result<Response<v1::GetSettingsResponse>, Status> {
         let deadline = deadline(request.metadata());
-        let view = self.reader.view(&request.into_inner().min_position, deadline).await?;
+        let view = self.reader.log_view(&request.into_inner().min_position, deadline).await?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
         Ok(Response::new(v1::GetSettingsResponse {
             settings: Some(settings(&view.control_state)),
@@ -51,9 +51,10 @@ impl SettingsService for Settings {
     ) -> Result<Response<v1::AdoptSettingsResponse>, Status> {
         let asked = asked.into_inner();
         let (engine, idempotency) = (Arc::clone(self.reader.engine()), Arc::clone(&self.idempotency));
+        let caller = self.reader.caller();
         let answer = aside(move || {
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
-            let request = request(&engine, "AdoptSettings", by, &asked)?;
+            let request = request(&engine, caller, "AdoptSettings", by, &asked)?;
             let adoption = adoption(&asked)?;
             let command = Command::Adopt(Box::new(adoption));
             let position = Some(idempotency.submit(&engine, command, &request)?);
@@ -87,7 +88,7 @@ pub fn wire_closed_days(closed: &ClosedDays) -> v1::ClosedDays {
 ///
 /// # Errors
 /// For a mask that names nothing or what cannot be set, and for closed periods that are not understood.
-pub fn adoption(asked: &v1::AdoptSettingsRequest) -> Result<Adoption, ApiError> {
+fn adoption(asked: &v1::AdoptSettingsRequest) -> Result<Adoption, ApiError> {
     let refused = |problem: String| ApiError::InvalidSettings { problem };
     let settings = asked.settings.clone().unwrap_or_default();
     let paths = asked.update_mask.as_ref().map_or(&[][..], |mask| mask.paths.as_slice());

@@ -42,7 +42,7 @@ impl SourceService for Sources {
     ) -> Result<Response<v1::ListSourcesResponse>, Status> {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
-        let view = self.reader.view(&request.min_position, deadline).await?;
+        let view = self.reader.log_view(&request.min_position, deadline).await?;
         let reader = self.reader.clone();
         Ok(Response::new(at_length(move || answer(&reader, &view, &request)).await?))
     }
@@ -53,9 +53,10 @@ impl SourceService for Sources {
     ) -> Result<Response<v1::ResetSourceResponse>, Status> {
         let asked = asked.into_inner();
         let (engine, idempotency) = (Arc::clone(self.reader.engine()), Arc::clone(&self.idempotency));
+        let caller = self.reader.caller();
         let answer = aside(move || {
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
-            let request = request(&engine, "ResetSource", by, &asked)?;
+            let request = request(&engine, caller, "ResetSource", by, &asked)?;
             formats::check_source(&asked.source)?;
             let mapping_digest = formats::asked(&asked.mapping)?.mapping_digest;
             let command = Command::ResetSource { source: asked.source.as_str().into(), mapping_digest };
@@ -71,9 +72,10 @@ impl SourceService for Sources {
     ) -> Result<Response<v1::RetireSourceResponse>, Status> {
         let asked = asked.into_inner();
         let (engine, idempotency) = (Arc::clone(self.reader.engine()), Arc::clone(&self.idempotency));
+        let caller = self.reader.caller();
         let answer = aside(move || {
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
-            let request = request(&engine, "RetireSource", by, &asked)?;
+            let request = request(&engine, caller, "RetireSource", by, &asked)?;
             let command = Command::RetireSource { source: asked.source.as_str().into() };
             let position = Some(idempotency.submit(&engine, command, &request)?);
             Ok(v1::RetireSourceResponse { position })
@@ -118,7 +120,7 @@ fn answer(
     view: &View,
     request: &v1::ListSourcesRequest,
 ) -> Result<v1::ListSourcesResponse, ApiError> {
-    let size = page_size(request.page_size)?;
+    let size = page_size(request.page_size, reader.caller().page_size_max())?;
     let bare = v1::ListSourcesRequest {
         page_size: 0,
         page_token: String::new(),
@@ -159,7 +161,7 @@ fn tell_ages(engine: &Engine, sources: &mut [v1::Source]) {
 ///
 /// # Errors
 /// For a filter or an order that is not understood.
-pub fn page(
+fn page(
     names: &Names,
     control_state: &ControlState,
     request: &v1::ListSourcesRequest,

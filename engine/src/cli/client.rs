@@ -1,9 +1,13 @@
-//! A running engine, asked over gRPC.
+//! The engine that a command asks over gRPC: a running one, or one of this process that opened a directory at rest.
 
+use std::collections::HashMap;
 use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use tidewatch_ingest::limits::Limits;
 use tidewatch_proto::v1;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tonic::transport::Channel;
@@ -19,7 +23,13 @@ use v1::settings_service_client::SettingsServiceClient;
 use v1::source_service_client::SourceServiceClient;
 
 use super::output::{self, Unit};
+use crate::app::{Engine, Options};
+use crate::read::index::Index;
 use crate::serve::api_error::ApiError;
+use crate::serve::caller::Caller;
+use crate::serve::formats::Formats;
+use crate::serve::listen::{self, Api};
+use crate::serve::reader::Reader;
 use crate::serve::tenant_check::TENANT_METADATA;
 
 /// How long a connection may take.
@@ -27,13 +37,78 @@ const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// Longest answer that is read, in bytes: a page of accounts with many subscriptions each.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
-/// A connection to an engine.
-pub(super) struct Remote {
-    runtime: Runtime,
-    channel: Channel,
+/// Threads of the connection within this process: one for each of its ends.
+const IN_PROCESS_THREADS: usize = 2;
+/// How long work behind a call may go on after its command has its answer.
+const WORK_MAX: Duration = Duration::from_secs(5);
+
+/// How a command opens a directory at rest.
+pub(super) enum Opening<'a> {
+    /// To read accounts, folded and evaluated on so many threads.
+    Accounts(usize),
+    /// To read what the log alone answers, on so many threads.
+    Log(usize),
+    /// To change something, reading records under these limits. With a tenant, a directory that is not there is made, and one
+    /// of another tenant is refused.
+    Change(Option<&'a str>, Limits),
 }
 
-impl Remote {
+/// A connection to an engine.
+pub(super) struct Client {
+    runtime: Runtime,
+    channel: Channel,
+    caller: Caller,
+    /// The engine of this process, where it is one.
+    engine: Option<Arc<Engine>>,
+}
+
+impl Client {
+    /// Opens a directory that nobody holds.
+    pub(super) fn of_directory(root: &Path, opening: Opening<'_>) -> anyhow::Result<Self> {
+        let bar = output::bar(Unit::Entries, "reading the log");
+        let progress = output::reading(&bar);
+        let client = match opening {
+            Opening::Accounts(workers) => {
+                let engine = Engine::open_read_only(root, Some(workers), &progress)?;
+                Self::of_engine(engine, Index::temporary()?, workers, Limits::default())
+            }
+            Opening::Log(workers) => {
+                let engine = Engine::open_read_only(root, None, &progress)?;
+                Self::of_engine(engine, Index::temporary()?, workers, Limits::default())
+            }
+            Opening::Change(tenant, limits) => {
+                let mut options = Options { create_if_missing: tenant.is_some(), ..Options::new(None) };
+                if let Some(tenant) = tenant {
+                    options.tenant = tenant.to_owned();
+                }
+                let engine = Engine::open(root, options, &progress)?;
+                let index = Index::on_demand(engine.directory().root());
+                Self::of_engine(engine, index, 1, limits)
+            }
+        };
+        bar.finish_and_clear();
+        client
+    }
+
+    /// Asks an engine of this process, which ends with the client.
+    pub(super) fn of_engine(
+        engine: Engine,
+        index: Index,
+        scan_workers: usize,
+        limits: Limits,
+    ) -> anyhow::Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(IN_PROCESS_THREADS).enable_all().build();
+        let runtime = runtime.context("no threads for the services")?;
+        let engine = Arc::new(engine);
+        let reader = Reader::of_command_line(Arc::clone(&engine), Arc::new(index), scan_workers);
+        let caller = reader.caller();
+        let formats = Arc::new(Formats::new(&engine, limits, HashMap::new()));
+        let api = Api { reader, formats, pins: Arc::default(), stop: Arc::default() };
+        let channel =
+            runtime.block_on(listen::in_process(api)).context("no connection within the process")?;
+        Ok(Self { runtime, channel, caller, engine: Some(engine) })
+    }
+
     /// Connects to `HOST:PORT` or `http://HOST:PORT`.
     pub(super) fn connect(address: &str) -> anyhow::Result<Self> {
         if address.starts_with("https:") {
@@ -53,7 +128,24 @@ impl Remote {
                 "no engine answers at {address}: {cause}; start it with `tidewatch serve`, or check the port"
             )
         })?;
-        Ok(Self { runtime, channel })
+        Ok(Self { runtime, channel, caller: Caller::Network, engine: None })
+    }
+
+    /// Ends in order what this process opened.
+    pub(super) fn close(self) -> anyhow::Result<()> {
+        let Self { runtime, channel, engine, .. } = self;
+        drop(channel);
+        runtime.shutdown_timeout(WORK_MAX);
+        match engine.map(Arc::try_unwrap) {
+            None => Ok(()),
+            Some(Ok(engine)) => Ok(engine.shutdown()?),
+            Some(Err(_)) => bail!("a call was still under way after {WORK_MAX:?}"),
+        }
+    }
+
+    /// How much one call may ask for.
+    pub(super) fn caller(&self) -> Caller {
+        self.caller
     }
 
     /// Waits for the answer of a call.
@@ -85,6 +177,10 @@ impl Remote {
     /// Waits until answers cover a position, so that whoever changed something sees it; gives it back.
     pub(super) fn settled(&self, position: Option<v1::Position>) -> anyhow::Result<v1::Position> {
         let position = position.context("the engine answered no position")?;
+        if self.engine.is_some() {
+            // What is changed at rest is durable, and folded by whoever reads it next.
+            return Ok(position);
+        }
         let bar = output::bar(Unit::Entries, "folding");
         loop {
             let min_position = position.token.clone();
