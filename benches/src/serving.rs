@@ -41,7 +41,8 @@ impl Serving {
         let options = Options { meters: Arc::clone(&meters), ..Options::new(Some(workers)) };
         let engine = Arc::new(Engine::open(root, options, &|_, _| ()).expect("the directory opens"));
         let index = Arc::new(Index::open(root).expect("the index opens"));
-        let reader = Reader::new(Arc::clone(&engine), index, workers).expect("it was opened with a fold");
+        let reader = Reader::new(Arc::clone(&engine), index, Arc::clone(&stage.scheduler), workers)
+            .expect("it was opened with a fold");
         let formats = Arc::new(Formats::new(&engine, Limits::default(), HashMap::new()));
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)

@@ -13,6 +13,7 @@ use tidewatch_ingest::limits::{LimitOutOfRange, Limits};
 use tidewatch_projections::model_error::nearest;
 use toml::{Table, Value};
 
+use crate::read::admission::AdmissionLimits;
 use crate::telemetry::{self, Format, TelemetryError};
 
 /// The annotated default.
@@ -59,6 +60,38 @@ pub struct ServeConfig {
     pub grpc: SocketAddr,
     /// The pages for operators.
     pub http: SocketAddr,
+    /// Reads of the past that run at once.
+    pub past_reads_max: usize,
+    /// Reads of the past that wait.
+    pub past_reads_waiting_max: usize,
+    /// Memory for reads of the past, in bytes.
+    pub past_memory_bytes_max: usize,
+}
+
+/// The most reads of the past that any setting may let run or wait: each takes a thread, or a place in a short list.
+const PAST_READS_CEILING: usize = 1_024;
+
+impl ServeConfig {
+    /// How much may be read of the past at once.
+    pub fn past(&self) -> AdmissionLimits {
+        AdmissionLimits {
+            scans_max: self.past_reads_max,
+            waiting_max: self.past_reads_waiting_max,
+            memory_bytes_max: self.past_memory_bytes_max as u64,
+        }
+    }
+
+    fn check(&self) -> Result<(), LimitOutOfRange> {
+        let ranges = [
+            ("past_reads_max", self.past_reads_max, 1, PAST_READS_CEILING),
+            ("past_reads_waiting_max", self.past_reads_waiting_max, 0, PAST_READS_CEILING),
+            ("past_memory_bytes_max", self.past_memory_bytes_max, 1, usize::MAX),
+        ];
+        match ranges.into_iter().find(|(_, value, least, most)| value < least || value > most) {
+            Some((name, value, least, most)) => Err(LimitOutOfRange { name, value, least, most }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// `[log]`
@@ -231,6 +264,7 @@ pub fn load(
     });
     let config: Config = Value::Table(table).try_into().map_err(invalid)?;
     config.limits.check()?;
+    config.serve.check()?;
     telemetry::check(&config.log.level)?;
     effective.extend(sources::effective(&config, &settings));
     let mut names = Vec::new();
@@ -366,6 +400,7 @@ mod tests {
     fn the_annotated_file_is_a_whole_configuration() {
         let loaded = load("", &[]).unwrap();
         assert_eq!(loaded.config.limits, Limits::default());
+        assert_eq!(loaded.config.serve.past(), AdmissionLimits::default());
         assert!(loaded.effective.iter().all(|setting| setting.origin == Origin::Default));
     }
 
@@ -380,6 +415,16 @@ mod tests {
         let origin = |key: &str| loaded.effective.iter().find(|s| s.key == key).unwrap().origin.to_string();
         assert_eq!(origin("serve.grpc"), "TIDEWATCH_SERVE_GRPC");
         assert_eq!((origin("serve.http"), origin("tenant")), ("file".into(), "default".into()));
+    }
+
+    #[test]
+    fn the_budget_of_reads_of_the_past_is_set_by_file_and_environment() {
+        let file = "[serve]\npast_reads_max = 2\npast_reads_waiting_max = 0";
+        let loaded = load(file, &[("TIDEWATCH_SERVE_PAST_MEMORY_BYTES_MAX", "1_000")]).unwrap();
+        let expected = AdmissionLimits { scans_max: 2, waiting_max: 0, memory_bytes_max: 1_000 };
+        assert_eq!(loaded.config.serve.past(), expected);
+        let refused = load("[serve]\npast_reads_max = 0", &[]).unwrap_err().to_string();
+        assert!(refused.contains("past_reads_max = 0 is outside 1 to"), "{refused}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! `fold` turns it into state, `write` adds to it, `read` answers from it, `app` runs the threads around them, `serve` and
 //! `cli` are the ways in. The files above them are what all of them stand on.
 
+pub mod cancellation;
 pub mod clock;
 pub mod failpoint;
 pub mod meters;

@@ -103,6 +103,12 @@ meters! {
         "Time from a call's arrival to the head of its answer.";
     LISTS = "tidewatch_list_positions" Gauge Some(Unit::Count), [],
         "Positions kept for the next pages of lists.";
+    PAST_READS = "tidewatch_past_reads" Gauge Some(Unit::Count), ["state"],
+        "Reads of the past, which fold or search the log, that are running or waiting.";
+    PAST_MEMORY = "tidewatch_past_reads_memory_bytes" Gauge Some(Unit::Bytes), [],
+        "Memory of reads of the past and their answers under way, by estimate.";
+    PAST_QUESTIONS = "tidewatch_past_reads_total" Counter Some(Unit::Count), ["outcome"],
+        "Questions to the past that were refused, that shared the read of an equal one, and reads that all callers left.";
 }
 
 /// Bounds of the histograms of times, in seconds: from a fast read to a stalled disk.

@@ -6,4 +6,7 @@ pub mod exactness;
 pub mod scan;
 pub mod past;
 pub mod digest;
+pub mod admission;
+pub mod estimate;
+pub mod scheduler;
 pub mod index;

@@ -100,7 +100,8 @@ impl Client {
         let runtime = Builder::new_multi_thread().worker_threads(IN_PROCESS_THREADS).enable_all().build();
         let runtime = runtime.context("no threads for the services")?;
         let engine = Arc::new(engine);
-        let reader = Reader::of_command_line(Arc::clone(&engine), Arc::new(index), scan_workers);
+        let reader =
+            Reader::of_command_line(Arc::clone(&engine), Arc::new(index), Arc::default(), scan_workers);
         let caller = reader.caller();
         let formats = Arc::new(Formats::new(&engine, limits, HashMap::new()));
         let api = Api { reader, formats, pins: Arc::default(), stop: Arc::default() };

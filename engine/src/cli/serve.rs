@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         tracing::warn!("{unknown}");
     }
     let runtime = Runtime::new().context("the system gives no threads for the services")?;
-    let (stage, meters) = (Arc::new(Lifecycle::default()), Arc::new(Meters::new()));
+    let (stage, meters) = (Arc::new(Lifecycle::new(config.serve.past())), Arc::new(Meters::new()));
     let pages = runtime.block_on(listen::http(config.serve.http, operator_pages(&stage, &meters)));
     let pages = unless_passing(pages, arguments.until_caught_up)?;
 
@@ -80,8 +80,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .collect::<anyhow::Result<_>>()?;
     let formats = Arc::new(Formats::new(&engine, config.limits.clone(), configured));
     let index = Arc::new(Index::open(engine.directory().root())?);
-    let reader =
-        Reader::new(Arc::clone(&engine), index, workers(&config)).expect("it was opened with a fold");
+    let reader = Reader::new(Arc::clone(&engine), index, Arc::clone(&stage.scheduler), workers(&config))
+        .expect("it was opened with a fold");
     let stop = Arc::new(AtomicBool::new(false));
     let (pins, formats_of_api) = (Arc::clone(&stage.pins), Arc::clone(&formats));
     let api = Api { reader, formats: formats_of_api, pins, stop: Arc::clone(&stop) };

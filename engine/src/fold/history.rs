@@ -12,6 +12,7 @@ use super::replay::{Executor, Fold};
 use super::step::{Entries, StepError};
 use super::worker::FoldContext;
 use super::workers::Workers;
+use crate::cancellation::Cancellation;
 use crate::control::entry::Control;
 use crate::control::state::ControlState;
 use crate::storage::directory::LOG_DIR;
@@ -61,17 +62,28 @@ pub struct History {
     disk: Arc<dyn Disk>,
     names: Arc<Names>,
     until_seq: u64,
+    cancellation: Cancellation,
 }
 
 impl History {
     /// The log of `disk` up to `until_seq` included.
     pub fn new(disk: Arc<dyn Disk>, names: Arc<Names>, until_seq: u64) -> Self {
-        Self { disk, names, until_seq }
+        Self { disk, names, until_seq, cancellation: Cancellation::default() }
     }
 
     /// The same log up to another sequence.
     pub fn until(&self, until_seq: u64) -> Self {
         Self { until_seq, ..self.clone() }
+    }
+
+    /// The same log; reading it ends with an error between two frames once it is cancelled.
+    pub fn cancelled_by(&self, cancellation: &Cancellation) -> Self {
+        Self { cancellation: cancellation.clone(), ..self.clone() }
+    }
+
+    /// What ends its readings, for whoever goes on with what was read.
+    pub fn cancellation(&self) -> &Cancellation {
+        &self.cancellation
     }
 
     /// The table that everything read is interned in.
@@ -80,7 +92,13 @@ impl History {
     }
 
     fn reader(&self) -> LogReader {
-        LogReader::new(Arc::clone(&self.disk), LOG_DIR, Arc::clone(&self.names), 1).until(self.until_seq)
+        self.reader_from(1)
+    }
+
+    fn reader_from(&self, from_seq: u64) -> LogReader {
+        LogReader::new(Arc::clone(&self.disk), LOG_DIR, Arc::clone(&self.names), from_seq)
+            .until(self.until_seq)
+            .cancelled_by(&self.cancellation)
     }
 
     /// Reads the frames that end with a control entry or a merge, and passes over the others without decoding them.
@@ -146,8 +164,7 @@ impl History {
         from_seq: u64,
         mut each: impl FnMut(u64, Entry) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let (disk, names) = (Arc::clone(&self.disk), Arc::clone(&self.names));
-        let mut reader = LogReader::new(disk, LOG_DIR, names, from_seq).until(self.until_seq);
+        let mut reader = self.reader_from(from_seq);
         while let Some(frame) = reader.next_frame()? {
             for (seq, entry) in frame.entries {
                 if !each(seq, entry)? {

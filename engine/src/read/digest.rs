@@ -13,6 +13,7 @@ use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::tenant::Tenant;
 
+use crate::cancellation::{Cancellation, Cancelled};
 use crate::control::state::ControlState;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
@@ -52,10 +53,15 @@ pub fn of_view(view: &View, history: &History, as_of: AsOf, workers: usize) -> R
         Err(ScanError::NoEvent) => Vec::new(),
         rows => rows?,
     };
-    Ok(digest(view, &question.model, &rows))
+    Ok(digest(view, &question.model, &rows, history.cancellation())?)
 }
 
-fn digest(view: &View, model: &Model, rows: &[Row]) -> Digest {
+fn digest(
+    view: &View,
+    model: &Model,
+    rows: &[Row],
+    cancellation: &Cancellation,
+) -> Result<Digest, Cancelled> {
     let names = &view.names;
     let mut hasher = Hasher { names, inner: blake3::Hasher::new() };
     hasher.section("accounts");
@@ -63,6 +69,7 @@ fn digest(view: &View, model: &Model, rows: &[Row]) -> Digest {
     accounts.sort_unstable_by_key(|account| names.text(account.id));
     let mut bytes = Vec::new();
     for account in accounts {
+        cancellation.check()?;
         bytes.clear();
         write_account(account, names, &mut bytes);
         hasher.bytes(&bytes);
@@ -73,9 +80,10 @@ fn digest(view: &View, model: &Model, rows: &[Row]) -> Digest {
     hasher.tenant(&view.tenant);
     hasher.section("metrics");
     for row in rows {
+        cancellation.check()?;
         hasher.row(model, row);
     }
-    Digest(*hasher.inner.finalize().as_bytes())
+    Ok(Digest(*hasher.inner.finalize().as_bytes()))
 }
 
 struct Hasher<'a> {

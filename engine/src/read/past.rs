@@ -11,7 +11,6 @@ use crate::fold::replay::Fold;
 use crate::fold::step::Entries;
 use crate::fold::view::View;
 use crate::fold::worker::{FoldContext, Worker};
-use crate::serve::api_error::ApiError;
 use crate::storage::log::Entry;
 
 /// The view of `accounts`, and of those that answer with them, from the events before `as_of` alone; without bounds.
@@ -23,7 +22,7 @@ pub fn accounts_at(
     view: &View,
     accounts: &[Symbol],
     as_of: Micros,
-) -> Result<View, ApiError> {
+) -> Result<View, HistoryError> {
     let merges = &view.tenant.merges;
     let mut only: Vec<Symbol> = accounts
         .iter()
@@ -32,8 +31,7 @@ pub fn accounts_at(
     only.sort_unstable();
     only.dedup();
     let calendar = view.plan.calendar.clone();
-    let plan = Plan::compile(view.plan.model.clone(), &view.names, calendar, Bounds::NONE, &[as_of])
-        .map_err(|error| internal(&error))?;
+    let plan = Plan::compile(view.plan.model.clone(), &view.names, calendar, Bounds::NONE, &[as_of])?;
     let plan = Arc::new(plan);
     let context = FoldContext {
         names: Arc::clone(&view.names),
@@ -42,19 +40,12 @@ pub fn accounts_at(
         only: Some(only.into()),
     };
     let mut fold = Fold::new(context.clone(), Worker::new(0, 1, context));
-    let outcome = history.frames(|mut frame| {
+    history.frames(|mut frame| {
         frame
             .entries
             .retain(|(_, entry)| !matches!(entry, Entry::Event(event) if event.occurred_at >= as_of));
         fold.take(&Entries::new(frame.entries))?;
         Ok::<(), HistoryError>(())
-    });
-    outcome.map_err(|error| internal(&error))?;
+    })?;
     Ok(View { plan, parts: vec![fold.executor().part()], ..view.clone() })
-}
-
-/// A failure of the log as callers see it.
-pub fn internal(error: &dyn std::error::Error) -> ApiError {
-    tracing::error!(%error, "a read of the log failed");
-    ApiError::Internal { problem: error.to_string() }
 }

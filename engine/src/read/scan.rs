@@ -11,6 +11,7 @@ use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Symbol;
 use tidewatch_projections::plan::{Bounds, Plan};
 
+use crate::cancellation::{Cancellation, Cancelled};
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
 use crate::fold::worker::FoldContext;
@@ -80,10 +81,13 @@ pub enum ScanError {
     /// `last` of nothing.
     #[error("`last` names no instant: no event was accepted yet; import something first")]
     NoEvent,
+    /// Whoever asked waits no more.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }
 
 /// Answers a question from the log, on `workers` threads. Rows come in the order of the asked instants, then of the asked
-/// accounts or, for all, by id.
+/// accounts or, for all, by id. Ends early once the history is cancelled.
 ///
 /// # Errors
 /// Whatever the log says; `last` of an empty log.
@@ -123,7 +127,7 @@ pub fn scan(history: &History, question: &Question, workers: usize) -> Result<Ve
             Some(asked) => asked.iter().map(|account| view.tenant.merges.survivor(*account, as_of)).collect(),
             None => standing_accounts(&view, as_of),
         };
-        rows.extend(evaluate_all(&view, &accounts, as_of, workers));
+        rows.extend(evaluate_all(&view, &accounts, as_of, workers, history.cancellation())?);
     }
     Ok(rows)
 }
@@ -144,17 +148,28 @@ pub fn standing_accounts(view: &View, as_of: Micros) -> Vec<Symbol> {
 }
 
 /// Evaluates accounts at one instant on `workers` threads; rows come in the order of the accounts.
-pub fn evaluate_all(view: &View, accounts: &[Symbol], as_of: Micros, workers: usize) -> Vec<Row> {
+fn evaluate_all(
+    view: &View,
+    accounts: &[Symbol],
+    as_of: Micros,
+    workers: usize,
+    cancellation: &Cancellation,
+) -> Result<Vec<Row>, Cancelled> {
     let share = accounts.len().div_ceil(workers.max(1)).max(1);
+    let evaluate = |account: &Symbol| -> Result<Row, Cancelled> {
+        cancellation.check()?;
+        Ok(row(view, *account, as_of))
+    };
     thread::scope(|scope| {
         let shares: Vec<_> = accounts
             .chunks(share)
-            .map(|share| {
-                scope.spawn(move || share.iter().map(|account| row(view, *account, as_of)).collect())
-            })
+            .map(|share| scope.spawn(move || share.iter().map(evaluate).collect::<Result<Vec<Row>, _>>()))
             .collect();
-        let rows = |share: thread::ScopedJoinHandle<'_, Vec<Row>>| share.join().expect("evaluation is total");
-        shares.into_iter().flat_map(rows).collect()
+        let mut rows = Vec::with_capacity(accounts.len());
+        for share in shares {
+            rows.extend(share.join().expect("evaluation is total")?);
+        }
+        Ok(rows)
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cancellation::Cancellation;
 use crate::fold::history::History;
 use crate::fold::view::View;
 
@@ -16,4 +17,11 @@ pub struct ReadSnapshot {
     pub tenant: Arc<str>,
     /// Threads one reading of the log may use.
     pub workers: usize,
+}
+
+impl ReadSnapshot {
+    /// The same one; its readings of the log end once they are cancelled.
+    pub fn cancelled_by(self, cancellation: &Cancellation) -> Self {
+        Self { history: self.history.cancelled_by(cancellation), ..self }
+    }
 }

@@ -10,7 +10,13 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::filter::FilterError;
 use crate::app::EngineError;
+use crate::cancellation::Cancelled;
 use crate::control::adoption::{AdoptionError, MODEL_BYTES_MAX};
+use crate::fold::history::HistoryError;
+use crate::read::index::IndexError;
+use crate::read::scan::ScanError;
+use crate::read::scheduler::ScheduleError;
+use crate::storage::log::{DumpError, LogError};
 use crate::write::sequencer::CommandError;
 
 /// The domain of every `ErrorInfo` of this engine.
@@ -19,7 +25,7 @@ pub const DOMAIN: &str = "tidewatch";
 /// How long a client waits before it asks again for a position that was not reached.
 const POSITION_RETRY: Duration = Duration::from_millis(100);
 
-/// How long a client waits before it asks again for a place among long calls.
+/// How long a client waits before it asks again for a place among imports.
 const PLACE_RETRY: Duration = Duration::from_secs(10);
 
 /// A refused call.
@@ -207,12 +213,21 @@ pub enum ApiError {
         /// The limit.
         most: usize,
     },
-    /// As many readings of the whole log run as may.
-    #[error("{most} calls read the whole log already, the most there may be; try again once one has ended")]
+    /// As many reads of the log run and wait as may.
+    #[error(
+        "{most} calls read the log already and {waiting_max} wait, the most there may be; try again in {retry_s} s"
+    )]
     TooManyLogReads {
-        /// The limit.
+        /// How many may run.
         most: usize,
+        /// How many may wait.
+        waiting_max: usize,
+        /// Seconds after which there may be a place.
+        retry_s: u64,
     },
+    /// The caller's deadline passed.
+    #[error("the deadline passed before the answer was found; wait longer, or ask for less")]
+    DeadlinePassed,
     /// A client took nothing of a stream for too long.
     #[error("nothing of the answer was taken for {waited_s} s; read faster, or ask for less")]
     SlowReader {
@@ -252,7 +267,7 @@ pub enum ApiError {
 pub type Documented = (&'static str, Code);
 
 /// Every reason a call can be refused with.
-pub const REASONS: [Documented; 37] = [
+pub const REASONS: [Documented; 38] = [
     ("TENANT_UNKNOWN", Code::NotFound),
     ("ACCOUNT_UNKNOWN", Code::NotFound),
     ("DEAD_LETTER_UNKNOWN", Code::NotFound),
@@ -284,6 +299,7 @@ pub const REASONS: [Documented; 37] = [
     ("INVALID_IMPORT", Code::InvalidArgument),
     ("TOO_MANY_IMPORTS", Code::ResourceExhausted),
     ("TOO_MANY_LOG_READS", Code::ResourceExhausted),
+    ("DEADLINE_PASSED", Code::DeadlineExceeded),
     ("SLOW_READER", Code::DeadlineExceeded),
     ("LOG_DAMAGED", Code::DataLoss),
     ("READ_ONLY", Code::FailedPrecondition),
@@ -327,6 +343,7 @@ impl ApiError {
             Self::InvalidImport { .. } => "INVALID_IMPORT",
             Self::TooManyImports { .. } => "TOO_MANY_IMPORTS",
             Self::TooManyLogReads { .. } => "TOO_MANY_LOG_READS",
+            Self::DeadlinePassed => "DEADLINE_PASSED",
             Self::SlowReader { .. } => "SLOW_READER",
             Self::LogDamaged { .. } => "LOG_DAMAGED",
             Self::ReadOnly { .. } => "READ_ONLY",
@@ -383,7 +400,7 @@ impl ApiError {
             Self::TooMany { most, .. }
             | Self::TooLong { most, .. }
             | Self::TooManyImports { most }
-            | Self::TooManyLogReads { most } => vec![pair("most", most.to_string())],
+            | Self::TooManyLogReads { most, .. } => vec![pair("most", most.to_string())],
             Self::SettingsChanged { current, .. } => vec![pair("etag", current.clone())],
             _ => Vec::new(),
         };
@@ -393,8 +410,10 @@ impl ApiError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::PositionNotReached { .. } => Some(POSITION_RETRY),
-            Self::TooManyLists { retry_s, .. } => Some(Duration::from_secs(*retry_s)),
-            Self::TooManyImports { .. } | Self::TooManyLogReads { .. } => Some(PLACE_RETRY),
+            Self::TooManyLists { retry_s, .. } | Self::TooManyLogReads { retry_s, .. } => {
+                Some(Duration::from_secs(*retry_s))
+            }
+            Self::TooManyImports { .. } => Some(PLACE_RETRY),
             _ => None,
         }
     }
@@ -425,6 +444,80 @@ impl From<EngineError> for ApiError {
             EngineError::Directory(_) | EngineError::History(_) | EngineError::Recovery(_) => {
                 Self::Internal { problem }
             }
+        }
+    }
+}
+
+/// A failure below the API, which goes to the log of the process too.
+fn internal(error: &dyn std::error::Error) -> ApiError {
+    tracing::error!(%error, "a read failed");
+    ApiError::Internal { problem: error.to_string() }
+}
+
+impl From<LogError> for ApiError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Cancelled(cancelled) => cancelled.into(),
+            LogError::Damage(_) | LogError::Malformed { .. } => {
+                tracing::error!(%error, "the log is damaged");
+                Self::LogDamaged { problem: error.to_string() }
+            }
+            error => internal(&error),
+        }
+    }
+}
+
+impl From<HistoryError> for ApiError {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Log(error) => error.into(),
+            error => internal(&error),
+        }
+    }
+}
+
+impl From<IndexError> for ApiError {
+    fn from(error: IndexError) -> Self {
+        match error {
+            IndexError::History(error) => error.into(),
+            error => internal(&error),
+        }
+    }
+}
+
+impl From<ScanError> for ApiError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::NoEvent => Self::InvalidAsOf { problem: error.to_string() },
+            ScanError::History(error) => error.into(),
+            ScanError::Cancelled(cancelled) => cancelled.into(),
+        }
+    }
+}
+
+impl From<Cancelled> for ApiError {
+    fn from(Cancelled: Cancelled) -> Self {
+        Self::DeadlinePassed
+    }
+}
+
+impl From<DumpError> for ApiError {
+    fn from(error: DumpError) -> Self {
+        match error {
+            DumpError::Log(error) => error.into(),
+            error @ DumpError::Output(_) => internal(&error),
+        }
+    }
+}
+
+impl From<ScheduleError> for ApiError {
+    fn from(error: ScheduleError) -> Self {
+        match error {
+            ScheduleError::Full { scans_max, waiting_max, retry_after } => {
+                Self::TooManyLogReads { most: scans_max, waiting_max, retry_s: retry_after.as_secs().max(1) }
+            }
+            ScheduleError::DeadlinePassed => Self::DeadlinePassed,
+            ScheduleError::BrokenOff => Self::Internal { problem: error.to_string() },
         }
     }
 }

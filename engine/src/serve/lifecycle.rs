@@ -9,8 +9,11 @@ use super::pins::Pins;
 use crate::app::{Condition, Engine};
 use crate::fold::view::View;
 use crate::meters::{
-    ACCOUNTS, CLOCK, DURABLE, LISTS, Meters, PARKED, PAST_BOUNDS, PUBLISHED, SOURCE_AGE, SOURCE_STOPPED,
+    ACCOUNTS, CLOCK, DURABLE, LISTS, Meters, PARKED, PAST_BOUNDS, PAST_MEMORY, PAST_QUESTIONS, PAST_READS,
+    PUBLISHED, SOURCE_AGE, SOURCE_STOPPED,
 };
+use crate::read::admission::AdmissionLimits;
+use crate::read::scheduler::Scheduler;
 
 /// From the start of a process to its end.
 #[derive(Default)]
@@ -22,9 +25,16 @@ pub struct Lifecycle {
     engine: OnceLock<Weak<Engine>>,
     /// The positions kept for lists.
     pub pins: Arc<Pins<View>>,
+    /// What runs reads of the past.
+    pub scheduler: Arc<Scheduler>,
 }
 
 impl Lifecycle {
+    /// A process that reads the past under these limits.
+    pub fn new(past: AdmissionLimits) -> Self {
+        Self { scheduler: Arc::new(Scheduler::new(past)), ..Self::default() }
+    }
+
     /// The log is being read: at `applied` of `last`.
     pub fn replaying(&self, applied: u64, last: u64) {
         self.applied.store(applied, Ordering::Relaxed);
@@ -65,6 +75,7 @@ impl Lifecycle {
         let (durable, now) = (*engine.durable().borrow(), engine.now());
         meters.gauge(&DURABLE, &[]).set(durable as f64);
         meters.gauge(&LISTS, &[]).set(self.pins.count(monotonic()) as f64);
+        self.read_past(meters);
         for source in engine.sources() {
             let name = source.name.as_str();
             let is_stopped = matches!(source.condition, Condition::Stopped | Condition::Impaired);
@@ -84,6 +95,19 @@ impl Lifecycle {
         }
         if let Some(clock) = view.control_state.clock_at {
             meters.gauge(&CLOCK, &[]).set(clock as f64 / MICROS);
+        }
+    }
+
+    fn read_past(&self, meters: &Meters) {
+        let counts = self.scheduler.counts();
+        for (state, count) in [("running", counts.running), ("waiting", counts.waiting)] {
+            meters.gauge(&PAST_READS, &[state]).set(count as f64);
+        }
+        meters.gauge(&PAST_MEMORY, &[]).set(counts.memory_bytes as f64);
+        for (outcome, count) in
+            [("refused", counts.refused), ("cancelled", counts.cancelled), ("shared", counts.shared)]
+        {
+            meters.counter(&PAST_QUESTIONS, &[outcome]).absolute(count);
         }
     }
 }

@@ -1,21 +1,25 @@
 //! What requests have in common: pages, instants, deadlines, work that is too long for an async thread.
 
-use std::sync::LazyLock;
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::event::Micros;
 use tidewatch_proto::prost::Message;
 use tidewatch_proto::v1;
 use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 use tonic::metadata::MetadataMap;
 
 use super::api_error::ApiError;
 use super::convert::micros;
-use super::token::{Page, query_digest};
+use super::monotonic;
+use super::token::{Page, query_digest, question_digest};
+use crate::cancellation::Cancellation;
 use crate::fold::view::View;
 use crate::position::Position;
 use crate::read::scan::AsOf;
+use crate::read::scheduler::QuestionDigest;
 
 /// Items of a page where the request names no number.
 pub const PAGE_SIZE_DEFAULT: usize = 100;
@@ -25,8 +29,12 @@ pub const PAGE_SIZE_MAX: usize = 1_000;
 pub const BATCH_ACCOUNTS_MAX: usize = 1_000;
 /// Instants of one call at most.
 pub const INSTANTS_MAX: usize = 64;
-/// Readings of the log, or of all accounts, that run at once; more wait.
-pub const LONG_CALLS_MAX: usize = 4;
+/// Passes over all accounts of a view that run at once; more wait.
+pub const LISTS_MAX: usize = 4;
+/// How long a client may take nothing of an answer that comes in parts.
+pub const SLOWNESS_MAX: Duration = Duration::from_secs(60);
+/// What is kept of a deadline for the answer's way back, at most.
+const WAY_BACK_MAX: Duration = Duration::from_millis(250);
 
 /// The number of items a request asks for, at most `size_max`.
 ///
@@ -125,10 +133,13 @@ pub fn as_of(asked: &v1::AsOf) -> Result<AsOf, ApiError> {
     }
 }
 
-/// How long the caller waits, from the metadata `grpc-timeout`; `None` when it says nothing readable.
-///
-/// A quarter is kept for the answer's way back.
-pub fn deadline(metadata: &MetadataMap) -> Option<Duration> {
+/// Until when an answer can be worked on, from the metadata `grpc-timeout`; `None` when it says nothing readable.
+pub fn deadline(metadata: &MetadataMap) -> Option<Instant> {
+    monotonic().checked_add(patience(metadata)?)
+}
+
+/// How long the caller waits, less a quarter or [`WAY_BACK_MAX`] for the answer's way back.
+fn patience(metadata: &MetadataMap) -> Option<Duration> {
     let text = metadata.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let count: u64 = digits.parse().ok()?;
@@ -141,20 +152,40 @@ pub fn deadline(metadata: &MetadataMap) -> Option<Duration> {
         "n" => Duration::from_nanos(count),
         _ => return None,
     };
-    Some(whole - whole / 4)
+    Some(whole - (whole / 4).min(WAY_BACK_MAX))
 }
 
-static LONG_CALLS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(LONG_CALLS_MAX));
+static LISTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(LISTS_MAX)));
 
-/// Runs work that takes longer than an async thread may be held, at most [`LONG_CALLS_MAX`] of it at once.
+/// Runs a pass over all accounts of a view, at most [`LISTS_MAX`] at once. It checks the cancellation that it is given:
+/// nobody waits for it once the call is dropped, by its client or by its deadline.
 ///
 /// # Errors
-/// What the work says.
-pub async fn at_length<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+/// What the work says; [`ApiError::DeadlinePassed`].
+pub async fn over_all<T: Send + 'static>(
+    deadline: Option<Instant>,
+    work: impl FnOnce(&Cancellation) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let _permit = LONG_CALLS.acquire().await.expect("the semaphore is never closed");
-    aside(work).await
+    let cancellation = Cancellation::default();
+    let _waits = cancellation.when_dropped();
+    let done = async {
+        let permit = Arc::clone(&LISTS).acquire_owned().await.expect("the semaphore is never closed");
+        // Held until the work has ended, which may be after the call has.
+        aside(move || {
+            let _permit = permit;
+            work(&cancellation)
+        })
+        .await
+    };
+    match deadline {
+        None => done.await,
+        Some(deadline) => timeout_at(deadline.into(), done).await.unwrap_or(Err(ApiError::DeadlinePassed)),
+    }
+}
+
+/// What tells a question at a position apart from others. `bare` is the request without its minimum position.
+pub fn question(method: &str, bare: &impl Message, position: Position) -> QuestionDigest {
+    question_digest(method, &bare.encode_to_vec(), position)
 }
 
 /// Runs work that waits, on a thread that may wait.
@@ -205,10 +236,10 @@ mod tests {
         let read = |text: &str| {
             let mut metadata = MetadataMap::new();
             metadata.insert("grpc-timeout", text.parse().unwrap());
-            deadline(&metadata)
+            patience(&metadata)
         };
         assert_eq!(read("1000m"), Some(Duration::from_millis(750)));
-        assert_eq!(read("1H"), Some(Duration::from_secs(2700)));
+        assert_eq!(read("1H"), Some(Duration::from_millis(3_599_750)));
         assert_eq!(read("x"), None);
         assert_eq!(read("5"), None);
     }

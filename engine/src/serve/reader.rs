@@ -1,18 +1,22 @@
 //! The part of an engine that services read from: views, history, index and status.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::api_error::ApiError;
 use super::caller::Caller;
+use super::monotonic;
 use super::token::parse_position;
 use crate::app::Engine;
+use crate::cancellation::Cancellation;
 use crate::fold::history::History;
 use crate::fold::view::{Published, View};
 use crate::position::Position;
+use crate::read::admission::Cost;
 use crate::read::index::Index;
+use crate::read::scheduler::{Answer, QuestionDigest, Scheduler};
 use crate::read::snapshot::ReadSnapshot;
 
 /// How long a read waits for its `min_position` at most.
@@ -25,22 +29,33 @@ pub struct Reader {
     /// `None` where the engine only writes.
     published: Option<Arc<Published>>,
     index: Arc<Index>,
+    scheduler: Arc<Scheduler>,
     scan_workers: usize,
     caller: Caller,
 }
 
 impl Reader {
-    /// Reads an engine that folds; `None` for one that only writes. One reading of the log uses up to `scan_workers`
-    /// threads.
-    pub fn new(engine: Arc<Engine>, index: Arc<Index>, scan_workers: usize) -> Option<Self> {
+    /// Reads an engine that folds; `None` for one that only writes. Reads of the past are run by `scheduler`, each on up to
+    /// `scan_workers` threads.
+    pub fn new(
+        engine: Arc<Engine>,
+        index: Arc<Index>,
+        scheduler: Arc<Scheduler>,
+        scan_workers: usize,
+    ) -> Option<Self> {
         let published = Some(Arc::clone(engine.published()?));
-        Some(Self { engine, published, index, scan_workers, caller: Caller::Network })
+        Some(Self { engine, published, index, scheduler, scan_workers, caller: Caller::Network })
     }
 
     /// Reads an engine for a command of this process. One that only writes refuses what needs a view.
-    pub fn of_command_line(engine: Arc<Engine>, index: Arc<Index>, scan_workers: usize) -> Self {
+    pub fn of_command_line(
+        engine: Arc<Engine>,
+        index: Arc<Index>,
+        scheduler: Arc<Scheduler>,
+        scan_workers: usize,
+    ) -> Self {
         let published = engine.published().map(Arc::clone);
-        Self { engine, published, index, scan_workers, caller: Caller::CommandLine }
+        Self { engine, published, index, scheduler, scan_workers, caller: Caller::CommandLine }
     }
 
     /// Who asks.
@@ -58,9 +73,24 @@ impl Reader {
         &self.index
     }
 
-    /// Threads one reading of the log may use.
-    pub fn scan_workers(&self) -> usize {
-        self.scan_workers
+    /// What runs reads of the past.
+    pub fn scheduler(&self) -> &Arc<Scheduler> {
+        &self.scheduler
+    }
+
+    /// Reads the past: every answer from the log comes by here, or from the scheduler itself. Work reads a log that the
+    /// given cancellation ends ([`History::cancelled_by`]).
+    ///
+    /// # Errors
+    /// What the work says; when as many reads wait as may, and when the deadline passes.
+    pub async fn past<T: Send + Sync + 'static>(
+        &self,
+        question: QuestionDigest,
+        cost: Cost,
+        deadline: Option<Instant>,
+        work: impl FnOnce(&Cancellation) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<Arc<Answer<T>>, ApiError> {
+        self.scheduler.ask(Some(question), cost, work)?.answer(deadline).await
     }
 
     fn published(&self) -> Result<&Published, ApiError> {
@@ -88,7 +118,7 @@ impl Reader {
     ///
     /// # Errors
     /// For a token of another history; when the time is over; when the engine does not fold accounts.
-    pub async fn view(&self, min_position: &str, deadline: Option<Duration>) -> Result<Arc<View>, ApiError> {
+    pub async fn view(&self, min_position: &str, deadline: Option<Instant>) -> Result<Arc<View>, ApiError> {
         folded(self.log_view(min_position, deadline).await?)
     }
 
@@ -100,7 +130,7 @@ impl Reader {
     pub async fn log_view(
         &self,
         min_position: &str,
-        deadline: Option<Duration>,
+        deadline: Option<Instant>,
     ) -> Result<Arc<View>, ApiError> {
         let source = self.published()?;
         let view = source.load();
@@ -109,10 +139,10 @@ impl Reader {
         }
         let wanted = wanted(min_position, view.position)?;
         if view.position.seq < wanted {
-            let patience =
-                deadline.map_or(MIN_POSITION_WAIT_MAX, |deadline| deadline.min(MIN_POSITION_WAIT_MAX));
+            let latest = monotonic() + MIN_POSITION_WAIT_MAX;
+            let until = deadline.map_or(latest, |deadline| deadline.min(latest));
             let mut published = source.watch();
-            let reached = timeout(patience, published.wait_for(|seq| *seq >= wanted)).await;
+            let reached = timeout_at(until.into(), published.wait_for(|seq| *seq >= wanted)).await;
             if !matches!(reached, Ok(Ok(_))) {
                 let published = source.load().position.seq;
                 return Err(ApiError::PositionNotReached { wanted, published });

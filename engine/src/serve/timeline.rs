@@ -14,10 +14,10 @@ use super::convert;
 use super::filter::Filter;
 use super::paging::{Asked, instant, page_size};
 use super::reader::Reader;
+use crate::cancellation::Cancellation;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
 use crate::read::account::AccountAt;
-use crate::read::past::internal;
 use crate::read::snapshot::ReadSnapshot;
 use crate::storage::log::Entry;
 
@@ -32,6 +32,7 @@ pub fn answer(
     reader: &Reader,
     view: &Arc<View>,
     request: &v1::GetTimelineRequest,
+    cancellation: &Cancellation,
 ) -> Result<v1::GetTimelineResponse, ApiError> {
     let size = page_size(request.page_size, reader.caller().page_size_max())?;
     let bare = v1::GetTimelineRequest {
@@ -42,7 +43,7 @@ pub fn answer(
     };
     let asked = Asked::new("GetTimeline", &bare, &request.page_token, view.position)?;
     let position = asked.resumed.map_or(view.position, |(position, _)| position);
-    let snapshot = reader.snapshot(view);
+    let snapshot = reader.snapshot(view).cancelled_by(cancellation);
     let snapshot = ReadSnapshot { history: snapshot.history.until(position.seq), ..snapshot };
     let (entries, total) = page(&snapshot, request, asked.skipped(), size)?;
     let next_page_token = asked.next(position, entries.len(), total);
@@ -113,11 +114,11 @@ fn read(
     view: &View,
     sought: &Sought<'_>,
     keep: usize,
-) -> Result<(Vec<Found>, usize), ApiError> {
+) -> Result<(Vec<Found>, usize), HistoryError> {
     let (mut found, mut total) = (Vec::new(), 0);
     let newest_first =
         |left: &Found, right: &Found| -> Ordering { right.order.cmp(&left.order, sought.names) };
-    let outcome = history.frames(|frame| {
+    history.frames(|frame| {
         for (seq, entry) in frame.entries {
             let Entry::Event(event) = entry else { continue };
             if view.control_state.counts(&event) && sought.is_met_by(&event) {
@@ -131,8 +132,7 @@ fn read(
             found.truncate(keep);
         }
         Ok::<(), HistoryError>(())
-    });
-    outcome.map_err(|error| internal(&error))?;
+    })?;
     found.sort_unstable_by(newest_first);
     found.truncate(keep);
     Ok((found, total))

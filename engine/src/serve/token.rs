@@ -26,6 +26,16 @@ pub fn query_digest(method: &str, request: &[u8]) -> u64 {
     u64::from_le_bytes(hasher.finalize().as_bytes()[..8].try_into().expect("eight bytes"))
 }
 
+/// The digest of a question at a position: the method and its request without minimum position.
+pub fn question_digest(method: &str, request: &[u8], position: Position) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for number in numbers(position) {
+        hasher.update(&number.to_le_bytes());
+    }
+    hasher.update(method.as_bytes()).update(&[0]).update(request);
+    *hasher.finalize().as_bytes()
+}
+
 /// The token of a position.
 pub fn position_token(position: Position) -> String {
     seal(POSITION, &numbers(position))

@@ -7,6 +7,7 @@ mod logs;
 mod metrics;
 mod operators;
 mod read_only;
+mod past;
 mod settings;
 mod sources;
 mod support;

@@ -7,6 +7,7 @@ use tidewatch_engine::serve::formats::Formats;
 use tidewatch_engine::serve::http;
 use tidewatch_engine::serve::lifecycle::Lifecycle;
 use tidewatch_engine::serve::listen::{self, Api, ListenError};
+use tidewatch_engine::serve::reader::Reader;
 use tidewatch_ingest::limits::Limits;
 use tidewatch_proto::v1;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -80,7 +81,8 @@ async fn an_address_beyond_this_machine_is_refused() {
     let served = Served::new(&[]).await;
     let index = tempfile::TempDir::new().unwrap();
     let index = Arc::new(tidewatch_engine::read::index::Index::open(index.path()).unwrap());
-    let reader = tidewatch_engine::serve::reader::Reader::new(Arc::clone(&served.engine), index, 1).unwrap();
+    let reader =
+        Reader::new(Arc::clone(&served.engine), index, Arc::clone(&served.stage.scheduler), 1).unwrap();
     let formats = Arc::new(Formats::new(&served.engine, Limits::default(), HashMap::new()));
     let api = Api { reader, formats, pins: Arc::clone(&served.stage.pins), stop: Arc::default() };
     let everywhere = "0.0.0.0:0".parse().unwrap();

@@ -36,7 +36,12 @@ fn directory() -> TempDir {
 
 async fn read(root: &Path, workers: Option<usize>) -> Channel {
     let engine = Arc::new(Engine::open_read_only(root, workers, &|_, _| ()).unwrap());
-    let reader = Reader::of_command_line(Arc::clone(&engine), Arc::new(Index::temporary().unwrap()), 1);
+    let reader = Reader::of_command_line(
+        Arc::clone(&engine),
+        Arc::new(Index::temporary().unwrap()),
+        Arc::default(),
+        1,
+    );
     let formats = Arc::new(Formats::new(&engine, Limits::default(), HashMap::new()));
     listen::in_process(Api { reader, formats, pins: Arc::default(), stop: Arc::default() }).await.unwrap()
 }

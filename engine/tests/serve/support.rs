@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 use tidewatch_engine::app::{Engine, Options, Reading};
 use tidewatch_engine::meters::Meters;
+use tidewatch_engine::read::admission::AdmissionLimits;
 use tidewatch_engine::read::index::Index;
 use tidewatch_engine::serve::formats::Formats;
 use tidewatch_engine::serve::lifecycle::Lifecycle;
@@ -45,13 +46,18 @@ pub struct Served {
 impl Served {
     /// Serves these lines of native JSON.
     pub async fn new(lines: &[String]) -> Self {
+        Self::under(AdmissionLimits::default(), lines).await
+    }
+
+    /// Serves these lines, and reads the past under these limits.
+    pub async fn under(past: AdmissionLimits, lines: &[String]) -> Self {
         let root = TempDir::new().unwrap();
-        let (stage, meters) = (Arc::new(Lifecycle::default()), Arc::new(Meters::new()));
+        let (stage, meters) = (Arc::new(Lifecycle::new(past)), Arc::new(Meters::new()));
         let options = Options { meters: Arc::clone(&meters), ..Options::new(Some(2)) };
         let engine = Arc::new(Engine::open(&root.path().join("data"), options, &|_, _| ()).unwrap());
         stage.started(&engine);
         let index = Arc::new(Index::open(engine.directory().root()).unwrap());
-        let reader = Reader::new(Arc::clone(&engine), index, 2).unwrap();
+        let reader = Reader::new(Arc::clone(&engine), index, Arc::clone(&stage.scheduler), 2).unwrap();
         let formats = Arc::new(Formats::new(&engine, Limits::default(), HashMap::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let api = Api { reader, formats, pins: Arc::clone(&stage.pins), stop: Arc::clone(&stop) };

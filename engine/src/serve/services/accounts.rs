@@ -1,6 +1,7 @@
 //! `AccountService`: accounts by id, in batches and in lists, and their timelines.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::Symbol;
@@ -8,15 +9,20 @@ use tidewatch_proto::v1;
 use tidewatch_proto::v1::account_service_server::AccountService;
 use tonic::{Request, Response, Status};
 
+use crate::cancellation::Cancellation;
+use crate::fold::history::HistoryError;
 use crate::fold::view::View;
 use crate::read::account::AccountAt;
+use crate::read::admission::Cost;
+use crate::read::estimate;
 use crate::read::past::accounts_at;
+use crate::read::scheduler::QuestionDigest;
 use crate::read::snapshot::ReadSnapshot;
 use crate::serve::api_error::ApiError;
 use crate::serve::columns::AccountColumn;
 use crate::serve::filter::{Filter, Operand};
 use crate::serve::order::Order;
-use crate::serve::paging::{Asked, BATCH_ACCOUNTS_MAX, at_length, deadline, instant, page_size};
+use crate::serve::paging::{Asked, BATCH_ACCOUNTS_MAX, deadline, instant, over_all, page_size, question};
 use crate::serve::pins::Pins;
 use crate::serve::reader::Reader;
 use crate::serve::top_k::TopK;
@@ -43,18 +49,36 @@ impl Accounts {
         view: &Arc<View>,
         accounts: Vec<String>,
         as_of: Option<Micros>,
+        deadline: Option<Instant>,
+        question: impl FnOnce() -> QuestionDigest,
     ) -> Result<Vec<Option<v1::Account>>, ApiError> {
         let Some(as_of) = as_of else {
             return Ok(accounts.iter().map(|account| live(view, account)).collect());
         };
         let snapshot = self.reader.snapshot(view);
-        at_length(move || at(&snapshot, &accounts, as_of)).await
+        let inexact = inexact(view, &accounts, as_of);
+        if inexact.is_empty() {
+            return Ok(at(&snapshot, &accounts, as_of)?);
+        }
+        let cost = Cost { answer_bytes: 0, ..estimate::scan(view, Some(&inexact), 0) };
+        let found = self.reader.past(question(), cost, deadline, move |cancellation| {
+            Ok(at(&snapshot.cancelled_by(cancellation), &accounts, as_of)?)
+        });
+        Ok(found.await?.owned())
     }
 }
 
 /// An account at its live instant; `None` where nothing is known of it.
 fn live(view: &View, account: &str) -> Option<v1::Account> {
     AccountAt::live(view, view.names.find(account)?).map(|account_at| convert::account(&account_at))
+}
+
+/// The accounts that memory does not answer exactly at an instant.
+fn inexact(view: &View, accounts: &[String], as_of: Micros) -> Vec<Symbol> {
+    let is_exact =
+        |account| AccountAt::at(view, account, as_of).is_none_or(|account_at| account_at.is_exact());
+    let found = accounts.iter().filter_map(|account| view.names.find(account));
+    found.filter(|account| !is_exact(*account)).collect()
 }
 
 /// Accounts at an instant, in the order asked; `None` where nothing is known of one.
@@ -65,13 +89,9 @@ fn at(
     snapshot: &ReadSnapshot,
     accounts: &[String],
     as_of: Micros,
-) -> Result<Vec<Option<v1::Account>>, ApiError> {
+) -> Result<Vec<Option<v1::Account>>, HistoryError> {
     let ReadSnapshot { view, history, .. } = snapshot;
-    let symbols: Vec<Option<Symbol>> = accounts.iter().map(|account| view.names.find(account)).collect();
-    let is_exact =
-        |account| AccountAt::at(view, account, as_of).is_none_or(|account_at| account_at.is_exact());
-    let inexact: Vec<Symbol> =
-        symbols.iter().flatten().copied().filter(|account| !is_exact(*account)).collect();
+    let inexact = inexact(view, accounts, as_of);
     let past = match inexact.as_slice() {
         [] => None,
         inexact => Some(accounts_at(history, view, inexact, as_of)?),
@@ -80,7 +100,7 @@ fn at(
         let view = past.as_ref().filter(|_| inexact.contains(&account)).unwrap_or(view);
         AccountAt::at(view, account, as_of).map(|account_at| convert::account(&account_at))
     };
-    Ok(symbols.into_iter().map(|account| answer(account?)).collect())
+    Ok(accounts.iter().map(|account| answer(view.names.find(account)?)).collect())
 }
 
 #[tonic::async_trait]
@@ -93,8 +113,11 @@ impl AccountService for Accounts {
         let request = request.into_inner();
         let view = self.reader.view(&request.min_position, deadline).await?;
         let as_of = instant(request.as_of.as_ref(), &view)?;
-        let found = self.find(&view, vec![request.account.clone()], as_of).await?.pop().flatten();
-        let account = found.ok_or(ApiError::AccountUnknown { account: request.account })?;
+        let bare = v1::GetAccountRequest { min_position: String::new(), ..request };
+        let question = || question("GetAccount", &bare, view.position);
+        let accounts = vec![bare.account.clone()];
+        let found = self.find(&view, accounts, as_of, deadline, question).await?.pop().flatten();
+        let account = found.ok_or(ApiError::AccountUnknown { account: bare.account })?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
         Ok(Response::new(v1::GetAccountResponse { account: Some(account), freshness }))
     }
@@ -111,8 +134,10 @@ impl AccountService for Accounts {
         }
         let view = self.reader.view(&request.min_position, deadline).await?;
         let as_of = instant(request.as_of.as_ref(), &view)?;
-        let found = self.find(&view, request.accounts.clone(), as_of).await?;
-        let results = request.accounts.into_iter().zip(found).map(|(account, found)| result(account, found));
+        let bare = v1::BatchGetAccountsRequest { min_position: String::new(), ..request };
+        let question = || question("BatchGetAccounts", &bare, view.position);
+        let found = self.find(&view, bare.accounts.clone(), as_of, deadline, question).await?;
+        let results = bare.accounts.into_iter().zip(found).map(|(account, found)| result(account, found));
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
         Ok(Response::new(v1::BatchGetAccountsResponse { results: results.collect(), freshness }))
     }
@@ -137,7 +162,10 @@ impl AccountService for Accounts {
             None => self.pins.choose(monotonic(), newest, !request.min_position.is_empty()),
         };
         let (pins, listed) = (Arc::clone(&self.pins), Arc::clone(&view));
-        let (accounts, total) = at_length(move || list(&listed, &request, asked.skipped(), size)).await?;
+        let listing = over_all(deadline, move |cancellation| {
+            list(&listed, &request, asked.skipped(), size, cancellation)
+        });
+        let (accounts, total) = listing.await?;
         let next_page_token = asked.next(view.position, accounts.len(), total);
         if !next_page_token.is_empty() {
             pins.keep(monotonic(), view.position.seq, &view)?;
@@ -157,8 +185,13 @@ impl AccountService for Accounts {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let view = self.reader.view(&request.min_position, deadline).await?;
+        let bare = v1::GetTimelineRequest { min_position: String::new(), ..request };
+        let question = question("GetTimeline", &bare, view.position);
         let reader = self.reader.clone();
-        Ok(Response::new(at_length(move || timeline::answer(&reader, &view, &request)).await?))
+        let answer = self.reader.past(question, estimate::READ, deadline, move |cancellation| {
+            timeline::answer(&reader, &view, &bare, cancellation)
+        });
+        Ok(Response::new(answer.await?.owned()))
     }
 }
 
@@ -180,12 +213,13 @@ fn result(account: String, found: Option<v1::Account>) -> v1::AccountResult {
 /// `size` accounts of a list after the first `skipped`, and how many pass the filter in all.
 ///
 /// # Errors
-/// For a filter, an order or a metric that the view does not know.
+/// For a filter, an order or a metric that the view does not know; once it is cancelled.
 fn list(
     view: &View,
     request: &v1::ListAccountsRequest,
     skipped: usize,
     size: usize,
+    cancellation: &Cancellation,
 ) -> Result<(Vec<v1::ListedAccount>, usize), ApiError> {
     let resolve = |path: &[String]| AccountColumn::resolve(&view.plan, path);
     let filter = Filter::parse(&request.filter, &resolve).map_err(ApiError::InvalidFilter)?;
@@ -199,6 +233,7 @@ fn list(
     let mut top_k = TopK::new(skipped.saturating_add(size), compare);
     let mut total = 0;
     for account_at in view.accounts().filter_map(|account| AccountAt::led_by(view, account)) {
+        cancellation.check()?;
         if filter.matches(&mut |column| column.operand(&account_at)) {
             let key = order.key(&mut |column| column.operand(&account_at));
             top_k.put(Passed { key, account: account_at.survivor });

@@ -9,19 +9,20 @@ use tidewatch_proto::v1::dead_letter_service_server::DeadLetterService;
 use tonic::{Request, Response, Status};
 
 use crate::app::{Engine, ReplayMapping, Replayed};
+use crate::cancellation::Cancellation;
 use crate::control::request;
 use crate::fold::history::History;
 use crate::fold::view::View;
 use crate::position::Position;
+use crate::read::estimate;
 use crate::read::index::{DeadLetterFilter, DeadLetterNote, Index};
-use crate::read::past::internal;
 use crate::serve::api_error::ApiError;
 use crate::serve::convert;
 use crate::serve::filter::{Filter, Kind, Operand};
 use crate::serve::formats::{self, Formats, SourceFormat};
 use crate::serve::idempotency::{IdempotencyStore, request};
 use crate::serve::order::Order;
-use crate::serve::paging::{Asked, at_length, deadline, page_size};
+use crate::serve::paging::{Asked, deadline, page_size, question};
 use crate::serve::reader::Reader;
 use crate::storage::log::{DeadLetter, Entry};
 
@@ -48,8 +49,13 @@ impl DeadLetterService for DeadLetters {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let view = self.reader.log_view(&request.min_position, deadline).await?;
+        let bare = v1::ListDeadLettersRequest { min_position: String::new(), ..request };
+        let question = question("ListDeadLetters", &bare, view.position);
         let reader = self.reader.clone();
-        Ok(Response::new(at_length(move || list(&reader, &view, &request)).await?))
+        let page = self.reader.past(question, estimate::READ, deadline, move |cancellation| {
+            list(&reader, &view, &bare, cancellation)
+        });
+        Ok(Response::new(page.await?.owned()))
     }
 
     async fn get_dead_letter(
@@ -59,27 +65,32 @@ impl DeadLetterService for DeadLetters {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let view = self.reader.log_view(&request.min_position, deadline).await?;
+        let bare = v1::GetDeadLetterRequest { min_position: String::new(), ..request };
+        let question = question("GetDeadLetter", &bare, view.position);
         let reader = self.reader.clone();
-        let answer = at_length(move || {
-            let history = reader.history(&view);
+        let answer = self.reader.past(question, estimate::READ, deadline, move |cancellation| {
+            let history = reader.history(&view).cancelled_by(cancellation);
             catch_up(&reader, &history)?;
             let dead_letters =
                 DeadLetterIndex { index: reader.index(), history: &history, at: view.position };
-            let dead_letter = Some(one(&dead_letters, request.sequence)?);
+            let dead_letter = Some(one(&dead_letters, bare.sequence)?);
             let freshness = Some(convert::freshness(&view, reader.engine()));
             Ok(v1::GetDeadLetterResponse { dead_letter, freshness })
         });
-        Ok(Response::new(answer.await?))
+        Ok(Response::new(answer.await?.owned()))
     }
 
     async fn replay_dead_letters(
         &self,
         asked: Request<v1::ReplayDeadLettersRequest>,
     ) -> Result<Response<v1::ReplayDeadLettersResponse>, Status> {
+        let deadline = deadline(asked.metadata());
         let asked = asked.into_inner();
         let (reader, formats) = (self.reader.clone(), Arc::clone(&self.formats));
         let idempotency = Arc::clone(&self.idempotency);
-        let answer = at_length(move || {
+        let scheduler = Arc::clone(self.reader.scheduler());
+        // What it accepted stays accepted, so it goes on when its caller has gone, and a repetition hears what became of it.
+        let answer = scheduler.ask(None, estimate::READ, move |_cancellation| {
             let engine = reader.engine();
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
             let request = request(engine, reader.caller(), "ReplayDeadLetters", by, &asked)?;
@@ -91,7 +102,7 @@ impl DeadLetterService for DeadLetters {
                 replay(engine, &dead_letters, &formats, &asked, &request)
             })
         });
-        Ok(Response::new(answer.await?))
+        Ok(Response::new(answer.map_err(ApiError::from)?.answer(deadline).await?.owned()))
     }
 }
 
@@ -149,8 +160,7 @@ fn passes(filter: &Filter<Column>, note: &DeadLetterNote) -> bool {
 /// forward.
 fn catch_up(reader: &Reader, history: &History) -> Result<(), ApiError> {
     let newest = reader.position();
-    let caught_up = reader.index().catch_up(&history.until(newest.seq), newest.lineage, newest.seq);
-    caught_up.map_err(|error| internal(&error))
+    Ok(reader.index().catch_up(&history.until(newest.seq), newest.lineage, newest.seq)?)
 }
 
 /// Dead letters after a sequence and up to another, oldest first.
@@ -161,7 +171,7 @@ fn notes(
     limit: usize,
 ) -> Result<Vec<DeadLetterNote>, ApiError> {
     let every = DeadLetterFilter { with_resolved: true, ..DeadLetterFilter::default() };
-    let mut notes = index.dead_letters(&every, after_seq, limit).map_err(|error| internal(&error))?;
+    let mut notes = index.dead_letters(&every, after_seq, limit)?;
     notes.retain(|note| note.seq <= until_seq);
     Ok(notes)
 }
@@ -181,6 +191,7 @@ fn list(
     reader: &Reader,
     view: &View,
     request: &v1::ListDeadLettersRequest,
+    cancellation: &Cancellation,
 ) -> Result<v1::ListDeadLettersResponse, ApiError> {
     let size = page_size(request.page_size, reader.caller().page_size_max())?;
     let bare = v1::ListDeadLettersRequest {
@@ -191,7 +202,7 @@ fn list(
     };
     let asked = Asked::new("ListDeadLetters", &bare, &request.page_token, view.position)?;
     let position = asked.resumed.map_or(view.position, |(position, _)| position);
-    let history = reader.history(view);
+    let history = reader.history(view).cancelled_by(cancellation);
     catch_up(reader, &history)?;
     let dead_letters =
         DeadLetterIndex { index: reader.index(), history: &history.until(position.seq), at: position };
@@ -264,7 +275,7 @@ fn wire(note: DeadLetterNote, letter: Option<DeadLetter>) -> v1::DeadLetter {
 }
 
 fn letter(history: &History, seq: u64) -> Result<DeadLetter, ApiError> {
-    match history.entry(seq).map_err(|error| internal(&error))? {
+    match history.entry(seq)? {
         Some(Entry::DeadLetter(letter)) => Ok(letter),
         _ => Err(ApiError::DeadLetterUnknown { sequence: seq }),
     }

@@ -3,43 +3,37 @@
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tidewatch_proto::v1;
 use tidewatch_proto::v1::log_service_server::LogService;
 use tidewatch_proto::v1::verify_log_response::Part;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
+use crate::cancellation::Cancellation;
 use crate::control::entry::Control;
 use crate::control::request;
-use crate::read::past::internal;
+use crate::read::estimate;
 use crate::serve::api_error::ApiError;
-use crate::serve::paging::aside;
+use crate::serve::paging::{SLOWNESS_MAX, deadline};
 use crate::serve::reader::Reader;
 use crate::storage::directory::LOG_DIR;
-use crate::storage::log::{
-    ControlRecord, Damage, DumpError, LogError, SegmentStat, Verified, dump, stat, verify,
-};
+use crate::storage::log::{ControlRecord, Damage, SegmentStat, Verified, dump, stat, verify};
 
-/// Calls that read the whole log at once; more are refused.
-pub const LOG_READS_MAX: usize = 2;
 /// Bytes between two tellings of how far a check is.
 const TELL_EVERY_BYTES: u64 = 64 << 20;
 /// Bytes of printed entries in one answer; one entry may go past it.
 const DUMP_BYTES: usize = 256 << 10;
-/// How long a client may take nothing.
-const SLOWNESS_MAX: Duration = Duration::from_secs(60);
 /// Answers that wait for the client.
 const ANSWERS_MAX: usize = 2;
 
 /// Answers about the log.
 pub struct Logs {
     reader: Reader,
-    places: Arc<Semaphore>,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -47,26 +41,28 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl Logs {
     /// Reads the log of this reader's engine.
     pub fn new(reader: Reader) -> Self {
-        Self { reader, places: Arc::new(Semaphore::new(LOG_READS_MAX)) }
+        Self { reader }
     }
 
-    /// Answers with what `read` gives out.
+    /// Answers a call with what `read` gives out.
     fn answer<T: Send + 'static>(
         &self,
+        metadata: &MetadataMap,
         read: impl FnOnce(&Reader, &mut Outlet<T>) -> Result<(), ApiError> + Send + 'static,
     ) -> Result<Response<Answers<T>>, Status> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(ApiError::TooManyLogReads { most: LOG_READS_MAX }.into());
-        };
+        let deadline = deadline(metadata);
         let (to, told) = mpsc::channel(ANSWERS_MAX);
-        let (reader, mut outlet) =
-            (self.reader.clone(), Outlet { to: to.clone(), runtime: Handle::current() });
+        let (reader, runtime, parts) = (self.reader.clone(), Handle::current(), to.clone());
+        let read = move |cancellation: &Cancellation| {
+            read(&reader, &mut Outlet { to: parts, runtime, cancellation: cancellation.clone() })
+        };
+        let pending = self.reader.scheduler().ask(None, estimate::BULK, read).map_err(ApiError::from)?;
         tokio::spawn(async move {
-            let done = aside(move || {
-                let _place = place;
-                read(&reader, &mut outlet)
-            });
-            if let Err(refusal) = done.await {
+            let ended = tokio::select! {
+                ended = pending.answer(deadline) => ended,
+                () = to.closed() => return,
+            };
+            if let Err(refusal) = ended {
                 // A client that has gone hears nothing.
                 let _told = to.send(Err(refusal.into())).await;
             }
@@ -79,16 +75,18 @@ impl Logs {
 struct Outlet<T> {
     to: mpsc::Sender<Result<T, Status>>,
     runtime: Handle,
+    cancellation: Cancellation,
 }
 
 impl<T> Outlet<T> {
-    /// Whether the client is still there: nobody waits for the rest of a log once it has gone.
+    /// Whether the client still waits: nobody hears the rest of a log once it has gone, or its deadline has passed.
     fn is_heard(&self) -> bool {
-        !self.to.is_closed()
+        !self.to.is_closed() && self.cancellation.check().is_ok()
     }
 
     /// Gives an answer out, and waits while the client takes none.
     fn put(&mut self, answer: T) -> Result<(), ApiError> {
+        self.cancellation.check()?;
         let sent = self.runtime.block_on(async { self.to.send_timeout(Ok(answer), SLOWNESS_MAX).await });
         sent.map_err(|_| ApiError::SlowReader { waited_s: SLOWNESS_MAX.as_secs() })
     }
@@ -100,9 +98,9 @@ impl LogService for Logs {
 
     async fn verify_log(
         &self,
-        _request: Request<v1::VerifyLogRequest>,
+        request: Request<v1::VerifyLogRequest>,
     ) -> Result<Response<Self::VerifyLogStream>, Status> {
-        self.answer(|reader, outlet| {
+        self.answer(request.metadata(), |reader, outlet| {
             let disk = reader.engine().directory().disk();
             let (mut checked, mut told) = (0, 0);
             let mut heard = Ok(());
@@ -114,7 +112,7 @@ impl LogService for Logs {
                 }
                 heard.is_ok() && outlet.is_heard()
             });
-            let verified = verified.map_err(|error| refusal(&error))?;
+            let verified = verified?;
             heard?;
             for damage in &verified.damage {
                 outlet.put(part(Part::Damage(wire_damage(damage))))?;
@@ -127,12 +125,11 @@ impl LogService for Logs {
 
     async fn stat_log(
         &self,
-        _request: Request<v1::StatLogRequest>,
+        request: Request<v1::StatLogRequest>,
     ) -> Result<Response<Self::StatLogStream>, Status> {
-        self.answer(|reader, outlet| {
+        self.answer(request.metadata(), |reader, outlet| {
             let disk = reader.engine().directory().disk();
-            let segments = stat(disk.as_ref(), LOG_DIR, |_| outlet.is_heard());
-            let segments = segments.map_err(|error| refusal(&error))?;
+            let segments = stat(disk.as_ref(), LOG_DIR, |_| outlet.is_heard())?;
             segments.iter().try_for_each(|segment| outlet.put(wire_stat(segment)))
         })
     }
@@ -143,30 +140,19 @@ impl LogService for Logs {
         &self,
         request: Request<v1::DumpLogRequest>,
     ) -> Result<Response<Self::DumpLogStream>, Status> {
-        let v1::DumpLogRequest { from_sequence, to_sequence } = request.into_inner();
+        let v1::DumpLogRequest { from_sequence, to_sequence } = *request.get_ref();
         let durable = *self.reader.engine().durable().borrow();
         let until = if to_sequence == 0 { durable } else { to_sequence.min(durable) };
-        self.answer(move |reader, outlet| {
+        self.answer(request.metadata(), move |reader, outlet| {
             let disk = Arc::clone(reader.engine().directory().disk());
             let mut lines = Lines { outlet, entries: Vec::new(), bytes: 0, rest: Vec::new(), refusal: None };
             let dumped = dump(disk, LOG_DIR, (from_sequence.max(1), until), &control, &mut lines);
             match (lines.refusal.take(), dumped) {
                 (Some(refusal), _) => Err(refusal),
-                (None, Err(DumpError::Log(error))) => Err(refusal(&error)),
-                (None, Err(error @ DumpError::Output(_))) => Err(internal(&error)),
+                (None, Err(error)) => Err(error.into()),
                 (None, Ok(_)) => lines.give_out(),
             }
         })
-    }
-}
-
-fn refusal(error: &LogError) -> ApiError {
-    match error {
-        LogError::Damage(_) | LogError::Malformed { .. } => {
-            tracing::error!(%error, "the log is damaged");
-            ApiError::LogDamaged { problem: error.to_string() }
-        }
-        error => internal(error),
     }
 }
 

@@ -1,25 +1,35 @@
 //! `MetricService`: metrics of accounts at any instants, adopted or of a model that comes with the question.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_proto::v1;
 use tidewatch_proto::v1::metric_service_server::MetricService;
+use tokio::sync::mpsc;
+use tokio::time::timeout_at;
 use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use crate::cancellation::Cancelled;
 use crate::control::adoption::MODEL_BYTES_MAX;
 use crate::fold::view::View;
 use crate::read::account::AccountAt;
-use crate::read::exactness;
-use crate::read::past::internal;
 use crate::read::scan::{AsOf, Question, Row, ScanError, scan, standing_accounts};
+use crate::read::scheduler::{Answer, QuestionDigest};
 use crate::read::snapshot::ReadSnapshot;
+use crate::read::{estimate, exactness};
 use crate::serve::api_error::ApiError;
 use crate::serve::caller::Caller;
-use crate::serve::convert;
-use crate::serve::paging::{INSTANTS_MAX, as_of, at_length, deadline};
+use crate::serve::paging::{INSTANTS_MAX, SLOWNESS_MAX, as_of, deadline, question};
 use crate::serve::reader::Reader;
+use crate::serve::{convert, monotonic};
+
+/// Rows of a scan that wait for the client.
+const ROWS_AHEAD_MAX: usize = 64;
 
 /// Answers about metrics.
 pub struct Metrics {
@@ -30,6 +40,27 @@ impl Metrics {
     /// Answers from this reader.
     pub fn new(reader: Reader) -> Self {
         Self { reader }
+    }
+
+    async fn rows(
+        &self,
+        view: &Arc<View>,
+        asked: Asked,
+        question: QuestionDigest,
+        deadline: Option<Instant>,
+    ) -> Result<Arc<Answer<Rows>>, ApiError> {
+        let model = asked.model.as_ref().unwrap_or(&view.plan.model);
+        let values = model.metrics.len() * asked.as_of.len().max(1);
+        let accounts: Option<Vec<Symbol>> = asked
+            .accounts
+            .as_ref()
+            .map(|accounts| accounts.iter().filter_map(|account| view.names.find(account)).collect());
+        let cost = estimate::scan(view, accounts.as_deref(), values);
+        let snapshot = self.reader.snapshot(view);
+        let scan = self.reader.past(question, cost, deadline, move |cancellation| {
+            answer(&snapshot.cancelled_by(cancellation), &asked)
+        });
+        scan.await
     }
 }
 
@@ -82,19 +113,16 @@ impl MetricService for Metrics {
     ) -> Result<Response<v1::GetMetricsResponse>, Status> {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
-        let account = request.account;
-        let asked = Asked::new(
-            self.reader.caller(),
-            Some(vec![account.clone()]),
-            &request.as_of,
-            &request.model,
-            request.metrics,
-        )?;
+        let accounts = Some(vec![request.account.clone()]);
+        let (instants, metrics) = (&request.as_of, request.metrics.clone());
+        let asked = Asked::new(self.reader.caller(), accounts, instants, &request.model, metrics)?;
         let view = self.reader.view(&request.min_position, deadline).await?;
-        find(&view, &account).ok_or(ApiError::AccountUnknown { account })?;
+        let bare = v1::GetMetricsRequest { min_position: String::new(), ..request };
+        let question = question("GetMetrics", &bare, view.position);
+        find(&view, &bare.account).ok_or(ApiError::AccountUnknown { account: bare.account })?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
-        let snapshot = self.reader.snapshot(&view);
-        let rows = at_length(move || answer(&snapshot, &asked)).await?;
+        let rows = self.rows(&view, asked, question, deadline).await?;
+        let rows = (0..rows.rows.len()).map(|place| rows.wire(place)).collect();
         Ok(Response::new(v1::GetMetricsResponse { rows, freshness }))
     }
 
@@ -107,18 +135,45 @@ impl MetricService for Metrics {
     ) -> Result<Response<Self::ScanMetricsStream>, Status> {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
-        let accounts = Some(request.accounts).filter(|accounts| !accounts.is_empty());
-        let asked =
-            Asked::new(self.reader.caller(), accounts, &request.as_of, &request.model, request.metrics)?;
+        let accounts = Some(request.accounts.clone()).filter(|accounts| !accounts.is_empty());
+        let (instants, metrics) = (&request.as_of, request.metrics.clone());
+        let asked = Asked::new(self.reader.caller(), accounts, instants, &request.model, metrics)?;
         let view = self.reader.log_view(&request.min_position, deadline).await?;
-        let mut freshness = Some(convert::freshness(&view, self.reader.engine()));
-        let snapshot = self.reader.snapshot(&view);
-        let rows = at_length(move || answer(&snapshot, &asked)).await?;
-        let messages = rows
-            .into_iter()
-            .map(move |row| Ok(v1::ScanMetricsResponse { row: Some(row), freshness: freshness.take() }));
-        Ok(Response::new(Box::pin(tokio_stream::iter(messages))))
+        let bare = v1::ScanMetricsRequest { min_position: String::new(), ..request };
+        let question = question("ScanMetrics", &bare, view.position);
+        let freshness = convert::freshness(&view, self.reader.engine());
+        let rows = self.rows(&view, asked, question, deadline).await?;
+        let (to, told) = mpsc::channel(ROWS_AHEAD_MAX);
+        tokio::spawn(async move {
+            if let Err(refusal) = give_out(rows, freshness, &to, deadline).await {
+                // A client that has gone hears nothing.
+                let _told = to.send(Err(refusal.into())).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
     }
+}
+
+/// Gives rows out as the client takes them; they count against the budget of reads of the past until then.
+async fn give_out(
+    rows: Arc<Answer<Rows>>,
+    freshness: v1::Freshness,
+    to: &mpsc::Sender<Result<v1::ScanMetricsResponse, Status>>,
+    deadline: Option<Instant>,
+) -> Result<(), ApiError> {
+    let mut freshness = Some(freshness);
+    for place in 0..rows.rows.len() {
+        let message = v1::ScanMetricsResponse { row: Some(rows.wire(place)), freshness: freshness.take() };
+        let latest = monotonic() + SLOWNESS_MAX;
+        let until = deadline.map_or(latest, |deadline| deadline.min(latest));
+        match timeout_at(until.into(), to.send(Ok(message))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_gone)) => return Ok(()),
+            Err(_elapsed) if until < latest => return Err(ApiError::DeadlinePassed),
+            Err(_elapsed) => return Err(ApiError::SlowReader { waited_s: SLOWNESS_MAX.as_secs() }),
+        }
+    }
+    Ok(())
 }
 
 /// The place of a metric in a model.
@@ -132,7 +187,32 @@ pub fn index_of(model: &Model, name: &str) -> Result<usize, ApiError> {
 }
 
 /// The rows of an answer: by instant, then by account. An account that no event names has a row without values.
-fn answer(snapshot: &ReadSnapshot, asked: &Asked) -> Result<Vec<v1::MetricRow>, ApiError> {
+struct Rows {
+    names: Arc<Names>,
+    model: Model,
+    /// The metrics asked for, by place in the model.
+    columns: Vec<usize>,
+    rows: Vec<Stated>,
+    /// The accounts asked for, in the order in which rows repeat them, and which are known; `None` where all were.
+    accounts: Option<Vec<(String, bool)>>,
+    is_live: bool,
+}
+
+impl Rows {
+    fn wire(&self, place: usize) -> v1::MetricRow {
+        let (row, state) = &self.rows[place];
+        let mut wire = row_of(&self.names, &self.model, &self.columns, row, *state);
+        let asked = self.accounts.as_ref().map(|accounts| &accounts[place % accounts.len()]);
+        if let Some((account, false)) = asked {
+            wire.account.clone_from(account);
+            wire.state = v1::MetricState::AccountUnknown.into();
+            wire.as_of = wire.as_of.filter(|_| !self.is_live);
+        }
+        wire
+    }
+}
+
+fn answer(snapshot: &ReadSnapshot, asked: &Asked) -> Result<Rows, ApiError> {
     let view = snapshot.view.as_ref();
     let model = asked.model.as_ref().unwrap_or(&view.plan.model);
     let columns: Vec<usize> = match asked.metrics.as_slice() {
@@ -140,7 +220,7 @@ fn answer(snapshot: &ReadSnapshot, asked: &Asked) -> Result<Vec<v1::MetricRow>, 
         names => names.iter().map(|name| index_of(model, name)).collect::<Result<_, _>>()?,
     };
     if !view.is_folded() {
-        return of_log(snapshot, asked, model, &columns);
+        return of_log(snapshot, asked, model, columns);
     }
     let find = |account: &String| find(view, account);
     let accounts: Option<Vec<Option<Symbol>>> =
@@ -149,17 +229,16 @@ fn answer(snapshot: &ReadSnapshot, asked: &Asked) -> Result<Vec<v1::MetricRow>, 
         [] => live(snapshot, asked, model, accounts.as_deref())?,
         instants => at_instants(snapshot, asked, model, accounts.as_deref(), instants)?,
     };
-    let wire = |(row, state): (Row, v1::MetricState)| row_of(&view.names, model, &columns, &row, state);
-    let mut rows: Vec<v1::MetricRow> = rows.into_iter().map(wire).collect();
-    if let (Some(names), Some(accounts)) = (&asked.accounts, &accounts) {
-        let cycled = names.iter().zip(accounts).cycle();
-        for (row, (name, _)) in rows.iter_mut().zip(cycled).filter(|(_, (_, account))| account.is_none()) {
-            row.account.clone_from(name);
-            row.state = v1::MetricState::AccountUnknown.into();
-            row.as_of = row.as_of.filter(|_| !asked.as_of.is_empty());
-        }
-    }
-    Ok(rows)
+    let are_known = accounts.iter().flatten().map(Option::is_some);
+    let accounts = asked.accounts.as_ref().map(|names| names.iter().cloned().zip(are_known).collect());
+    Ok(Rows {
+        names: Arc::clone(&view.names),
+        model: model.clone(),
+        columns,
+        rows,
+        accounts,
+        is_live: asked.as_of.is_empty(),
+    })
 }
 
 /// An account of which something is known.
@@ -176,14 +255,20 @@ fn of_log(
     snapshot: &ReadSnapshot,
     asked: &Asked,
     model: &Model,
-    columns: &[usize],
-) -> Result<Vec<v1::MetricRow>, ApiError> {
+    columns: Vec<usize>,
+) -> Result<Rows, ApiError> {
     if asked.as_of.is_empty() {
         return Err(ApiError::NotFolded);
     }
     let rows = ask_log(snapshot, model, asked.accounts.clone(), asked.as_of.clone())?;
-    let wire = |row| row_of(&snapshot.view.names, model, columns, row, v1::MetricState::Current);
-    Ok(rows.iter().map(wire).collect())
+    Ok(Rows {
+        names: Arc::clone(&snapshot.view.names),
+        model: model.clone(),
+        columns,
+        rows: rows.into_iter().map(|row| (row, v1::MetricState::Current)).collect(),
+        accounts: None,
+        is_live: false,
+    })
 }
 
 fn row_of(
@@ -210,7 +295,7 @@ fn live(
     asked: &Asked,
     model: &Model,
     accounts: Option<&[Option<Symbol>]>,
-) -> Result<Vec<Stated>, ApiError> {
+) -> Result<Vec<Stated>, ScanError> {
     let view = snapshot.view.as_ref();
     let live = |account: &Symbol| AccountAt::live(view, *account);
     let subjects: Vec<Option<AccountAt<'_>>> = match accounts {
@@ -239,6 +324,7 @@ fn live(
     }
     from_log.sort_by_key(|row| (row.account, row.as_of));
     for account_at in &subjects {
+        snapshot.history.cancellation().check()?;
         let Some(account_at) = account_at else {
             let values = vec![None; model.metrics.len()];
             let row = Row { account: view.names.intern(NOBODY), as_of: 0, values };
@@ -266,13 +352,13 @@ fn at_instants(
     model: &Model,
     accounts: Option<&[Option<Symbol>]>,
     instants: &[AsOf],
-) -> Result<Vec<Stated>, ApiError> {
+) -> Result<Vec<Stated>, ScanError> {
     let view = &snapshot.view;
     let symbols: Option<Vec<Symbol>> = accounts.map(|accounts| {
         accounts.iter().map(|account| account.unwrap_or_else(|| view.names.intern(NOBODY))).collect()
     });
     let in_memory = match asked.model {
-        None => all_in_memory(view, symbols.as_deref(), instants),
+        None => all_in_memory(snapshot, symbols.as_deref(), instants)?,
         Some(_) => None,
     };
     let rows = match in_memory {
@@ -286,13 +372,21 @@ fn at_instants(
     Ok(rows.into_iter().map(|row| (row, v1::MetricState::Current)).collect())
 }
 
-fn all_in_memory(view: &View, accounts: Option<&[Symbol]>, instants: &[AsOf]) -> Option<Vec<Row>> {
+fn all_in_memory(
+    snapshot: &ReadSnapshot,
+    accounts: Option<&[Symbol]>,
+    instants: &[AsOf],
+) -> Result<Option<Vec<Row>>, Cancelled> {
+    let view = snapshot.view.as_ref();
     let mut rows = Vec::new();
     for instant in instants {
         let as_of = match instant {
             AsOf::At(at) => *at,
             AsOf::EndOf(day) => view.plan.calendar.end(*day),
-            AsOf::Last => view.tenant.last_instant()?,
+            AsOf::Last => match view.tenant.last_instant() {
+                Some(last) => last,
+                None => return Ok(None),
+            },
         };
         let all;
         let accounts = match accounts {
@@ -303,11 +397,12 @@ fn all_in_memory(view: &View, accounts: Option<&[Symbol]>, instants: &[AsOf]) ->
             }
         };
         for account in accounts {
-            let values = exactness::metrics(view, *account, as_of)?;
+            snapshot.history.cancellation().check()?;
+            let Some(values) = exactness::metrics(view, *account, as_of) else { return Ok(None) };
             rows.push(Row { account: view.tenant.merges.survivor(*account, as_of), as_of, values });
         }
     }
-    Some(rows)
+    Ok(Some(rows))
 }
 
 fn ask_log(
@@ -315,14 +410,7 @@ fn ask_log(
     model: &Model,
     accounts: Option<Vec<String>>,
     as_of: Vec<AsOf>,
-) -> Result<Vec<Row>, ApiError> {
+) -> Result<Vec<Row>, ScanError> {
     let question = Question { model: model.clone(), as_of, accounts };
-    scan(&snapshot.history, &question, snapshot.workers).map_err(refusal)
-}
-
-fn refusal(error: ScanError) -> ApiError {
-    match error {
-        ScanError::NoEvent => ApiError::InvalidAsOf { problem: error.to_string() },
-        ScanError::History(error) => internal(&error),
-    }
+    scan(&snapshot.history, &question, snapshot.workers)
 }

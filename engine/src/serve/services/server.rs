@@ -7,15 +7,15 @@ use tidewatch_proto::v1::server_service_server::ServerService;
 use tonic::{Request, Response, Status};
 
 use crate::control::adoption::{CLOSED_DAYS_MAX, MODEL_BYTES_MAX};
-use crate::read::digest;
-use crate::read::past::internal;
+use crate::read::admission::{AdmissionLimits, Cost};
 use crate::read::scan::AsOf;
 use crate::read::snapshot::ReadSnapshot;
+use crate::read::{digest, estimate};
 use crate::serve::caller::Caller;
 use crate::serve::convert;
 use crate::serve::filter::FILTER_BYTES_MAX;
 use crate::serve::formats::SOURCE_BYTES_MAX;
-use crate::serve::paging::{PAGE_SIZE_DEFAULT, as_of, at_length, deadline};
+use crate::serve::paging::{PAGE_SIZE_DEFAULT, as_of, deadline, question};
 use crate::serve::pins::{LIVES, PINS_MAX};
 use crate::serve::reader::{MIN_POSITION_WAIT_MAX, Reader};
 use crate::serve::services::REQUEST_BYTES_MAX;
@@ -53,7 +53,11 @@ impl ServerService for Info {
             zone: view.control_state.settings.zone.to_string(),
             started_at: Some(convert::timestamp(self.started_at)),
             capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
-            limits: Some(limits(self.reader.caller(), self.record_bytes_max)),
+            limits: Some(limits(
+                self.reader.caller(),
+                self.record_bytes_max,
+                self.reader.scheduler().limits(),
+            )),
             metrics: adopted_metrics(&view),
             accounts: view.accounts_count() as u64,
             freshness: Some(convert::freshness(&view, engine)),
@@ -69,16 +73,20 @@ impl ServerService for Info {
         let as_of = request.as_of.as_ref().map_or(Ok(AsOf::Last), as_of)?;
         let view = self.reader.view(&request.min_position, deadline).await?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
-        let ReadSnapshot { view, history, workers, .. } = self.reader.snapshot(&view);
-        let digest = at_length(move || {
-            let digest = digest::of_view(&view, &history, as_of, workers);
-            Ok(digest.map_err(|error| internal(&error))?.to_string())
+        let bare = v1::GetDigestRequest { min_position: String::new(), ..request };
+        let question = question("GetDigest", &bare, view.position);
+        let values = view.plan.model.metrics.len();
+        let cost = Cost { answer_bytes: 0, ..estimate::scan(&view, None, values) };
+        let snapshot = self.reader.snapshot(&view);
+        let digest = self.reader.past(question, cost, deadline, move |cancellation| {
+            let ReadSnapshot { view, history, workers, .. } = snapshot.cancelled_by(cancellation);
+            Ok(digest::of_view(&view, &history, as_of, workers)?.to_string())
         });
-        Ok(Response::new(v1::GetDigestResponse { digest: digest.await?, freshness }))
+        Ok(Response::new(v1::GetDigestResponse { digest: digest.await?.owned(), freshness }))
     }
 }
 
-fn limits(caller: Caller, record_bytes_max: usize) -> v1::Limits {
+fn limits(caller: Caller, record_bytes_max: usize, past: AdmissionLimits) -> v1::Limits {
     let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
     let millis = |limit: std::time::Duration| u64::try_from(limit.as_millis()).expect("limits are small");
     v1::Limits {
@@ -99,5 +107,8 @@ fn limits(caller: Caller, record_bytes_max: usize) -> v1::Limits {
         imports_max: count(IMPORTS_MAX),
         record_bytes_max: record_bytes_max as u64,
         import_batch_bytes_max: BATCH_BYTES_MAX as u64,
+        past_reads_max: count(past.scans_max),
+        past_reads_waiting_max: count(past.waiting_max),
+        past_memory_bytes_max: past.memory_bytes_max,
     }
 }

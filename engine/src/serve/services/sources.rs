@@ -9,14 +9,15 @@ use tidewatch_proto::v1::source_service_server::SourceService;
 use tonic::{Request, Response, Status};
 
 use crate::app::Engine;
+use crate::cancellation::Cancellation;
 use crate::control::state::ControlState;
 use crate::fold::view::View;
-use crate::read::past::internal;
+use crate::read::estimate;
 use crate::serve::api_error::ApiError;
 use crate::serve::filter::{Filter, Kind, Operand};
 use crate::serve::idempotency::{IdempotencyStore, request};
 use crate::serve::order::Order;
-use crate::serve::paging::{Asked, aside, at_length, deadline, page_size};
+use crate::serve::paging::{Asked, aside, deadline, page_size, question};
 use crate::serve::reader::Reader;
 use crate::serve::{convert, formats};
 use crate::write::sequencer::Command;
@@ -43,8 +44,17 @@ impl SourceService for Sources {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let view = self.reader.log_view(&request.min_position, deadline).await?;
+        let bare = v1::ListSourcesRequest { min_position: String::new(), ..request };
+        if bare.page_token.is_empty() {
+            return Ok(Response::new(answer(&self.reader, &view, &bare, &Cancellation::default())?));
+        }
+        // A later page stands where the first one stood, which only the log knows.
+        let question = question("ListSources", &bare, view.position);
         let reader = self.reader.clone();
-        Ok(Response::new(at_length(move || answer(&reader, &view, &request)).await?))
+        let page = self.reader.past(question, estimate::READ, deadline, move |cancellation| {
+            answer(&reader, &view, &bare, cancellation)
+        });
+        Ok(Response::new(page.await?.owned()))
     }
 
     async fn reset_source(
@@ -119,6 +129,7 @@ fn answer(
     reader: &Reader,
     view: &View,
     request: &v1::ListSourcesRequest,
+    cancellation: &Cancellation,
 ) -> Result<v1::ListSourcesResponse, ApiError> {
     let size = page_size(request.page_size, reader.caller().page_size_max())?;
     let bare = v1::ListSourcesRequest {
@@ -133,7 +144,8 @@ fn answer(
     let (mut sources, total) = match asked.resumed {
         None => page(&view.names, &view.control_state, request, 0, size)?,
         Some((position, skipped)) => {
-            let summary = engine.history().until(position.seq).summary().map_err(|error| internal(&error))?;
+            let history = engine.history().until(position.seq).cancelled_by(cancellation);
+            let summary = history.summary()?;
             page(&view.names, &summary.control_state, request, skipped, size)?
         }
     };

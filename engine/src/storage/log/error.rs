@@ -4,6 +4,7 @@ use std::io;
 
 use super::bytes::Malformed;
 use super::frame::FORMAT;
+use crate::cancellation::Cancelled;
 
 /// Why the log could not be opened, written or read.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +88,9 @@ pub enum LogError {
         /// The limit.
         limit: u64,
     },
+    /// Whoever asked for the reading waits no more.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
     /// A frame whose checksum holds and whose content makes no sense: a bug of the writer.
     #[error(
         "{file}: the frame at offset {offset} has a valid checksum, but {source}; report this with the output of `log verify`"

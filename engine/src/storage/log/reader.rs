@@ -8,6 +8,7 @@ use super::error::LogError;
 use super::frame::{ALIGN, Frame, RawFrame};
 use super::opening::continues;
 use super::segment::{Beyond, Expected, SegmentName, Step, Walk, end_of_content, frame_ending_at};
+use crate::cancellation::Cancellation;
 use crate::storage::disk::{Disk, DiskFile};
 
 /// Reads frames in order. At the end of the log it says `None`, and goes on from there when asked again and the log has grown.
@@ -17,6 +18,7 @@ pub struct LogReader {
     names: Arc<Names>,
     from_seq: u64,
     until_seq: u64,
+    cancellation: Cancellation,
     is_seeking: bool,
     at: Option<(SegmentName, Walk)>,
     /// What follows the sealed segments read so far.
@@ -32,6 +34,7 @@ impl LogReader {
             names,
             from_seq,
             until_seq: u64::MAX,
+            cancellation: Cancellation::default(),
             is_seeking: true,
             at: None,
             expected: None,
@@ -41,6 +44,12 @@ impl LogReader {
     /// Stops before the first frame with an entry above `seq`: what a running engine has not yet made durable is not read.
     pub fn until(mut self, seq: u64) -> Self {
         self.until_seq = seq;
+        self
+    }
+
+    /// Ends with [`LogError::Cancelled`] before the next frame once it is cancelled.
+    pub fn cancelled_by(mut self, cancellation: &Cancellation) -> Self {
+        self.cancellation = cancellation.clone();
         self
     }
 
@@ -72,6 +81,7 @@ impl LogReader {
     /// Those of [`LogReader::next_frame`].
     pub fn next_raw(&mut self) -> Result<Option<RawFrame>, LogError> {
         loop {
+            self.cancellation.check()?;
             if self.at.is_none() && !self.open_next()? {
                 return Ok(None);
             }
