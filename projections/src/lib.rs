@@ -30,5 +30,6 @@ pub mod series;
 pub mod plan;
 pub mod account;
 pub mod canonical;
+pub mod context;
 pub mod status;
 pub mod metric;

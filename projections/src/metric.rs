@@ -8,12 +8,13 @@ mod window;
 
 use crate::account::Account;
 use crate::calendar::Day;
+use crate::context::Context;
 use crate::days::Slot;
 use crate::event::Micros;
 use crate::model::Agg;
 use crate::names::Names;
 use crate::plan::{Input, Plan};
-use crate::settings::{Closed, Settings};
+use crate::settings::Closed;
 use crate::tenant::Tenant;
 use crate::value::Value;
 
@@ -39,19 +40,6 @@ impl Scalar {
             Self::Text(_) => None,
         }
     }
-}
-
-/// Everything an answer depends on besides the account.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// The compiled model.
-    pub plan: &'a Plan,
-    /// The adopted settings.
-    pub settings: &'a Settings,
-    /// What crosses accounts.
-    pub tenant: &'a Tenant,
-    /// The table of names.
-    pub names: &'a Names,
 }
 
 /// The accounts whose events count together, asked at one instant.

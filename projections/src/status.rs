@@ -2,8 +2,8 @@
 
 use crate::account::Account;
 use crate::calendar::Day;
+use crate::context::Context;
 use crate::event::Micros;
-use crate::metric::Context;
 use crate::subscription::{self, SubscriptionState};
 use crate::vocabulary::EventType;
 pub use crate::vocabulary::Status;

@@ -3,9 +3,10 @@
 
 use tidewatch_projections::account::Account;
 use tidewatch_projections::calendar::{Calendar, Day};
+use tidewatch_projections::context::Context;
 use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::{Actor, Currency, Event, Micros, Money, Subject};
-use tidewatch_projections::metric::{Context, Scalar, evaluate};
+use tidewatch_projections::metric::{Scalar, evaluate};
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::{Bounds, Plan};
