@@ -245,7 +245,7 @@ pub fn pulse_points(colour: &str) -> Option<i64> {
 }
 
 impl PropertyRule {
-    /// Checks a property under this rule; `None` is an absent one. Only a required field can be refused.
+    /// Checks a property under this rule; `None` is an absent one. Only a required field can be rejected.
     ///
     /// # Errors
     /// `missing_field` where it is required and absent, null or empty; `bad_field` where it is something else.

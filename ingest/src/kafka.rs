@@ -68,7 +68,7 @@ pub struct KafkaSource {
     drained: bool,
     commits: BTreeMap<(String, i32), i64>,
     committed_at: Option<Instant>,
-    refusal_told: bool,
+    refusal_logged: bool,
     statistics: Statistics,
 }
 
@@ -79,7 +79,7 @@ struct Topic {
     id: Option<TopicId>,
     /// The id that the client's fetches use, if it logged one.
     fetched_as: Option<TopicId>,
-    missing_told: bool,
+    missing_logged: bool,
 }
 
 impl KafkaSource {
@@ -101,7 +101,7 @@ impl KafkaSource {
                 symbol: names.intern(name),
                 id: None,
                 fetched_as: None,
-                missing_told: false,
+                missing_logged: false,
             })
             .collect();
         Ok(Self {
@@ -120,7 +120,7 @@ impl KafkaSource {
             drained: false,
             commits: BTreeMap::new(),
             committed_at: None,
-            refusal_told: false,
+            refusal_logged: false,
             statistics: Statistics::default(),
         })
     }
@@ -191,7 +191,7 @@ impl KafkaSource {
 
     /// Returns how many of its partitions cannot be added yet.
     fn apply_topic(&mut self, index: usize, at: Micros, seen: &TopicSeen) -> u64 {
-        self.topics[index].missing_told = false;
+        self.topics[index].missing_logged = false;
         let added_later = self.topics[index].id.is_some();
         if self.topics[index].id.as_ref().is_some_and(|id| *id != seen.id) {
             self.stop_recreated(index, &seen.id);
@@ -222,8 +222,8 @@ impl KafkaSource {
 
     fn note_missing(&mut self, index: usize) {
         let topic = &mut self.topics[index];
-        if !topic.missing_told {
-            topic.missing_told = true;
+        if !topic.missing_logged {
+            topic.missing_logged = true;
             tracing::warn!(target: "kafka", source = self.config.name, topic = topic.name,
                 "the broker has no such topic; waiting for it");
         }
@@ -384,7 +384,7 @@ impl KafkaSource {
                 }
                 ClientEvent::Committed(Ok(())) => {
                     self.statistics.commits += 1;
-                    self.refusal_told = false;
+                    self.refusal_logged = false;
                 }
                 ClientEvent::Committed(Err(code)) => self.note_commit_failure(code),
                 ClientEvent::ErrorLogged(line) => {
@@ -402,8 +402,8 @@ impl KafkaSource {
             | RDKafkaErrorCode::RebalanceInProgress
             | RDKafkaErrorCode::FencedInstanceId => {
                 self.statistics.commits_refused += 1;
-                if !self.refusal_told {
-                    self.refusal_told = true;
+                if !self.refusal_logged {
+                    self.refusal_logged = true;
                     tracing::error!(target: "kafka", source = self.config.name, group = self.config.group(), %code,
                         "the broker refuses commits since another member of the group lives: does a second engine or \
                          a consumer use this group? Reading goes on; lag tools show wrong figures");

@@ -25,7 +25,7 @@ use crate::draft::DecodeContext;
 use crate::json;
 use crate::reject::{Reason, Rejection};
 pub use error::MappingError;
-use error::{bad_value, only_keys, refused, text};
+use error::{bad_value, invalid, only_keys, text};
 use rule::{Rule, Targets};
 
 /// Longest mapping file in bytes.
@@ -105,9 +105,9 @@ impl Mapping {
             }
             Some(other) => return Err(bad_value("rules", other, "a list of at most 256 tables ([[rules]])")),
         }
-        refuse_unreachable(&rules)?;
+        reject_unreachable(&rules)?;
         if rules.is_empty() && unmatched != Unmatched::Keep {
-            return Err(refused("the mapping", "it has no rule; add [[rules]] or set unmatched = \"keep\""));
+            return Err(invalid("the mapping", "it has no rule; add [[rules]] or set unmatched = \"keep\""));
         }
         if unmatched == Unmatched::Keep {
             // Kept behind the others, where it takes what they leave.
@@ -162,11 +162,11 @@ impl Mapping {
     }
 }
 
-fn refuse_unreachable(rules: &[Rule]) -> Result<(), MappingError> {
+fn reject_unreachable(rules: &[Rule]) -> Result<(), MappingError> {
     let Some(all) = rules.iter().position(|rule| !rule.also && rule.takes_all()) else { return Ok(()) };
     match rules.iter().skip(all + 1).position(|rule| !rule.also) {
         None => Ok(()),
-        Some(after) => Err(refused(
+        Some(after) => Err(invalid(
             &format!("rules[{}]", all + after + 2),
             format!("it is never reached: rules[{}] has no condition and takes every record", all + 1),
         )),

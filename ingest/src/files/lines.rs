@@ -29,7 +29,7 @@ impl Lines {
     }
 
     /// Appends the next line to `out`, without its line end, and says how many bytes it has; `None` at the end of the
-    /// content. Of a line past the limit one byte more than the limit is given, enough for the decoder to refuse it.
+    /// content. Of a line past the limit one byte more than the limit is given, enough for the decoder to reject it.
     ///
     /// # Errors
     /// When the content cannot be read.

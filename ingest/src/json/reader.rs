@@ -98,7 +98,7 @@ impl<'a> Reader<'a, '_> {
             }
         }
         self.at += 1;
-        refuse_duplicates(&fields)?;
+        reject_duplicates(&fields)?;
         Ok(fields)
     }
 
@@ -243,7 +243,7 @@ fn plain_length(bytes: &[u8]) -> usize {
     length + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
 }
 
-fn refuse_duplicates(fields: &Fields<'_>) -> Result<(), Rejection> {
+fn reject_duplicates(fields: &Fields<'_>) -> Result<(), Rejection> {
     const COMPARE_ALL_MAX: usize = 16;
     let twice = if fields.len() <= COMPARE_ALL_MAX {
         let seen = |at: usize| fields[..at].iter().any(|(key, _)| *key == fields[at].0);

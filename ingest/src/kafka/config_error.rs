@@ -1,4 +1,4 @@
-//! Why a Kafka source cannot be opened as it is configured, told with the key and what would be right.
+//! Why a Kafka source cannot be opened as it is configured; each error names the key and what would be right.
 
 use std::path::PathBuf;
 

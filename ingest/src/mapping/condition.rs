@@ -4,7 +4,7 @@ use tidewatch_projections::decimal::Decimal;
 use toml::{Table, Value as Toml};
 
 use super::constant::Constant;
-use super::error::{MappingError, bad_value, only_keys, refused, texts};
+use super::error::{MappingError, bad_value, invalid, only_keys, texts};
 use super::mapped_value::MappedValue;
 use super::path::Path;
 use crate::json::{Fields, Node};
@@ -53,7 +53,7 @@ impl Condition {
             let at = format!("{at}.{key}");
             let path = Path::parse_key(key).filter(|path| !path.is_root());
             let path =
-                path.ok_or_else(|| refused(&at, "the key is no path such as type or \"customer.id\""))?;
+                path.ok_or_else(|| invalid(&at, "the key is no path such as type or \"customer.id\""))?;
             match value {
                 Toml::Table(tests_of) => {
                     only_keys(&at, tests_of, &KEYS).map_err(|error| quote_paths(&at, tests_of, error))?;
@@ -83,11 +83,11 @@ impl Condition {
     }
 }
 
-/// TOML reads `props.kind = 1` as a table in a table; the remedy is a quoted key, which no nearest key would tell.
+/// TOML reads `props.kind = 1` as a table in a table; the remedy is a quoted key, which the nearest key would not suggest.
 fn quote_paths(at: &str, table: &Table, error: MappingError) -> MappingError {
     match table.iter().next() {
         Some((key, _)) if table.len() == 1 && !KEYS.contains(&key.as_str()) => {
-            refused(at, format!("{error}; a path of several keys is written in quotes, as \"a.{key}\" = …"))
+            invalid(at, format!("{error}; a path of several keys is written in quotes, as \"a.{key}\" = …"))
         }
         _ => error,
     }

@@ -41,7 +41,7 @@ pub enum MappingError {
     },
     /// The combination of keys has no meaning.
     #[error("{at}: {why}")]
-    Refused {
+    Invalid {
         /// The place, as `rules[2].type`.
         at: String,
         /// Why it has none, and what to write instead.
@@ -58,11 +58,11 @@ pub(super) fn bad_value(at: &str, value: &Toml, expected: &str) -> MappingError 
     }
 }
 
-pub(super) fn refused(at: &str, why: impl Into<String>) -> MappingError {
-    MappingError::Refused { at: at.to_owned(), why: why.into() }
+pub(super) fn invalid(at: &str, why: impl Into<String>) -> MappingError {
+    MappingError::Invalid { at: at.to_owned(), why: why.into() }
 }
 
-/// Refuses keys outside `valid`.
+/// Rejects keys outside `valid`.
 pub(super) fn only_keys(at: &str, table: &Table, valid: &[&str]) -> Result<(), MappingError> {
     match table.keys().find(|key| !valid.contains(&key.as_str())) {
         None => Ok(()),

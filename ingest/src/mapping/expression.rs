@@ -7,7 +7,7 @@ use toml::{Table, Value as Toml};
 
 use super::constant::Constant;
 use super::decimal_mark::DecimalMark;
-use super::error::{MappingError, bad_value, only_keys, refused, text, truth};
+use super::error::{MappingError, bad_value, invalid, only_keys, text, truth};
 use super::mapped_value::{MappedValue, number_of};
 use super::path::Path;
 use super::time_parser::{ParsedTime, TimeParser};
@@ -119,7 +119,7 @@ impl Expression {
         self.inputs = match (table.get("from"), table.get("value")) {
             (Some(from), None) => read_inputs(&key("from"), from)?,
             (None, Some(value)) => vec![Input::Constant(Constant::read(&key("value"), value)?)],
-            _ => return Err(refused(at, "give one of from (a path or template) and value (a constant)")),
+            _ => return Err(invalid(at, "give one of from (a path or template) and value (a constant)")),
         };
         self.trim = truth(at, table, "trim")?;
         self.lower = truth(at, table, "lower")?;
@@ -155,7 +155,7 @@ impl Expression {
         }
         for name in ["unit", "finer"] {
             if target != "amount" && table.contains_key(name) {
-                return Err(refused(
+                return Err(invalid(
                     at,
                     format!("{name} is for the target amount only; use times for other numbers"),
                 ));
@@ -401,7 +401,7 @@ fn read_map(at: &str, table: &Table) -> Result<Option<Map>, MappingError> {
     };
     let Some(map) = table.get("map") else {
         return match unlisted {
-            Some(_) => Err(refused(at, "unlisted needs a map")),
+            Some(_) => Err(invalid(at, "unlisted needs a map")),
             None => Ok(None),
         };
     };

@@ -9,7 +9,7 @@ use tidewatch_projections::value::Value;
 use toml::{Table, Value as Toml};
 
 use super::condition::{self, Condition};
-use super::error::{MappingError, bad_value, only_keys, refused, text, texts, truth};
+use super::error::{MappingError, bad_value, invalid, only_keys, text, texts, truth};
 use super::expression::{Expression, Unit};
 use super::mapped_value::{MappedValue, number_of};
 use super::path::Path;
@@ -190,7 +190,7 @@ impl Targets {
             },
         }
         if self.all().count() + self.copy.len() == before {
-            return Err(refused(at, format!("the defaults have no {name:?} to leave out")));
+            return Err(invalid(at, format!("the defaults have no {name:?} to leave out")));
         }
         Ok(())
     }
@@ -203,20 +203,20 @@ impl Targets {
         for needed in [Named::Type, Named::OccurredAt] {
             if !self.has(needed) {
                 let needed = needed.name();
-                return Err(refused(at, format!("nothing gives {needed}; set it here or in [defaults]")));
+                return Err(invalid(at, format!("nothing gives {needed}; set it here or in [defaults]")));
             }
         }
         if ![Named::Account, Named::User, Named::RefId].into_iter().any(|subject| self.has(subject)) {
-            return Err(refused(
+            return Err(invalid(
                 at,
                 "nothing says whom it is about; set account, ref or user here or in [defaults]",
             ));
         }
         if self.has(Named::RefId) != self.has(Named::RefSystem) {
-            return Err(refused(at, "ref needs both system and id"));
+            return Err(invalid(at, "ref needs both system and id"));
         }
         if self.has(Named::Amount) && !self.has(Named::Currency) {
-            return Err(refused(at, "amount needs currency, a path or a constant such as \"EUR\""));
+            return Err(invalid(at, "amount needs currency, a path or a constant such as \"EUR\""));
         }
         Ok(())
     }
@@ -242,7 +242,7 @@ impl Rule {
         }
         targets.read(table, at)?;
         match (skip, also) {
-            (true, true) => return Err(refused(at, "skip and also exclude each other")),
+            (true, true) => return Err(invalid(at, "skip and also exclude each other")),
             (true, false) => {}
             (false, _) => targets.check(at)?,
         }

@@ -7,7 +7,7 @@ use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::Micros;
 use toml::{Table, Value as Toml};
 
-use super::error::{MappingError, bad_value, refused, texts};
+use super::error::{MappingError, bad_value, invalid, texts};
 use super::mapped_value::MappedValue;
 use crate::reject::{Reason, Rejection};
 use crate::time;
@@ -54,7 +54,7 @@ impl TimeParser {
     pub(super) fn of_table(at: &str, table: &Table) -> Result<Option<Self>, MappingError> {
         let Some(written) = table.get("time") else {
             return match table.get("zone") {
-                Some(_) => Err(refused(at, "zone needs time; name the format of the time")),
+                Some(_) => Err(invalid(at, "zone needs time; name the format of the time")),
                 None => Ok(None),
             };
         };
@@ -184,7 +184,7 @@ fn format_of(at: &str, format: &str) -> Result<TimeFormat, MappingError> {
             // A pattern that cannot print a time cannot read one either.
             let sample = jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
             jiff::fmt::strtime::format(pattern, &sample)
-                .map_err(|error| refused(at, format!("the pattern {pattern:?} is not valid: {error}")))?;
+                .map_err(|error| invalid(at, format!("the pattern {pattern:?} is not valid: {error}")))?;
             TimeFormat::Pattern(pattern.to_owned())
         }
         other => return Err(bad_value(at, &Toml::String(other.to_owned()), EXPECTED)),

@@ -71,7 +71,7 @@ fn reads(form: &str, column: &Column<'_>) -> bool {
     })
 }
 
-/// The unit by which all numbers, or texts of numbers, lie in the years 2001 to 2286, where the number of digits tells it.
+/// The unit by which all numbers, or texts of numbers, lie in the years 2001 to 2286, where the number of digits determines it.
 fn epoch_unit(column: &Column<'_>) -> Option<&'static str> {
     [("s", 9), ("ms", 12), ("us", 15), ("ns", 18)]
         .into_iter()
