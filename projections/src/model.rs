@@ -88,14 +88,14 @@ pub enum Agg {
         a: Filter,
         /// What is counted below.
         b: Filter,
-        /// Days.
+        /// Length in days of the window both are counted over, today included.
         window: u32,
         /// Fewer b make it missing.
         min: u64,
     },
     /// A state of affairs.
     Standing(StandingKind),
-    /// a / b.
+    /// One metric divided by another; missing where either is, or where b is 0 or less.
     Ratio {
         /// Index of the metric above.
         a: usize,
@@ -104,7 +104,7 @@ pub enum Agg {
         /// A smaller b makes it missing.
         min_b: Option<f64>,
     },
-    /// a / seats.
+    /// A metric divided by the account's seats at the end of the last day it looks at.
     PerSeat {
         /// Index of the metric.
         a: usize,
@@ -127,7 +127,7 @@ pub enum Agg {
     Slope {
         /// Index of the metric.
         a: usize,
-        /// How many weeks.
+        /// How many weeks back, the newest included.
         weeks: u32,
     },
 }
@@ -135,9 +135,9 @@ pub enum Agg {
 /// An aggregation over the events that pass a filter.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Plain {
-    /// What is computed.
+    /// What is computed of the events that pass the filter.
     pub kind: PlainKind,
-    /// Which events count.
+    /// The events that count.
     pub filter: Filter,
     /// Days, today included; `None`: everything seen.
     pub window: Option<u32>,
@@ -185,7 +185,7 @@ pub enum StandingKind {
     AgeDays,
 }
 
-/// A parsed model.
+/// A model file with its names resolved and its ranges checked.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Model {
     /// Its name; empty when the file gives none.
@@ -220,6 +220,17 @@ const TOP_LEVEL: [&str; 13] = [
     "profiles",
 ];
 
+/// Those that come from the default model where a file has none.
+const FROM_DEFAULT: [&str; 7] = [
+    "coverage_min",
+    "band_margin",
+    "bands",
+    "payment_terms_days",
+    "usage_rhythm",
+    "active_account",
+    "milestones",
+];
+
 /// Most metrics a model may declare.
 pub const METRICS_MAX: usize = 1_000;
 
@@ -248,6 +259,21 @@ impl Model {
             read.expect("the default model is in the grammar")
         });
         Self::read(&document::parse(text)?, Some(&DEFAULT_MODEL))
+    }
+
+    /// What a digest of a model file covers: files that mean the same whatever their comments, their order of keys and their
+    /// spelling of numbers give the same bytes, and what a file leaves to the default model is written out.
+    ///
+    /// # Errors
+    /// When it is not TOML.
+    pub fn canonical(text: &str) -> Result<Vec<u8>, ModelError> {
+        let (mut table, default) = (document::parse(text)?, document::parse(DEFAULT)?);
+        for (key, value) in default {
+            if FROM_DEFAULT.contains(&key.as_str()) {
+                table.entry(key).or_insert(value);
+            }
+        }
+        Ok(document::canonical(&table))
     }
 
     fn read(table: &Table, default: Option<&Self>) -> Result<Self, ModelError> {
@@ -328,6 +354,25 @@ mod tests {
         assert_eq!(
             (model.payment_terms_days, model.usage_rhythm, model.milestones.len()),
             (30, Rhythm::Daily, 5)
+        );
+    }
+
+    #[test]
+    fn the_canonical_bytes_cover_what_a_file_means() {
+        let canonical = |text: &str| Model::canonical(text).expect(text);
+        let plain =
+            "name = 'm'\nusage_rhythm = 'weekly'\n[metrics]\na = { agg = 'decayed_sum', half_life_days = 3 }";
+        let same = "# mine\nusage_rhythm = \"weekly\"\nname = \"m\"\nband_margin = 3.0\nmetrics.a.half_life_days = 3.00\n\
+                    metrics.a.agg = 'decayed_sum'";
+        assert_eq!(canonical(plain), canonical(same));
+        for (part, by) in [("'m'", "'n'"), ("weekly", "daily"), ("= 3", "= 3.5"), ("a =", "b =")] {
+            assert_ne!(canonical(plain), canonical(&plain.replacen(part, by, 1)), "{part} became {by}");
+        }
+        let without_rhythm = plain.replace("usage_rhythm = 'weekly'\n", "");
+        assert_eq!(
+            canonical(&without_rhythm),
+            canonical(&plain.replace("weekly", "daily")),
+            "as the default has it"
         );
     }
 

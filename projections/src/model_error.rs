@@ -3,7 +3,7 @@
 /// A model file that cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ModelError {
-    /// Not TOML.
+    /// The text is not TOML; with what the reader of TOML says, line and column included.
     #[error("the model is not valid TOML: {0}")]
     Syntax(String),
     /// A key outside the grammar.
@@ -11,11 +11,11 @@ pub enum ModelError {
     UnknownKey {
         /// The table it stands in.
         path: String,
-        /// The key.
+        /// The key as written.
         key: String,
         /// The valid key most like it.
         nearest: String,
-        /// All valid keys.
+        /// All keys that may stand there, joined by commas.
         valid: String,
     },
     /// A value of the wrong type or outside its range.
@@ -28,39 +28,29 @@ pub enum ModelError {
         /// What it must be.
         expected: String,
     },
-    /// A key that this aggregation needs.
+    /// A key that something cannot do without.
     #[error("{path}: {agg} needs the key {key:?}")]
     MissingKey {
-        /// The metric.
+        /// The table that lacks it.
         path: String,
-        /// Its aggregation.
+        /// What needs it: an aggregation, "a measure", "a profile" …
         agg: String,
-        /// The key.
+        /// The key that is not there.
         key: String,
     },
     /// A key that this aggregation has no use for.
     #[error("{path}: {agg} takes no key {key:?}; nearest valid key: {nearest:?} (it takes {valid})")]
     UselessKey {
-        /// The metric.
+        /// The metric that has it.
         path: String,
-        /// Its aggregation.
+        /// The aggregation of that metric.
         agg: Box<str>,
-        /// The key.
+        /// The key as written.
         key: String,
         /// The nearest key it takes.
         nearest: Box<str>,
-        /// What it takes.
+        /// All keys it takes, joined by commas.
         valid: Box<str>,
-    },
-    /// A metric that names another which does not exist.
-    #[error("{path}: there is no metric {name:?}; nearest: {nearest:?}")]
-    NoSuchMetric {
-        /// The key's full path.
-        path: String,
-        /// The missing name.
-        name: String,
-        /// The existing name most like it.
-        nearest: String,
     },
     /// A name that nothing in the model has.
     #[error("{path}: there is no {what} {name:?}{}", hint(nearest))]
@@ -69,7 +59,7 @@ pub enum ModelError {
         path: String,
         /// What would have it, such as "measure".
         what: &'static str,
-        /// The missing name.
+        /// The name that was not found.
         name: String,
         /// The existing name most like it; empty when there is none at all.
         nearest: String,
@@ -77,7 +67,7 @@ pub enum ModelError {
     /// A combination the contract excludes.
     #[error("{path}: {reason}")]
     Refused {
-        /// The metric.
+        /// The table or the value that breaks a rule.
         path: String,
         /// Which rule, and what to do.
         reason: String,

@@ -24,7 +24,7 @@ pub enum FactTest {
     AgeDaysBelow(u32),
     /// Whether the account ever had a usage event.
     EverUsed(bool),
-    /// The seats.
+    /// The seats that are paid for, or else stated (health-model §2).
     Seats(Test),
     /// The annualised amount of live subscriptions, in minor units.
     Amount(Test),

@@ -3,6 +3,8 @@
 use toml::{Table, Value as Toml};
 
 use super::{ModelError, bad_value, nearest};
+use crate::decimal::Decimal;
+use crate::value::Value;
 
 /// Reads a text as TOML.
 pub(super) fn parse(text: &str) -> Result<Table, ModelError> {
@@ -110,6 +112,35 @@ pub(super) fn find(
         name: name.to_owned(),
         nearest: nearest(name, among.iter().map(AsRef::as_ref)).to_owned(),
     })
+}
+
+/// A table without what means nothing: comments, white space, the order of keys, the spelling of numbers.
+pub(super) fn canonical(table: &Table) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    object(table).write_json(&mut bytes);
+    bytes
+}
+
+fn object(table: &Table) -> Value {
+    let mut fields: Vec<(Box<str>, Value)> =
+        table.iter().map(|(key, value)| (key.as_str().into(), value_of(value))).collect();
+    fields.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    Value::Object(fields)
+}
+
+fn value_of(toml: &Toml) -> Value {
+    match toml {
+        Toml::String(text) => Value::Text(text.as_str().into()),
+        Toml::Integer(number) => Value::Number(Decimal::from(*number)),
+        Toml::Float(number) => {
+            let text = number.to_string();
+            Decimal::parse(&text).map_or_else(|| Value::Text(text.into()), Value::Number)
+        }
+        Toml::Boolean(truth) => Value::Bool(*truth),
+        Toml::Datetime(time) => Value::Text(time.to_string().into()),
+        Toml::Array(items) => Value::List(items.iter().map(value_of).collect()),
+        Toml::Table(table) => object(table),
+    }
 }
 
 /// The error for a combination that the contract excludes.

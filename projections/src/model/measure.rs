@@ -34,7 +34,7 @@ pub struct Measure {
 pub struct Attempt {
     /// Index of the metric in the model.
     pub metric: usize,
-    /// Its points.
+    /// The points that a value of the metric is worth.
     pub curve: Curve,
 }
 
@@ -43,9 +43,9 @@ pub struct Attempt {
 pub enum Missing {
     /// Nothing: the others carry its weight.
     Exclude,
-    /// 50 points.
+    /// 50 points: neither good nor bad.
     Neutral,
-    /// 0 points.
+    /// 0 points: as bad as can be.
     Worst,
     /// The points it last had, p, fading to 50: 50 + (p − 50)·2^(−age/half-life), for at most ten half-lives.
     Last {

@@ -2,6 +2,7 @@
 
 use toml::{Table, Value as Toml};
 
+use super::document::find;
 use super::{
     Agg, METRICS_MAX, Metric, ModelError, Plain, PlainKind, StandingKind, bad_value, integer, nearest,
     number, required, text,
@@ -333,11 +334,7 @@ impl Reading<'_> {
 
     fn metric(&self, key: &str) -> Result<usize, ModelError> {
         let name = text(self.required(key)?, &self.at(key))?;
-        self.names.iter().position(|known| *known == name).ok_or_else(|| ModelError::NoSuchMetric {
-            path: self.at(key),
-            name: name.to_owned(),
-            nearest: nearest(name, self.names.iter().copied()).to_owned(),
-        })
+        find(name, self.names, "metric", &self.at(key))
     }
 
     fn missing(&self, key: &str) -> ModelError {

@@ -22,7 +22,7 @@ pub struct Scoring {
     pub bands: Vec<Band>,
     /// When an account is active, unless its profile says otherwise.
     pub active_account: ActiveAccount,
-    /// By name.
+    /// By rising name, so that indices do not depend on the order of the file.
     pub measures: Vec<Measure>,
     /// In the order of the file: the first whose condition holds applies, and the last always does. Empty: the model answers
     /// metrics and gives no score (`no_model`).
