@@ -6,7 +6,7 @@ use crate::names::Names;
 /// One day. People and features go by their numbers in the account's rosters.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Activity {
-    /// How many events.
+    /// Events of the day that pass the filter.
     pub events: u64,
     /// The first people as bits, and [`ANYONE`].
     people: u64,

@@ -52,7 +52,7 @@ impl Day {
         text
     }
 
-    /// Reads `YYYY-MM-DD`.
+    /// The day written as `YYYY-MM-DD`; `None` for any other text and for days that no calendar has.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         plain.then(|| text.parse().ok().map(Self::from_date)).flatten()
@@ -118,7 +118,7 @@ impl Calendar {
         Ok(Self { zone, starts })
     }
 
-    /// Days of UTC.
+    /// The calendar whose days begin at midnight UTC.
     pub fn utc() -> Self {
         Self::new("UTC").expect("UTC is always known")
     }

@@ -8,7 +8,7 @@ use crate::names::Names;
 /// A part of a day: days are cut where an instant within them is asked about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Slot {
-    /// The day.
+    /// The day in the reporting zone.
     pub day: Day,
     /// How many of the asked instants of this day lie at or before the slot.
     pub part: u16,

@@ -22,7 +22,7 @@ pub const EXACT_DIGITS: u32 = 15;
 pub const QUANTITY_DIGITS: u32 = 6;
 
 impl Decimal {
-    /// The number 0.
+    /// Zero, as `0 · 10⁰`.
     pub const ZERO: Self = Self { mantissa: 0, exponent: 0 };
 
     /// `mantissa · 10^exponent`, brought to lowest terms.
@@ -111,7 +111,7 @@ impl Decimal {
         self.scaled(EXACT_DIGITS).filter(|exact| exact.abs() <= LIMIT)
     }
 
-    /// The nearest double.
+    /// The double nearest to it, for arithmetic that need not be exact.
     pub fn to_f64(self) -> f64 {
         if let Some(nearest) = nearest_double(self.mantissa, self.exponent) {
             return nearest;

@@ -71,7 +71,7 @@ impl<K: Ord, T> Entities<K, T> {
 }
 
 impl<K, T> Entities<K, T> {
-    /// All, by id.
+    /// Those that are kept, by rising id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &(K, T)> {
         self.entries.iter()
     }

@@ -23,7 +23,7 @@ pub enum Subject {
     User,
 }
 
-/// Who acted.
+/// On whose behalf something was done (health-model §1, `actor`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Actor {
     /// A human of the customer; the default.
@@ -101,11 +101,11 @@ pub struct Event {
     pub subject: Subject,
     /// The user as given; never the empty text.
     pub user: Option<Symbol>,
-    /// Who acted.
+    /// On whose behalf it was done; a person's unless the source says otherwise.
     pub actor: Actor,
     /// The product, where the vendor has several.
     pub product: Option<Symbol>,
-    /// What happened.
+    /// Its type: one of the contract, or any other under its own name.
     pub kind: EventType,
     /// When it happened, by the source's clock.
     pub occurred_at: Micros,

@@ -14,25 +14,25 @@ use crate::vocabulary::{EventType, Family};
 pub enum Field {
     /// The family of the type.
     Family,
-    /// The type.
+    /// The name of the type.
     Type,
-    /// `properties.feature`.
+    /// `properties.feature`: which part of the product was used.
     Feature,
-    /// `properties.metric`.
+    /// `properties.metric`: which outcome the customer got.
     Metric,
-    /// The product.
+    /// The product, where the vendor has several.
     Product,
-    /// Who acted.
+    /// On whose behalf it was done: `person`, `service` or `internal`.
     Actor,
-    /// The source.
+    /// The name of the source that delivered the event.
     Source,
-    /// The user.
+    /// The user's id as the event gives it.
     User,
     /// The quantity, in whole units; 1 where `usage` and `value` give none.
     Quantity,
     /// The amount, in minor units.
     Amount,
-    /// The amount's currency.
+    /// The currency of the amount, by its ISO 4217 code.
     Currency,
     /// A property by its key.
     Property(Box<str>),
@@ -111,9 +111,9 @@ fn textual_property<'a>(
 /// A field's value, borrowed from an event.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum FieldValue<'a> {
-    /// A text.
+    /// A text, compared as UTF-8 bytes.
     Text(&'a str),
-    /// A number.
+    /// A number, compared by its exact value.
     Number(Decimal),
     /// A property of another JSON type.
     Other(&'a Value),

@@ -7,7 +7,7 @@ use crate::timeline::Timeline;
 /// What happened to an invoice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// `invoice_issued`.
+    /// `invoice_issued`: something is owed from now on.
     Issued {
         /// What is asked for; unknown when the event gives none.
         amount: Option<Money>,
@@ -18,9 +18,9 @@ pub enum Step {
     },
     /// `invoice_paid`; without an amount it settles the invoice.
     Paid(Option<Money>),
-    /// `payment_failed`.
+    /// `payment_failed`: what is owed stays owed.
     Failed,
-    /// `invoice_voided`.
+    /// `invoice_voided`: nothing is owed, whatever was paid.
     Voided,
     /// `credit_issued` naming it; negative.
     Credited(Option<Money>),

@@ -61,7 +61,7 @@ impl Default for Names {
 }
 
 impl Names {
-    /// An empty table.
+    /// A table without names; symbols of one table mean nothing in another.
     pub fn new() -> Self {
         Self::default()
     }

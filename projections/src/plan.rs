@@ -52,7 +52,7 @@ impl Bounds {
 pub struct SeriesSpec {
     /// Index of its filter.
     pub filter: usize,
-    /// What is kept.
+    /// What is kept of each event that passes the filter.
     pub need: Need,
 }
 
@@ -61,7 +61,7 @@ pub struct SeriesSpec {
 pub enum Input {
     /// Composed of others, or of entities alone.
     None,
-    /// One series.
+    /// The series with this index among [`Plan::specs`].
     Series(usize),
     /// Two series: the counts of a share.
     Pair(usize, usize),
@@ -72,7 +72,7 @@ pub enum Input {
 /// A compiled model. Folding needs it, and so does every answer.
 #[derive(Clone)]
 pub struct Plan {
-    /// The model.
+    /// The model it was compiled from.
     pub model: Model,
     /// Days of the reporting zone.
     pub calendar: Calendar,
@@ -97,7 +97,7 @@ pub struct Feeds {
     pub wanted: Wanted,
 }
 
-/// Activity without sets.
+/// How many events there were, without whose and with which features.
 const COUNT: Need = Need::Activity(Wanted { people: false, features: false });
 
 /// Most distinct filters over tickets, one bit each.

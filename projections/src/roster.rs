@@ -17,7 +17,7 @@ const LINEAR_MAX: usize = 64;
 /// The number of a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Numbered {
-    /// Its number.
+    /// The number of a name that was known or found room.
     At(u32),
     /// Its number, which was another's that is not kept any more: what is known under it is void.
     InPlaceOfAnother(u32),
@@ -111,7 +111,7 @@ impl Roster {
         self.seen[index].add(at);
     }
 
-    /// See [`crate::account::Account::touch`].
+    /// Reads the heads of both lists: see [`crate::account::Account::touch`].
     pub(crate) fn touch(&self) -> usize {
         self.names.len() ^ self.seen.len()
     }

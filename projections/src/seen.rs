@@ -5,11 +5,11 @@ use crate::event::Micros;
 /// How often and between when something was seen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Seen {
-    /// First time.
+    /// The earliest instant it was seen.
     pub first_at: Micros,
-    /// Last time.
+    /// The newest instant it was seen.
     pub last_at: Micros,
-    /// How many events.
+    /// Events in which it was seen.
     pub events: u64,
 }
 
@@ -20,7 +20,7 @@ impl Default for Seen {
 }
 
 impl Seen {
-    /// Counts an event.
+    /// Takes in that it was seen once more, in any order of time.
     pub fn add(&mut self, at: Micros) {
         self.first_at = self.first_at.min(at);
         self.last_at = self.last_at.max(at);

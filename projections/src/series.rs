@@ -20,7 +20,7 @@ use crate::value::Value;
 pub struct Sum {
     /// In units of 10^-[`digits`].
     pub total: i128,
-    /// How many values.
+    /// Values that were added up.
     pub count: u64,
 }
 
@@ -34,9 +34,9 @@ impl Cell for Sum {
 /// The first and the last instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Span {
-    /// The first instant.
+    /// The earliest event; after [`Span::last`] when there is none.
     pub first: Micros,
-    /// The last instant.
+    /// The newest event; before [`Span::first`] when there is none.
     pub last: Micros,
 }
 
@@ -53,7 +53,7 @@ impl Cell for Span {
     }
 }
 
-/// The newest value.
+/// The value that is greatest by (occurred_at, source, id), if there is one.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Newest(pub Option<(Order, Value)>);
 
@@ -74,7 +74,7 @@ impl Cell for Newest {
     }
 }
 
-/// All values, ascending.
+/// Every value, ascending, in units of 10^-[`digits`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Figures(pub Vec<i128>);
 
@@ -88,11 +88,11 @@ impl Cell for Figures {
 /// One answer of a survey.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Answer {
-    /// Its place.
+    /// The place of its event.
     pub order: Order,
-    /// Who answered.
+    /// Who answered; one without a user stands for itself.
     pub user: Option<Symbol>,
-    /// `properties.survey`.
+    /// `properties.survey`: answers to different surveys do not replace each other.
     pub survey: Option<Value>,
     /// In units of 10^-[`digits`].
     pub value: i128,
@@ -120,9 +120,9 @@ impl Cell for Answers {
 /// Which sets a series of activity keeps.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Wanted {
-    /// The persons.
+    /// Whether it keeps which persons were active.
     pub people: bool,
-    /// The features.
+    /// Whether it keeps which features were used.
     pub features: bool,
 }
 
@@ -136,9 +136,9 @@ impl std::ops::BitOrAssign for Wanted {
 /// The numbers of an event's user and feature in the rosters of its account, where they are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Numbers {
-    /// The user.
+    /// The number of its user among the people of the account.
     pub user: Option<u32>,
-    /// The feature.
+    /// The number of its feature among the features of the account.
     pub feature: Option<u32>,
 }
 
@@ -190,7 +190,7 @@ pub fn exact(field: &Field, names: &Names, event: &Event) -> Option<i128> {
 }
 
 impl Series {
-    /// An empty series.
+    /// A series of the kind that keeps this, with nothing in it.
     pub fn new(need: &Need) -> Self {
         match need {
             Need::Activity(_) => Self::Activity(Days::default()),
@@ -253,7 +253,7 @@ impl Series {
         }
     }
 
-    /// See [`crate::account::Account::touch`].
+    /// Reads the head of its days: see [`crate::account::Account::touch`].
     pub(crate) fn touch(&self) -> usize {
         match self {
             Self::Activity(days) => days.touch(),

@@ -8,7 +8,7 @@ use crate::event::Micros;
 /// Whom a closed period is for.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Scope {
-    /// Every account.
+    /// Every account of the tenant.
     All,
     /// One account, by id.
     Account(Box<str>),
@@ -55,12 +55,12 @@ pub struct ClosedDays {
     pub to: Day,
 }
 
-/// The adopted settings.
+/// What is adopted: days and times under which facts are read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
     /// The reporting zone, an IANA name.
     pub zone: Box<str>,
-    /// All closed periods.
+    /// Every closed period, those of single accounts too.
     pub closed_days: Vec<ClosedDays>,
     /// How far `occurred_at` may lie after the time of recording, in microseconds.
     pub skew_us: Micros,

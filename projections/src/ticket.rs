@@ -6,29 +6,29 @@ use crate::timeline::{Order, Timeline};
 /// What happened to a ticket. The bits say which of the plan's ticket filters the event passes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// `ticket_opened`.
+    /// `ticket_opened`: the customer waits.
     Opened {
         /// Filters the event passes.
         bits: u64,
     },
-    /// `ticket_replied`.
+    /// `ticket_replied`: by an agent, the customer or a bot.
     Replied {
         /// Whether it is a public reply by an agent.
         answers: bool,
     },
-    /// `ticket_updated`.
+    /// `ticket_updated`: counts in no figure.
     Updated,
-    /// `ticket_resolved`.
+    /// `ticket_resolved`: ends the wait unless it is reopened.
     Resolved,
-    /// `ticket_closed`.
+    /// `ticket_closed`: ends the wait as a resolution does.
     Closed,
-    /// `ticket_reopened`.
+    /// `ticket_reopened`: open again, which starts no new wait.
     Reopened,
-    /// `ticket_escalated`.
+    /// `ticket_escalated`: passed on to somebody above.
     Escalated,
-    /// `ticket_deescalated`.
+    /// `ticket_deescalated`: no longer with somebody above.
     Deescalated,
-    /// `ticket_rated`.
+    /// `ticket_rated`: the newest rating counts.
     Rated {
         /// The rating; unknown when the event names none.
         rating: Option<Rating>,
@@ -40,11 +40,11 @@ pub enum Step {
 /// How a customer rated the help.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rating {
-    /// Good help.
+    /// Good help: one for happiness.
     Great,
-    /// Help.
+    /// Help without praise: rated, and neither for nor against happiness.
     Okay,
-    /// No help.
+    /// No help: one against happiness.
     Bad,
 }
 

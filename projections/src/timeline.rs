@@ -10,7 +10,7 @@ use crate::names::{Names, Symbol};
 /// An event's place in the contract's one order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Order {
-    /// When it happened.
+    /// `occurred_at` of the event.
     pub at: Micros,
     /// The source; compared as UTF-8 bytes of its name.
     pub source: Symbol,
@@ -24,7 +24,7 @@ impl Order {
         Self { at: event.occurred_at, source: event.source, id: event.id.clone() }
     }
 
-    /// Compares two places.
+    /// Which of two events comes first: by instant, then by source and id as UTF-8 bytes.
     pub fn cmp(&self, other: &Self, names: &Names) -> Ordering {
         self.at
             .cmp(&other.at)

@@ -7,11 +7,11 @@ use crate::decimal::Decimal;
 pub enum Value {
     /// JSON `null`: present, but unknown.
     Null,
-    /// `true` or `false`.
+    /// JSON `true` or `false`; equals no number.
     Bool(bool),
-    /// A number, exact.
+    /// A JSON number by its exact value, however it was written.
     Number(Decimal),
-    /// A text.
+    /// A JSON string; may be empty.
     Text(Box<str>),
     /// An array, in order.
     List(Vec<Value>),

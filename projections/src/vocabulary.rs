@@ -12,7 +12,7 @@ pub enum Family {
     Value,
     /// Subscriptions, trials, invoices, payments, credits.
     Billing,
-    /// Tickets.
+    /// Tickets: opening, replies, resolution, ratings.
     Support,
     /// Answers and the owner's own judgement.
     Survey,
@@ -163,17 +163,17 @@ impl EventType {
 /// Where an account stands with the vendor, in the order in which the contract tests it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Status {
-    /// `account_closed` was recorded.
+    /// It was closed by `account_closed`, whatever its subscriptions say.
     Closed,
     /// It was merged into another, which answers for it.
     Merged,
     /// It pays, or no subscription was ever heard of.
     Paying,
-    /// Service ended.
+    /// It had service and has none now.
     Ended,
     /// No subscription gave a day of service yet.
     Prospect,
-    /// Only trials run.
+    /// It has service, by trials only.
     Trial,
     /// All paid subscriptions are paused.
     Paused,
