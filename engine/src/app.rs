@@ -8,6 +8,7 @@
 //! Nothing of the logic is here: every thread steps a part that knows no threads.
 
 mod drive;
+mod publish_interval;
 mod read_only;
 mod rejection_rate;
 mod replay;

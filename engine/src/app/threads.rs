@@ -10,6 +10,7 @@ use metrics::Gauge;
 use tidewatch_projections::event::Micros;
 
 use super::Shared;
+use super::publish_interval::PublishInterval;
 use crate::clock::monotonic;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::replay::{Fold, Taken};
@@ -29,10 +30,6 @@ const WRITER_QUEUE_MAX: usize = 2;
 const FOLD_QUEUE_FRAMES_MAX: usize = 8;
 /// Time is looked at this often while nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
-/// Views are published at most this often while the fold keeps up …
-const PUBLISH_EVERY: Duration = Duration::from_millis(5);
-/// … and this often while it has a backlog: every publication makes the next change of an account copy it.
-const PUBLISH_EVERY_BEHIND: Duration = Duration::from_millis(50);
 /// A full disk is tried again this often.
 const DISK_FULL_RETRY: Duration = Duration::from_millis(500);
 
@@ -217,18 +214,19 @@ struct FoldThread {
 impl FoldThread {
     fn run(mut self, shared: &Shared, frames: &Receiver<Folding>) -> Result<(), String> {
         let mut unpublished: Option<u64> = None;
-        let mut published_at = monotonic();
+        let mut interval = PublishInterval::new(monotonic());
         loop {
             let next = match unpublished {
                 None => frames.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(_) => frames.recv_timeout(PUBLISH_EVERY.saturating_sub(published_at.elapsed())),
+                Some(_) => frames.recv_timeout(interval.wait(monotonic())),
             };
             match next {
                 Ok(folding) => {
                     let last_seq = folding.last_seq;
+                    interval.fold(folding.entries.len());
                     let is_barrier = self.take(folding).map_err(|error| error.to_string())?;
                     unpublished = Some(last_seq);
-                    if !is_barrier && published_at.elapsed() < PUBLISH_EVERY_BEHIND {
+                    if !is_barrier && !interval.wait(monotonic()).is_zero() {
                         continue;
                     }
                 }
@@ -239,7 +237,7 @@ impl FoldThread {
                 }
             }
             self.publish(shared, unpublished.take());
-            published_at = monotonic();
+            interval.publish(monotonic());
         }
     }
 
