@@ -3,10 +3,12 @@
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::wait::PATIENCE;
+/// Longest that a process may take. Most end within seconds; some read a whole data set, and the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Runs a command to its end.
 pub fn output(command: &mut Command) -> Output {

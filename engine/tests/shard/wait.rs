@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Longest wait for anything. What is awaited comes within seconds, on a busy machine too.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+/// Longest wait for anything. What is awaited comes within seconds; a machine that builds meanwhile takes minutes.
+const PATIENCE: Duration = Duration::from_secs(300);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Looks until what is awaited is there. A look that finds it missing says what it saw instead.
