@@ -86,7 +86,7 @@ impl Serving {
 /// Waits until a sequence can be read.
 ///
 /// # Panics
-/// When the engine has failed or keeps no state, or its view has stood still for [`STANDSTILL_MAX`].
+/// When the engine has failed or keeps no state, or its view has stood still for `STANDSTILL_MAX`.
 pub fn wait_for(engine: &Engine, seq: u64) {
     let (mut before, mut since) = (0, now());
     loop {

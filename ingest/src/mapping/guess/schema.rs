@@ -42,7 +42,7 @@ pub struct Column<'r> {
     pub names: Vec<String>,
     /// The values that are neither null nor the empty text.
     pub values: Vec<&'r Node<'r>>,
-    /// The distinct scalars as texts, up to [`DISTINCT_MAX`].
+    /// The distinct scalars as texts, up to `DISTINCT_MAX`.
     pub distinct: BTreeSet<&'r str>,
 }
 
