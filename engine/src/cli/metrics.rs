@@ -13,6 +13,7 @@ use super::output;
 use super::place::Place;
 use crate::read::scan::AsOf;
 use crate::serve::convert;
+use crate::serve::paging::BATCH_ACCOUNTS_MAX;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("who").required(true).args(["account", "all"]))]
@@ -69,7 +70,7 @@ fn rows(arguments: &Arguments, client: &Client) -> anyhow::Result<Vec<v1::Metric
     let accounts = if arguments.all { &[][..] } else { arguments.account.as_slice() };
     let parts: Vec<&[String]> = match accounts {
         [] => vec![&[]],
-        accounts => accounts.chunks(caller.accounts_max()).collect(),
+        accounts => accounts.chunks(BATCH_ACCOUNTS_MAX).collect(),
     };
     let instants_max = if parts.len() == 1 { caller.instants_max() } else { 1 };
     let mut rows = Vec::new();

@@ -6,6 +6,7 @@ use tidewatch_proto::v1;
 
 use super::client::{Client, Opening};
 use super::place::Place;
+use crate::serve::paging::BATCH_ACCOUNTS_MAX;
 
 /// Where accounts are read.
 pub(super) struct Reads {
@@ -45,7 +46,7 @@ impl Reads {
     /// The adopted metrics of accounts at their live instants, in that order.
     pub(super) fn live_metrics(&self, accounts: &[String]) -> anyhow::Result<Vec<v1::MetricRow>> {
         let mut rows = Vec::with_capacity(accounts.len());
-        for part in accounts.chunks(self.client.caller().accounts_max()) {
+        for part in accounts.chunks(BATCH_ACCOUNTS_MAX) {
             let request = v1::ScanMetricsRequest { accounts: part.to_vec(), ..Default::default() };
             rows.extend(scan(&self.client, request)?);
         }

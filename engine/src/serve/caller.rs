@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::paging::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX, PAGE_SIZE_MAX};
+use super::paging::{INSTANTS_MAX, PAGE_SIZE_MAX};
 use crate::control::request::{ACTOR_ANONYMOUS, ACTOR_COMMAND_LINE};
 
 /// Items of a page at most for a command: each page costs a pass over all there is, and must fit one message.
@@ -36,14 +36,6 @@ impl Caller {
         match self {
             Self::Network => PAGE_SIZE_MAX,
             Self::CommandLine => COMMAND_PAGE_SIZE_MAX,
-        }
-    }
-
-    /// Accounts of one call at most.
-    pub fn accounts_max(self) -> usize {
-        match self {
-            Self::Network => BATCH_ACCOUNTS_MAX,
-            Self::CommandLine => usize::MAX,
         }
     }
 

@@ -129,7 +129,7 @@ impl AccountService for Accounts {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let asked = request.accounts.len();
-        if asked > self.reader.caller().accounts_max() {
+        if asked > BATCH_ACCOUNTS_MAX {
             return Err(ApiError::TooMany { what: "accounts", asked, most: BATCH_ACCOUNTS_MAX }.into());
         }
         let view = self.reader.view(&request.min_position, deadline).await?;

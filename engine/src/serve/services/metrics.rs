@@ -24,7 +24,7 @@ use crate::read::snapshot::ReadSnapshot;
 use crate::read::{estimate, exactness};
 use crate::serve::api_error::ApiError;
 use crate::serve::caller::Caller;
-use crate::serve::paging::{INSTANTS_MAX, SLOWNESS_MAX, as_of, deadline, question};
+use crate::serve::paging::{BATCH_ACCOUNTS_MAX, INSTANTS_MAX, SLOWNESS_MAX, as_of, deadline, question};
 use crate::serve::reader::Reader;
 use crate::serve::{convert, monotonic};
 
@@ -83,12 +83,11 @@ impl Asked {
         metrics: Vec<String>,
     ) -> Result<Self, ApiError> {
         let too_many = |what, asked, most| ApiError::TooMany { what, asked, most };
-        let (instants_max, accounts_max) = (caller.instants_max(), caller.accounts_max());
-        if instants.len() > instants_max {
-            return Err(too_many("instants", instants.len(), instants_max));
+        if instants.len() > caller.instants_max() {
+            return Err(too_many("instants", instants.len(), caller.instants_max()));
         }
-        if let Some(accounts) = accounts.as_ref().filter(|accounts| accounts.len() > accounts_max) {
-            return Err(too_many("accounts", accounts.len(), accounts_max));
+        if let Some(accounts) = accounts.as_ref().filter(|accounts| accounts.len() > BATCH_ACCOUNTS_MAX) {
+            return Err(too_many("accounts", accounts.len(), BATCH_ACCOUNTS_MAX));
         }
         if model.len() > MODEL_BYTES_MAX {
             let problem = format!("it has {} bytes, at most {MODEL_BYTES_MAX} are read", model.len());

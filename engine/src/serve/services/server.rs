@@ -15,7 +15,7 @@ use crate::serve::caller::Caller;
 use crate::serve::convert;
 use crate::serve::filter::FILTER_BYTES_MAX;
 use crate::serve::formats::SOURCE_BYTES_MAX;
-use crate::serve::paging::{PAGE_SIZE_DEFAULT, as_of, deadline, question};
+use crate::serve::paging::{BATCH_ACCOUNTS_MAX, PAGE_SIZE_DEFAULT, as_of, deadline, question};
 use crate::serve::pins::{LIVES, PINS_MAX};
 use crate::serve::reader::{MIN_POSITION_WAIT_MAX, Reader};
 use crate::serve::services::REQUEST_BYTES_MAX;
@@ -93,7 +93,7 @@ fn limits(caller: Caller, record_bytes_max: usize, past: AdmissionLimits) -> v1:
         page_size_default: count(PAGE_SIZE_DEFAULT),
         page_size_max: count(caller.page_size_max()),
         page_token_lives_ms: millis(LIVES),
-        batch_accounts_max: count(caller.accounts_max()),
+        batch_accounts_max: count(BATCH_ACCOUNTS_MAX),
         instants_max: count(caller.instants_max()),
         metrics_per_list_max: count(METRICS_PER_LIST_MAX),
         model_bytes_max: MODEL_BYTES_MAX as u64,
