@@ -75,6 +75,17 @@ pub fn evaluate(context: Context<'_>, members: &[&Account], as_of: Micros) -> Ve
     (0..context.plan.model.metrics.len()).map(|index| asked.level(index)).collect()
 }
 
+/// Some of the values of [`evaluate`], by their places in the plan, in the order of `indices`.
+pub fn evaluate_some(
+    context: Context<'_>,
+    members: &[&Account],
+    as_of: Micros,
+    indices: &[usize],
+) -> Vec<Option<Scalar>> {
+    let asked = Asked::new(context, members, as_of);
+    indices.iter().map(|index| asked.level(*index)).collect()
+}
+
 /// One of the values of [`evaluate`], by its place in the plan.
 pub fn evaluate_one(
     context: Context<'_>,

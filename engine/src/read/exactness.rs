@@ -6,7 +6,7 @@
 
 use tidewatch_projections::account::Account;
 use tidewatch_projections::event::Micros;
-use tidewatch_projections::metric::Scalar;
+use tidewatch_projections::metric::{Scalar, evaluate_some};
 use tidewatch_projections::model::{Agg, Model, Plain, PlainKind};
 use tidewatch_projections::names::Symbol;
 use tidewatch_projections::plan::Plan;
@@ -14,9 +14,9 @@ use tidewatch_projections::plan::Plan;
 use crate::fold::view::View;
 use crate::read::scan;
 
-/// The most days before `today` at which any metric of a model looks.
-pub fn lookback_days(model: &Model) -> i64 {
-    (0..model.metrics.len()).map(|index| lookback(model, index)).max().unwrap_or(0)
+/// The most days before `today` at which any of these metrics looks, given by their places in the model.
+pub fn lookback_days(model: &Model, metrics: &[usize]) -> i64 {
+    metrics.iter().map(|index| lookback(model, *index)).max().unwrap_or(0)
 }
 
 fn lookback(model: &Model, index: usize) -> i64 {
@@ -60,10 +60,21 @@ pub fn is_exact(plan: &Plan, lookback_days: i64, members: &[&Account], as_of: Mi
     })
 }
 
-/// The adopted metrics of an account at an instant, if memory has them exactly; in the plan's order.
-pub fn metrics(view: &View, account: Symbol, as_of: Micros) -> Option<Vec<Option<Scalar>>> {
+/// Some adopted metrics of an account at an instant, by their places in the model and in that order, if memory has all of
+/// them exactly. The others may look further back than memory does.
+pub fn metrics(
+    view: &View,
+    account: Symbol,
+    as_of: Micros,
+    metrics: &[usize],
+) -> Option<Vec<Option<Scalar>>> {
     let members = view.members(account, as_of);
-    let lookback_days = lookback_days(&view.plan.model);
+    let lookback_days = lookback_days(&view.plan.model, metrics);
     let exact = is_exact(&view.plan, lookback_days, &members, as_of);
-    exact.then(|| scan::row(view, view.tenant.merges.survivor(account, as_of), as_of).values)
+    let survivor = view.tenant.merges.survivor(account, as_of);
+    exact.then(|| {
+        scan::with_members(view, survivor, as_of, |members| {
+            evaluate_some(view.context(), members, as_of, metrics)
+        })
+    })
 }

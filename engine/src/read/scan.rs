@@ -174,17 +174,26 @@ fn evaluate_all(
 }
 
 /// Evaluates one account that answers for itself.
-pub(crate) fn row(view: &View, account: Symbol, as_of: Micros) -> Row {
+fn row(view: &View, account: Symbol, as_of: Micros) -> Row {
+    let values = with_members(view, account, as_of, |members| evaluate(view.context(), members, as_of));
+    Row { account, as_of, values }
+}
+
+/// Calls `answer` with the accounts that count together for one that answers for itself, the survivor first.
+pub(crate) fn with_members<T>(
+    view: &View,
+    account: Symbol,
+    as_of: Micros,
+    answer: impl FnOnce(&[&Account]) -> T,
+) -> T {
     let members = view.members(account, as_of);
-    let unknown;
-    let values = match members.first() {
-        Some(survivor) if survivor.id == account => evaluate(view.context(), &members, as_of),
+    match members.first() {
+        Some(survivor) if survivor.id == account => answer(&members),
         // The survivor has no event of its own: its figures are those of the accounts merged into it.
         _ => {
-            unknown = Account::new(account);
-            let members: Vec<&Account> = std::iter::once(&unknown).chain(members).collect();
-            evaluate(view.context(), &members, as_of)
+            let survivor = Account::new(account);
+            let members: Vec<&Account> = std::iter::once(&survivor).chain(members).collect();
+            answer(&members)
         }
-    };
-    Row { account, as_of, values }
+    }
 }

@@ -82,7 +82,7 @@ fn a_directory_that_adopted_such_a_model_opens_says_so_and_answers_metrics() {
     assert_eq!(error.to_string(), WHY);
     let acme = view.names.find("acme").unwrap();
     let (live_at, _) = view.live_instant(&view.members(acme, i64::MAX));
-    assert_eq!(exactness::metrics(&view, acme, live_at), Some(vec![Some(Scalar::Integer(3))]));
+    assert_eq!(exactness::metrics(&view, acme, live_at, &[0]), Some(vec![Some(Scalar::Integer(3))]));
     engine.shutdown().unwrap();
 
     let asked = program(&["metrics", "--as-of", "last", "--all", "--json"], &shard);

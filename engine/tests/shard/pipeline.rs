@@ -1,5 +1,6 @@
 //! From files to metrics, as a user sees it: restarts, idempotency, orders and threads change nothing.
 
+use tidewatch_engine::read::exactness;
 use tidewatch_engine::read::scan::AsOf;
 use tidewatch_engine::write::sequencer::{Command, CommandError};
 use tidewatch_ingest::reject::Reason;
@@ -252,18 +253,28 @@ fn what_memory_answers_is_what_the_log_answers() {
     let cold = shard.metrics(tidewatch_projections::model::DEFAULT, &asked, None);
     let engine = shard.open(2);
     let view = engine.view().unwrap();
-    let mut answered = 0;
+    let all: Vec<usize> = (0..view.plan.model.metrics.len()).collect();
+    let goals_met = view.plan.model.metrics.iter().position(|metric| metric.name == "goals_met").unwrap();
+    let others: Vec<usize> = all.iter().copied().filter(|index| *index != goals_met).collect();
+    let (mut answered, mut answered_others) = (0, 0);
     for (account, as_of, values) in &cold {
         let account = view.names.find(account).unwrap();
-        if let Some(hot) = tidewatch_engine::read::exactness::metrics(&view, account, *as_of) {
-            assert_eq!(&hot, values, "{} at {as_of}", view.names.text(account));
+        let name = view.names.text(account);
+        if let Some(hot) = exactness::metrics(&view, account, *as_of, &all) {
+            assert_eq!(&hot, values, "{name} at {as_of}");
             answered += 1;
+        }
+        if let Some(hot) = exactness::metrics(&view, account, *as_of, &others) {
+            let values: Vec<_> = others.iter().map(|index| values[*index].clone()).collect();
+            assert_eq!(hot, values, "{name} at {as_of}");
+            answered_others += 1;
         }
     }
     assert!(answered >= 12, "recent ends of days come from memory, {answered} did");
+    assert!(answered_others > answered, "goals_met looks back a year; without it memory knows more");
     let acme = view.names.find("acme").unwrap();
     let AsOf::At(within_a_day) = AsOf::parse(within_a_day).unwrap() else { panic!("an instant") };
-    assert_eq!(tidewatch_engine::read::exactness::metrics(&view, acme, within_a_day), None);
+    assert_eq!(exactness::metrics(&view, acme, within_a_day, &all), None);
     engine.shutdown().unwrap();
 }
 

@@ -225,8 +225,8 @@ fn answer(snapshot: &ReadSnapshot, asked: &Asked) -> Result<Rows, ApiError> {
     let accounts: Option<Vec<Option<Symbol>>> =
         asked.accounts.as_ref().map(|accounts| accounts.iter().map(find).collect());
     let rows = match asked.as_of.as_slice() {
-        [] => live(snapshot, asked, model, accounts.as_deref())?,
-        instants => at_instants(snapshot, asked, model, accounts.as_deref(), instants)?,
+        [] => live(snapshot, asked, (model, &columns), accounts.as_deref())?,
+        instants => at_instants(snapshot, asked, (model, &columns), accounts.as_deref(), instants)?,
     };
     let are_known = accounts.iter().flatten().map(Option::is_some);
     let accounts = asked.accounts.as_ref().map(|names| names.iter().cloned().zip(are_known).collect());
@@ -292,7 +292,7 @@ type Stated = (Row, v1::MetricState);
 fn live(
     snapshot: &ReadSnapshot,
     asked: &Asked,
-    model: &Model,
+    (model, columns): (&Model, &[usize]),
     accounts: Option<&[Option<Symbol>]>,
 ) -> Result<Vec<Stated>, ScanError> {
     let view = snapshot.view.as_ref();
@@ -303,10 +303,10 @@ fn live(
         None => standing_accounts(view, Micros::MAX).iter().filter_map(live).map(Some).collect(),
     };
     // Instants differ by account; those memory cannot answer are asked of the log, each at its own.
-    let lookback_days = exactness::lookback_days(&view.plan.model);
+    let is_adopted = asked.model.is_none();
+    let lookback_days = if is_adopted { exactness::lookback_days(model, columns) } else { 0 };
     let asks_log = |account_at: &&AccountAt<'_>| {
-        asked.model.is_some()
-            || !exactness::is_exact(&view.plan, lookback_days, account_at.members(), account_at.as_of)
+        !is_adopted || !exactness::is_exact(&view.plan, lookback_days, account_at.members(), account_at.as_of)
     };
     let mut instants: Vec<Micros> =
         subjects.iter().flatten().filter(asks_log).map(|account_at| account_at.as_of).collect();
@@ -337,7 +337,11 @@ fn live(
         let key = (account_at.survivor, account_at.as_of);
         let values = match from_log.binary_search_by_key(&key, |row| (row.account, row.as_of)) {
             Ok(found) => from_log[found].values.clone(),
-            Err(_) => account_at.metrics(),
+            Err(_) => {
+                let mut values = vec![None; model.metrics.len()];
+                columns.iter().for_each(|column| values[*column] = account_at.metric(*column).cloned());
+                values
+            }
         };
         rows.push((Row { account: account_at.survivor, as_of: account_at.as_of, values }, state));
     }
@@ -348,7 +352,7 @@ fn live(
 fn at_instants(
     snapshot: &ReadSnapshot,
     asked: &Asked,
-    model: &Model,
+    (model, columns): (&Model, &[usize]),
     accounts: Option<&[Option<Symbol>]>,
     instants: &[AsOf],
 ) -> Result<Vec<Stated>, ScanError> {
@@ -357,7 +361,7 @@ fn at_instants(
         accounts.iter().map(|account| account.unwrap_or_else(|| view.names.intern(NOBODY))).collect()
     });
     let in_memory = match asked.model {
-        None => all_in_memory(snapshot, symbols.as_deref(), instants)?,
+        None => all_in_memory(snapshot, columns, symbols.as_deref(), instants)?,
         Some(_) => None,
     };
     let rows = match in_memory {
@@ -371,8 +375,10 @@ fn at_instants(
     Ok(rows.into_iter().map(|row| (row, v1::MetricState::Current)).collect())
 }
 
+/// The metrics in these columns at all instants, if memory has all of them exactly; the others are left out.
 fn all_in_memory(
     snapshot: &ReadSnapshot,
+    columns: &[usize],
     accounts: Option<&[Symbol]>,
     instants: &[AsOf],
 ) -> Result<Option<Vec<Row>>, Cancelled> {
@@ -397,7 +403,9 @@ fn all_in_memory(
         };
         for account in accounts {
             snapshot.history.cancellation().check()?;
-            let Some(values) = exactness::metrics(view, *account, as_of) else { return Ok(None) };
+            let Some(found) = exactness::metrics(view, *account, as_of, columns) else { return Ok(None) };
+            let mut values = vec![None; view.plan.model.metrics.len()];
+            columns.iter().zip(found).for_each(|(column, value)| values[*column] = value);
             rows.push(Row { account: view.tenant.merges.survivor(*account, as_of), as_of, values });
         }
     }

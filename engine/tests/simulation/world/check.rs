@@ -22,7 +22,7 @@ use super::{Backup, DAY, Simulation};
 use crate::audit::{Audit, Violation, print_of, violated};
 use crate::folds::{Folds, MODEL, canonical, context, context_of, figures, model as read_model};
 use crate::machine::{Machine, frames};
-use crate::oracle::{METRICS, Oracle, parked};
+use crate::oracle::{Asked, METRICS, Oracle, parked};
 
 /// Figures may differ by this part of themselves.
 const TOLERANCE: f64 = 1e-9;
@@ -327,9 +327,13 @@ impl Simulation {
         for as_of in instants {
             for account in oracle.standing(*as_of) {
                 let symbol = machine.names.intern(account);
-                if let Some(found) = exactness::metrics(&live, symbol, *as_of) {
-                    self.check_metrics(&oracle, account, *as_of, &live, &found)?;
-                    self.counts.hot += found.len() as u64;
+                let asked = oracle.ask(account, *as_of);
+                let exact_at = |index| exactness::metrics(&live, symbol, *as_of, &[index]);
+                for index in 0..live.plan.model.metrics.len() {
+                    if let Some(found) = exact_at(index) {
+                        self.check_metric(&asked, (account, *as_of), (&live, index), found[0].as_ref())?;
+                        self.counts.hot += 1;
+                    }
                 }
             }
         }
@@ -362,32 +366,40 @@ impl Simulation {
         view: &View,
         found: &[Option<Scalar>],
     ) -> Result<(), Violation> {
-        let asked = oracle.ask(account, as_of);
         let metrics = &view.plan.model.metrics;
         if metrics.len() != METRICS.len() {
             return violated("the oracle knows every metric of the model", format!("{}", metrics.len()));
         }
-        for (metric, found) in metrics.iter().zip(found) {
-            let name = &metric.name;
-            let expected = asked.value(name);
-            let found = found.as_ref().map(|scalar| scalar.number().unwrap_or(f64::NAN));
-            let is_equal = match (expected, found) {
-                (None, None) => true,
-                (Some(expected), Some(found)) => {
-                    (expected - found).abs() <= TOLERANCE * expected.abs().max(found.abs()) + ZERO
-                }
-                _ => false,
-            };
-            self.counts.figures += 1;
-            if !is_equal {
-                return violated(
-                    "figures are those of the contract",
-                    format!(
-                        "{name} of {account} at {}: {found:?}, the oracle says {expected:?}",
-                        instant(as_of)
-                    ),
-                );
+        let asked = oracle.ask(account, as_of);
+        for (index, found) in found.iter().enumerate() {
+            self.check_metric(&asked, (account, as_of), (view, index), found.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn check_metric(
+        &mut self,
+        asked: &Asked<'_>,
+        (account, as_of): (&str, i64),
+        (view, index): (&View, usize),
+        found: Option<&Scalar>,
+    ) -> Result<(), Violation> {
+        let name = &view.plan.model.metrics[index].name;
+        let expected = asked.value(name);
+        let found = found.map(|scalar| scalar.number().unwrap_or(f64::NAN));
+        let is_equal = match (expected, found) {
+            (None, None) => true,
+            (Some(expected), Some(found)) => {
+                (expected - found).abs() <= TOLERANCE * expected.abs().max(found.abs()) + ZERO
             }
+            _ => false,
+        };
+        self.counts.figures += 1;
+        if !is_equal {
+            return violated(
+                "figures are those of the contract",
+                format!("{name} of {account} at {}: {found:?}, the oracle says {expected:?}", instant(as_of)),
+            );
         }
         Ok(())
     }
