@@ -25,6 +25,7 @@ fn main() -> Result<(), Failure> {
     tonic_prost_build::configure()
         .btree_map(".")
         .boxed(".tidewatch.v1.AccountResult.result.found")
+        .boxed(".tidewatch.v1.HealthResult.result.found")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -7,6 +7,7 @@
 //!
 //! Nothing of the logic is here: every thread steps a part that knows no threads.
 
+mod cells;
 mod drive;
 mod publish_interval;
 mod read_only;
@@ -28,6 +29,7 @@ use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::Names;
 use tokio::sync::watch;
 
+use crate::cancellation::Cancellation;
 use crate::clock::{Clock, SystemClock};
 use crate::control::adoption::AdoptionError;
 use crate::control::request::{CarriedOut, Request};
@@ -35,6 +37,7 @@ use crate::fold::history::{History, HistoryError};
 use crate::fold::view::{Published, View};
 use crate::meters::{LOG_COPIED, LOG_CUT, Meters};
 use crate::position::Position;
+use crate::read::cells::CellStore;
 use crate::storage::directory::{Directory, DirectoryError, SHARD, TENANT_DEFAULT};
 use crate::storage::log::{DeadLetter, Ended, Opened};
 use crate::write::queues::{Inbox, Priority};
@@ -54,6 +57,8 @@ pub struct Options {
     pub tenant: String,
     /// Fold workers; `None` keeps no state in memory, for commands that only write.
     pub workers: Option<usize>,
+    /// Keep the health of all accounts up to date for lists; without it the first list after a change waits for that.
+    pub keep_cells: bool,
     /// Memory for the table of recent ids, in bytes.
     pub dedup_memory_bytes_max: u64,
     /// Delete everything derived first, so that it is made anew from the log.
@@ -78,6 +83,7 @@ impl Options {
         Self {
             tenant: TENANT_DEFAULT.into(),
             workers,
+            keep_cells: false,
             dedup_memory_bytes_max: DEDUP_MEMORY_BYTES_MAX,
             discard_derived: false,
             streams: Vec::new(),
@@ -134,6 +140,10 @@ struct Shared {
     reply_ids: AtomicU64,
     waiting: Mutex<Waiting>,
     published: Option<Arc<Published>>,
+    /// The health of every account, for lists.
+    cells: Arc<CellStore>,
+    /// Tells work between frames that the shard shuts down.
+    stopping: Cancellation,
     durable: watch::Sender<u64>,
     lineage: u128,
     failure: Mutex<Option<String>>,
@@ -190,6 +200,8 @@ impl Engine {
             reply_ids: AtomicU64::new(1),
             waiting: Mutex::default(),
             published,
+            cells: Arc::default(),
+            stopping: Cancellation::default(),
             durable: watch::Sender::new(opened.last_seq),
             lineage: opened.lineage,
             failure: Mutex::new(None),
@@ -198,7 +210,8 @@ impl Engine {
             clock: options.clock,
             meters: options.meters,
         });
-        let parts = threads::Parts { sequencer, log, history, fold, workers: options.workers };
+        let keep_cells = options.keep_cells;
+        let parts = threads::Parts { sequencer, log, history, fold, workers: options.workers, keep_cells };
         let threads = threads::start(&shared, parts);
         Ok(Self { shared, threads, directory, carried_out })
     }
@@ -216,6 +229,11 @@ impl Engine {
     /// The table of names that decoders must use.
     pub fn names(&self) -> &Arc<Names> {
         &self.shared.names
+    }
+
+    /// The health of every account, for lists.
+    pub fn cells(&self) -> &Arc<CellStore> {
+        &self.shared.cells
     }
 
     /// The newest view, and how to wait for the next; `None` when the engine was opened to write and without a fold.
@@ -323,6 +341,7 @@ impl Engine {
 
     fn stop(&mut self) {
         self.shared.inbox.close();
+        self.shared.stopping.cancel();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 self.shared.fail("a thread of the engine panicked; see the message above".into());

@@ -7,6 +7,9 @@ mod client;
 mod deadletters;
 mod demo;
 mod digest;
+mod explain;
+mod health;
+mod history;
 mod import;
 mod limits;
 mod log;
@@ -55,6 +58,12 @@ enum Task {
     CheckConfig(check_config::Arguments),
     /// Read files of events; what is there already is not counted twice.
     Import(import::Arguments),
+    /// Answer how healthy accounts are, and why.
+    Health(health::Arguments),
+    /// Answer how healthy accounts were at the ends of days.
+    History(history::Arguments),
+    /// Tell why the score of an account moved between two instants.
+    Explain(explain::Arguments),
     /// Answer metrics of accounts at any instants.
     Metrics(metrics::Arguments),
     /// Print one number for everything that is true; equal states have equal digests.
@@ -123,6 +132,9 @@ pub fn run() -> ExitCode {
         Task::Timeline(arguments) => timeline::run(&arguments),
         Task::CheckConfig(arguments) => check_config::run(&arguments),
         Task::Import(arguments) => import::run(&arguments),
+        Task::Health(arguments) => health::run(&arguments),
+        Task::History(arguments) => history::run(&arguments),
+        Task::Explain(arguments) => explain::run(&arguments),
         Task::Metrics(arguments) => metrics::run(&arguments),
         Task::Digest(arguments) => digest::run(&arguments),
         Task::Adopt(arguments) => adopt::run(&arguments),

@@ -2,8 +2,10 @@
 
 pub mod snapshot;
 pub mod account;
-pub mod exactness;
 pub mod scan;
+pub mod answer;
+pub mod health;
+pub mod cells;
 pub mod past;
 pub mod digest;
 pub mod admission;

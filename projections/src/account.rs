@@ -53,6 +53,8 @@ pub struct Account {
     pub events: u64,
     /// The earliest event of a family that starts a life.
     pub first_life_at: Option<Micros>,
+    /// The earliest use, not by the vendor's own staff: from then on the account has used the product.
+    pub first_use_at: Option<Micros>,
     /// The earliest event: from then on lists hold the account.
     pub oldest_at: Micros,
     /// The newest event.
@@ -95,6 +97,7 @@ impl Account {
             id,
             events: 0,
             first_life_at: None,
+            first_use_at: None,
             oldest_at: Micros::MAX,
             newest_at: Micros::MIN,
             newest_day: Day::MIN,
@@ -148,7 +151,11 @@ impl Account {
             }
         }
         match event.kind.family() {
-            Some(Family::Usage | Family::Value) | None => {}
+            Some(Family::Usage) => {
+                let first = self.first_use_at.get_or_insert(event.occurred_at);
+                *first = event.occurred_at.min(*first);
+            }
+            Some(Family::Value) | None => {}
             Some(Family::Billing) => self.apply_billing(plan, names, event),
             Some(Family::Support) => self.apply_support(plan, names, event),
             Some(Family::Survey) => self.answer(plan, names, event),

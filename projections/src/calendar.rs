@@ -142,8 +142,11 @@ impl Calendar {
     }
 
     fn day_by_rule(&self, at: Micros) -> Day {
-        let clamped = at.clamp(Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
-        let instant = Timestamp::from_microsecond(clamped).expect("clamped to the range of timestamps");
+        // The last fraction of a second of the range has no timestamp of whole microseconds.
+        const SECOND_US: Micros = 1_000_000;
+        let (least, most) = (Timestamp::MIN.as_second() * SECOND_US, Timestamp::MAX.as_second() * SECOND_US);
+        let instant =
+            Timestamp::from_microsecond(at.clamp(least, most)).expect("clamped to the range of timestamps");
         Day::from_date(instant.to_zoned_datetime(self.zone.clone()).date())
     }
 
@@ -223,6 +226,21 @@ mod tests {
 
     fn at(text: &str) -> Micros {
         text.parse::<Timestamp>().expect("a time stamp").as_microsecond()
+    }
+
+    #[test]
+    fn every_instant_has_a_day_and_every_day_an_end() {
+        for zone in ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"] {
+            let calendar = Calendar::new(zone).expect(zone);
+            for at in [Micros::MIN, Micros::MIN + 1, -1, 0, Micros::MAX - 1, Micros::MAX] {
+                let day = calendar.day(at);
+                assert!(calendar.start(day) <= calendar.end(day), "{zone} {at}");
+            }
+            for date in ["0001-01-02", "9999-12-29", "9999-12-31"] {
+                let day = Day::parse(date).expect(date);
+                assert!(calendar.start(day) <= calendar.end(day), "{zone} {date}");
+            }
+        }
     }
 
     #[test]

@@ -120,8 +120,8 @@ pub enum FieldValue<'a> {
 }
 
 impl<'a> FieldValue<'a> {
-    /// A property's value; `null` is no value.
-    fn of(value: &'a Value) -> Option<Self> {
+    /// The value of a property or a fact; `null` is no value.
+    pub(crate) fn of(value: &'a Value) -> Option<Self> {
         match value {
             Value::Null => None,
             Value::Text(text) => Some(Self::Text(text)),
@@ -293,6 +293,20 @@ impl Filter {
         }
         conditions.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(Self { conditions })
+    }
+
+    /// The filter for events of some types.
+    pub(crate) fn of_types(types: &[EventType]) -> Self {
+        Self::default().with_types(types)
+    }
+
+    /// The same filter, for events of some types only.
+    pub(crate) fn with_types(mut self, types: &[EventType]) -> Self {
+        let names = types.iter().filter_map(|kind| kind.known_name());
+        let any_of = names.map(|name| Value::Text(name.into())).collect();
+        // Conditions on the type come first.
+        self.conditions.insert(0, (Field::Type, Test { any_of: Some(any_of), ..Test::default() }));
+        self
     }
 
     /// The same filter, for amounts of one currency only.

@@ -7,6 +7,7 @@
 pub mod names;
 pub mod decimal;
 pub mod value;
+pub mod scalar;
 pub mod vocabulary;
 pub mod event;
 pub mod calendar;
@@ -32,4 +33,6 @@ pub mod account;
 pub mod canonical;
 pub mod context;
 pub mod status;
+pub mod account_at;
 pub mod metric;
+pub mod health;

@@ -6,55 +6,16 @@ mod standing;
 mod tickets;
 mod window;
 
-use crate::account::Account;
+use std::cell::OnceCell;
+
+use crate::account_at::AccountAt;
 use crate::calendar::Day;
-use crate::context::Context;
 use crate::days::Slot;
 use crate::event::Micros;
 use crate::model::Agg;
-use crate::names::Names;
 use crate::plan::{Input, Plan};
-use crate::settings::Closed;
-use crate::tenant::Tenant;
+use crate::scalar::Scalar;
 use crate::value::Value;
-
-pub use standing::seats;
-
-/// A metric's value. Missing is `None` around it and never 0.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Scalar {
-    /// A real number.
-    Number(f64),
-    /// An exact whole number.
-    Integer(i128),
-    /// Anything `last` may bring that is no number.
-    Text(String),
-}
-
-impl Scalar {
-    /// The number it is, if it is one.
-    pub fn number(&self) -> Option<f64> {
-        match self {
-            Self::Number(number) => Some(*number),
-            Self::Integer(number) => Some(*number as f64),
-            Self::Text(_) => None,
-        }
-    }
-}
-
-/// The accounts whose events count together, asked at one instant.
-struct Asked<'a> {
-    plan: &'a Plan,
-    tenant: &'a Tenant,
-    names: &'a Names,
-    /// The survivor first.
-    members: &'a [&'a Account],
-    as_of: Micros,
-    today: Day,
-    /// The first day of life, over all members.
-    life: Option<Day>,
-    closed: Closed,
-}
 
 /// A moment at which a plain metric is worth something: `as_of` itself, or the end of a complete day before it.
 #[derive(Clone, Copy)]
@@ -66,79 +27,34 @@ struct Moment {
     from_life: bool,
 }
 
-/// The values of all metrics of the plan, in its order, for the accounts that count together (the survivor first).
-///
-/// Exact at every `as_of` up to which all members were folded with a plan that was cut there, at ends of days, and at
-/// any instant after the members' newest events.
-pub fn evaluate(context: Context<'_>, members: &[&Account], as_of: Micros) -> Vec<Option<Scalar>> {
-    let asked = Asked::new(context, members, as_of);
-    (0..context.plan.model.metrics.len()).map(|index| asked.level(index)).collect()
-}
-
-/// Some of the values of [`evaluate`], by their places in the plan, in the order of `indices`.
-pub fn evaluate_some(
-    context: Context<'_>,
-    members: &[&Account],
-    as_of: Micros,
-    indices: &[usize],
-) -> Vec<Option<Scalar>> {
-    let asked = Asked::new(context, members, as_of);
-    indices.iter().map(|index| asked.level(*index)).collect()
-}
-
-/// One of the values of [`evaluate`], by its place in the plan.
-pub fn evaluate_one(
-    context: Context<'_>,
-    members: &[&Account],
-    as_of: Micros,
-    index: usize,
-) -> Option<Scalar> {
-    Asked::new(context, members, as_of).level(index)
-}
-
-impl<'a> Asked<'a> {
-    fn new(context: Context<'a>, members: &'a [&'a Account], as_of: Micros) -> Self {
-        let Context { plan, settings, tenant, names } = context;
-        let survivor = members[0];
-        let fact = |key: &str| survivor.fact_text(names, key, as_of);
-        Self {
-            plan,
-            tenant,
-            names,
-            members,
-            as_of,
-            today: plan.calendar.day(as_of - 1),
-            life: members.iter().filter_map(|member| member.first_day(&plan.calendar, as_of)).min(),
-            closed: Closed::of(
-                &settings.closed_days,
-                names.text(survivor.id),
-                fact("segment"),
-                fact("country"),
-            ),
-        }
+impl AccountAt<'_> {
+    /// Every metric of the model, in its order.
+    pub fn metrics(&self) -> Vec<Option<Scalar>> {
+        (0..self.plan().model.metrics.len()).map(|index| self.metric(index).cloned()).collect()
     }
 
-    fn survivor(&self) -> &'a Account {
-        self.members[0]
+    /// One metric, by its place in the model; computed once.
+    pub fn metric(&self, index: usize) -> Option<&Scalar> {
+        let none_yet = || self.plan().model.metrics.iter().map(|_| OnceCell::new()).collect();
+        self.metrics.get_or_init(none_yet)[index].get_or_init(|| self.level(index)).as_ref()
+    }
+
+    fn plan(&self) -> &Plan {
+        self.context.plan
     }
 
     fn now(&self) -> Moment {
-        Moment { at: self.as_of, day: self.today, slot: self.plan.last_slot(self.as_of), from_life: false }
+        Moment { at: self.as_of, day: self.today, slot: self.plan().last_slot(self.as_of), from_life: false }
     }
 
     /// The end of a complete day; today or later is never asked for.
     fn end_of(&self, day: Day) -> Moment {
-        Moment { at: self.plan.calendar.end(day), day, slot: Slot::end_of(day), from_life: true }
-    }
-
-    /// Whether the account sends telemetry, by its deployment at a moment.
-    fn telemetry(&self, moment: Moment) -> bool {
-        self.survivor().fact_text(self.names, "deployment", moment.at) != Some("on_premise")
+        Moment { at: self.plan().calendar.end(day), day, slot: Slot::end_of(day), from_life: true }
     }
 
     /// A metric asked at `as_of`.
     fn level(&self, index: usize) -> Option<Scalar> {
-        match &self.plan.model.metrics[index].agg {
+        match &self.plan().model.metrics[index].agg {
             Agg::Change { a, window } => self.change(*a, *window).map(Scalar::Number),
             Agg::AgainstOwn { a, weeks } => self.against_own(*a, *weeks).map(Scalar::Number),
             Agg::Slope { a, weeks } => self.slope(*a, *weeks).map(Scalar::Number),
@@ -155,7 +71,7 @@ impl<'a> Asked<'a> {
 
     /// The last moment a metric looks at.
     fn last_day(&self, index: usize) -> Moment {
-        match &self.plan.model.metrics[index].agg {
+        match &self.plan().model.metrics[index].agg {
             Agg::Change { .. } | Agg::AgainstOwn { .. } | Agg::Slope { .. } => {
                 self.end_of(self.today.plus(-1))
             }
@@ -169,7 +85,7 @@ impl<'a> Asked<'a> {
     }
 
     fn per_seat(&self, above: f64, moment: Moment) -> Option<Scalar> {
-        let seats = self.seats(moment)?;
+        let seats = self.seats_at(moment)?;
         (seats > 0.0).then(|| Scalar::Number(above / seats))
     }
 }
@@ -187,13 +103,13 @@ struct Part {
     first: Option<Day>,
 }
 
-impl Asked<'_> {
+impl AccountAt<'_> {
     /// What a plain metric, a standing, or a ratio or per_seat of such is worth at a moment.
     fn part(&self, index: usize, moment: Moment) -> Part {
-        match &self.plan.model.metrics[index].agg {
-            Agg::Plain(plain) => self.plain(plain, self.plan.input(index), moment),
+        match &self.plan().model.metrics[index].agg {
+            Agg::Plain(plain) => self.plain(plain, self.plan().input(index), moment),
             Agg::Share { a, b, window, min } => {
-                let Input::Pair(above, below) = self.plan.input(index) else {
+                let Input::Pair(above, below) = self.plan().input(index) else {
                     unreachable!("a share counts two series")
                 };
                 self.share((a, above), (b, below), *window, *min, moment)

@@ -9,6 +9,8 @@ pub mod condition;
 pub mod curve;
 mod document;
 pub mod group;
+mod input_events;
+mod lookback;
 pub mod measure;
 mod metric;
 pub mod profile;

@@ -7,6 +7,7 @@ use crate::calendar::{Calendar, Day};
 use crate::days::Slot;
 use crate::event::{Event, Micros};
 use crate::filter::Filter;
+use crate::model::scoring::Scoring;
 use crate::model::{Agg, Model, Plain, PlainKind};
 use crate::names::Names;
 use crate::series::{Need, Wanted};
@@ -69,6 +70,15 @@ pub enum Input {
     TicketBit(u32),
 }
 
+/// Where a plan keeps when the input events of a measure happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InputTimes {
+    /// Days after which the newest is too old.
+    pub max_age_days: u32,
+    /// The series of each attempt of the measure; none where nothing feeds it.
+    pub by_attempt: Vec<Vec<usize>>,
+}
+
 /// A compiled model. Folding needs it, and so does every answer.
 #[derive(Clone)]
 pub struct Plan {
@@ -82,6 +92,10 @@ pub struct Plan {
     series: Vec<SeriesSpec>,
     inputs: Vec<Input>,
     ticket_filters: Vec<usize>,
+    /// By measure of the model that can become stale.
+    input_times: Vec<(usize, InputTimes)>,
+    /// By measure of the model: the most days before today at which it looks.
+    measure_lookback_days: Vec<i64>,
     /// By type of the contract: what its events can feed.
     feeds: Vec<Feeds>,
     /// Asked instants inside days, ascending, by day.
@@ -123,6 +137,8 @@ impl Plan {
             series: Vec::new(),
             inputs: Vec::new(),
             ticket_filters: Vec::new(),
+            input_times: Vec::new(),
+            measure_lookback_days: Vec::new(),
             feeds: Vec::new(),
             cuts: BTreeMap::new(),
         };
@@ -138,6 +154,9 @@ impl Plan {
             };
             plan.inputs.push(input);
         }
+        if let Ok(scoring) = &model.scoring {
+            plan.compile_measures(&model, scoring);
+        }
         plan.model = model;
         plan.feeds = KNOWN_TYPES.iter().map(|(kind, _, _)| plan.feeds_of(names, *kind)).collect();
         for cut in cuts {
@@ -150,6 +169,21 @@ impl Plan {
             }
         }
         Ok(plan)
+    }
+
+    fn compile_measures(&mut self, model: &Model, scoring: &Scoring) {
+        for (index, measure) in scoring.measures.iter().enumerate() {
+            let metrics: Vec<usize> = measure.attempts.iter().map(|attempt| attempt.metric).collect();
+            self.measure_lookback_days.push(model.lookback_days(&metrics));
+            if let Some(max_age_days) = measure.max_age_days {
+                let series_of = |attempt| {
+                    let filters = model.input_events(measure, attempt);
+                    filters.iter().map(|filter| self.series(filter, Need::Times)).collect()
+                };
+                let by_attempt = (0..measure.attempts.len()).map(series_of).collect();
+                self.input_times.push((index, InputTimes { max_age_days, by_attempt }));
+            }
+        }
     }
 
     fn plain_input(&mut self, plain: &Plain, name: &str) -> Result<Input, crate::model::ModelError> {
@@ -232,6 +266,17 @@ impl Plan {
     /// Where metric `index` finds its figures.
     pub fn input(&self, index: usize) -> Input {
         self.inputs[index]
+    }
+
+    /// When the input events of a measure happened; `None` where their age does not matter.
+    pub fn input_times(&self, measure: usize) -> Option<&InputTimes> {
+        let at = self.input_times.binary_search_by_key(&measure, |(index, _)| *index).ok()?;
+        Some(&self.input_times[at].1)
+    }
+
+    /// The most days before today at which a measure of the model looks, whatever stands in for it when it is missing.
+    pub fn measure_lookback_days(&self, measure: usize) -> i64 {
+        self.measure_lookback_days[measure]
     }
 
     /// Calls `feed` with every series that an event feeds, of those its type can.

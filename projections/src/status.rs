@@ -1,11 +1,15 @@
 //! The status of an account (health-model §2).
 
+use std::borrow::Borrow;
+
 use crate::account::Account;
 use crate::calendar::Day;
 use crate::context::Context;
+use crate::decimal::{Decimal, QUANTITY_DIGITS};
 use crate::event::Micros;
+use crate::names::Symbol;
 use crate::subscription::{self, SubscriptionState};
-use crate::vocabulary::EventType;
+use crate::value::Value;
 pub use crate::vocabulary::Status;
 
 /// A status and the day it became so, where that is known.
@@ -34,24 +38,21 @@ pub fn subscription_states<'a>(
     members.iter().flat_map(of_one).collect()
 }
 
-/// The status of the accounts that count together (the survivor first) at an instant.
-pub fn status(context: Context<'_>, members: &[&Account], as_of: Micros) -> Since {
-    of(context, members[0], &subscription_states(context, members, as_of), as_of)
-}
-
-/// The status of a survivor, from the [`subscription_states`] of all accounts that count with it.
+/// The status of a survivor that was closed at some instant or never, from the [`subscription_states`] of all accounts that
+/// count with it.
 pub fn of(
     context: Context<'_>,
-    survivor: &Account,
+    survivor: Symbol,
+    closed_at: Option<Micros>,
     all: &[(&str, SubscriptionState)],
     as_of: Micros,
 ) -> Since {
     let Context { plan, tenant, .. } = context;
     let only = |status| Since { status, since: None };
-    if let Some(closed_at) = survivor.closed_at.filter(|at| *at < as_of) {
+    if let Some(closed_at) = closed_at.filter(|at| *at < as_of) {
         return Since { status: Status::Closed, since: Some(plan.calendar.day(closed_at)) };
     }
-    if tenant.merges.survivor(survivor.id, as_of) != survivor.id {
+    if tenant.merges.survivor(survivor, as_of) != survivor {
         return only(Status::Merged);
     }
     if all.is_empty() {
@@ -83,25 +84,18 @@ pub fn of(
     })
 }
 
-/// Whether events of a type speak of a subscription, so that their feed makes subscriptions known.
-pub fn speaks_of_subscriptions(kind: EventType) -> bool {
-    use EventType::{
-        CancellationWithdrawn, SubscriptionCancelled, SubscriptionChanged, SubscriptionEnded,
-        SubscriptionPaused, SubscriptionRenewed, SubscriptionResumed, SubscriptionStarted, TrialConverted,
-        TrialEnded, TrialStarted,
+/// Seats in force (health-model §2): those of live subscriptions that are no trials; where none states any, the fact
+/// `seats` of the account. `None` where nobody stated any.
+pub fn seats<S: Borrow<SubscriptionState>>(
+    subscription_states: impl Iterator<Item = S>,
+    fact: Option<&Value>,
+) -> Option<Decimal> {
+    let stated = |state: S| {
+        let state = state.borrow();
+        state.seats.filter(|_| state.live && !state.trial)
     };
-    matches!(
-        kind,
-        SubscriptionStarted
-            | TrialStarted
-            | TrialConverted
-            | TrialEnded
-            | SubscriptionChanged
-            | SubscriptionRenewed
-            | SubscriptionCancelled
-            | CancellationWithdrawn
-            | SubscriptionEnded
-            | SubscriptionPaused
-            | SubscriptionResumed
-    )
+    match subscription_states.filter_map(stated).map(i128::from).reduce(|sum, seats| sum + seats) {
+        Some(millionths) => Some(Decimal::new(millionths, -(QUANTITY_DIGITS as i32))),
+        None => fact.and_then(Value::as_number),
+    }
 }

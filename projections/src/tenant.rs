@@ -171,6 +171,23 @@ impl Merges {
         merged
     }
 
+    /// The accounts that ever count together with `account`, at whatever instant, itself included; in no order.
+    pub fn connected(&self, account: Symbol) -> Vec<Symbol> {
+        let mut reached = vec![account];
+        let mut next = 0;
+        while let Some(account) = reached.get(next).copied() {
+            for (_, from, into) in &self.edges {
+                for (one, other) in [(from, into), (into, from)] {
+                    if *one == account && !reached.contains(other) {
+                        reached.push(*other);
+                    }
+                }
+            }
+            next += 1;
+        }
+        reached
+    }
+
     /// All merges in order: (place, merged account, survivor).
     pub fn all(&self) -> &[(Order, Symbol, Symbol)] {
         &self.edges

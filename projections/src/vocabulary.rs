@@ -160,6 +160,29 @@ impl EventType {
     }
 }
 
+/// Whether events of a type speak of a subscription, so that their feed makes subscriptions known.
+pub fn speaks_of_subscriptions(kind: EventType) -> bool {
+    use EventType::{
+        CancellationWithdrawn, SubscriptionCancelled, SubscriptionChanged, SubscriptionEnded,
+        SubscriptionPaused, SubscriptionRenewed, SubscriptionResumed, SubscriptionStarted, TrialConverted,
+        TrialEnded, TrialStarted,
+    };
+    matches!(
+        kind,
+        SubscriptionStarted
+            | TrialStarted
+            | TrialConverted
+            | TrialEnded
+            | SubscriptionChanged
+            | SubscriptionRenewed
+            | SubscriptionCancelled
+            | CancellationWithdrawn
+            | SubscriptionEnded
+            | SubscriptionPaused
+            | SubscriptionResumed
+    )
+}
+
 /// Where an account stands with the vendor, in the order in which the contract tests it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Status {

@@ -1,15 +1,18 @@
 //! Sentences of health-model §2–4 that could be read in more than one way, each as a test by its own name. What
 //! concerns subscriptions alone stands beside them.
 
+use std::collections::BTreeMap;
+
 use tidewatch_projections::account::Account;
+use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::calendar::{Calendar, Day};
 use tidewatch_projections::context::Context;
 use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::{Actor, Currency, Event, Micros, Money, Subject};
-use tidewatch_projections::metric::{Scalar, evaluate};
 use tidewatch_projections::model::Model;
-use tidewatch_projections::names::Names;
+use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::{Bounds, Plan};
+use tidewatch_projections::scalar::Scalar;
 use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
 use tidewatch_projections::tenant::Tenant;
 use tidewatch_projections::value::Value;
@@ -79,10 +82,16 @@ impl Tale {
     fn at_end_of(&self, day: i64, account: &str, metrics: &str) -> Vec<Option<Scalar>> {
         let (plan, tenant, as_of) = (self.plan(metrics), self.tenant(), (day + 1) * DAY);
         let members = tenant.merges.members(&self.names, self.names.intern(account), as_of);
-        let members: Vec<Account> =
-            members.iter().map(|member| self.fold(&plan, self.names.text(*member))).collect();
-        let context = Context { plan: &plan, settings: &self.settings, tenant: &tenant, names: &self.names };
-        evaluate(context, &members.iter().collect::<Vec<_>>(), as_of)
+        let fold = |member| (member, self.fold(&plan, self.names.text(member)));
+        let accounts: BTreeMap<Symbol, Account> = members.into_iter().map(fold).collect();
+        let context = Context {
+            plan: &plan,
+            settings: &self.settings,
+            tenant: &tenant,
+            names: &self.names,
+            accounts: &accounts,
+        };
+        AccountAt::new(context, self.names.intern(account), as_of).metrics()
     }
 
     /// The one metric that is declared.

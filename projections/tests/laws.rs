@@ -1,16 +1,19 @@
 //! Laws of the fold and the evaluator: order, cuts, splits and merges of the same events change no answer.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use tidewatch_projections::account::Account;
+use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::calendar::Calendar;
 use tidewatch_projections::canonical;
 use tidewatch_projections::context::Context;
 use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::{Actor, Currency, Event, Micros, Money, Subject};
-use tidewatch_projections::metric::{Scalar, evaluate};
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::{Bounds, Plan};
+use tidewatch_projections::scalar::Scalar;
 use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
 use tidewatch_projections::tenant::Tenant;
 use tidewatch_projections::value::Value;
@@ -229,9 +232,11 @@ proptest! {
         for as_of in instants {
             let seen: Vec<Event> = events.iter().filter(|event| event.occurred_at < as_of).cloned().collect();
             let then = fold(&cut, &names, &seen);
+            let accounts = BTreeMap::new();
+            let context =
+                Context { plan: &cut, settings: &settings, tenant: &tenant, names: &names, accounts: &accounts };
             let answer = |account: &Account| {
-                let context = Context { plan: &cut, settings: &settings, tenant: &tenant, names: &names };
-                named(&cut, evaluate(context, &[account], as_of))
+                named(&cut, AccountAt::alone(context, account, as_of).metrics())
             };
             prop_assert_eq!(answer(&whole), answer(&then));
         }
@@ -247,8 +252,10 @@ proptest! {
         let answer = |bounds: Bounds| {
             let plan = plan(&names, bounds, &[]);
             let account = fold(&plan, &names, &events);
-            let context = Context { plan: &plan, settings: &settings, tenant: &tenant, names: &names };
-            named(&plan, evaluate(context, &[&account], as_of))
+            let accounts = BTreeMap::new();
+            let context =
+                Context { plan: &plan, settings: &settings, tenant: &tenant, names: &names, accounts: &accounts };
+            named(&plan, AccountAt::alone(context, &account, as_of).metrics())
         };
         prop_assert_eq!(answer(Bounds::LIVE), answer(Bounds::NONE));
     }

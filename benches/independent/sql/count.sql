@@ -1,1 +1,1 @@
-select w, count(*) as v from hits group by all
+select survivor, k, count(*) as v from hits group by all

@@ -1,1 +1,1 @@
-select w, min(last - day) as v from hits group by all
+select survivor, k, min(last - day) as v from hits group by all

@@ -1,1 +1,1 @@
-select w, min(occurred) as v from hits group by all
+select survivor, k, min(occurred) as v from hits group by all

@@ -1,1 +1,1 @@
-select w, max(occurred) as v from hits group by all
+select survivor, k, max(occurred) as v from hits group by all

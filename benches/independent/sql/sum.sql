@@ -1,1 +1,1 @@
-select w, sum(v) as v from hits group by all
+select survivor, k, sum(v) as v from hits group by all

@@ -1,6 +1,7 @@
 //! Any text as a model file: refused in a sentence, or compiled and evaluated for an account of all families.
 #![no_main]
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
@@ -9,10 +10,11 @@ use tidewatch_ingest::draft::DecodeContext;
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::native;
 use tidewatch_projections::account::Account;
+use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::calendar::Calendar;
 use tidewatch_projections::event::Event;
 use tidewatch_projections::context::Context;
-use tidewatch_projections::metric::{Scalar, evaluate};
+use tidewatch_projections::scalar::Scalar;
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::{Bounds, Plan};
@@ -78,9 +80,10 @@ fuzz_target!(|input: &[u8]| {
         account.apply(&plan, names, event);
     }
     let settings = Settings::default();
-    let context = Context { plan: &plan, settings: &settings, tenant: &tenant, names };
+    let accounts = BTreeMap::new();
+    let context = Context { plan: &plan, settings: &settings, tenant: &tenant, names, accounts: &accounts };
     for day in [0, 10, 40, 100] {
-        let figures = evaluate(context, &[&account], 1_704_067_200_000_000 + day * DAY_US);
+        let figures = AccountAt::alone(context, &account, 1_704_067_200_000_000 + day * DAY_US).metrics();
         assert_eq!(figures.len(), plan.model.metrics.len());
         let is_number =
             |figure: &Option<Scalar>| !matches!(figure, Some(Scalar::Number(number)) if number.is_nan());

@@ -13,6 +13,7 @@ use tidewatch_projections::tenant::Tenant;
 use tokio::sync::watch;
 
 use super::{Engine, EngineError, Shared};
+use crate::cancellation::Cancellation;
 use crate::clock::SystemClock;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::replay::Fold;
@@ -55,6 +56,8 @@ impl Engine {
             reply_ids: AtomicU64::new(1),
             waiting: Mutex::default(),
             published: Some(Arc::new(Published::new(view))),
+            cells: Arc::default(),
+            stopping: Cancellation::default(),
             durable: watch::Sender::new(position.seq),
             lineage: position.lineage,
             failure: Mutex::new(None),

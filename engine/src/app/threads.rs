@@ -10,6 +10,7 @@ use metrics::Gauge;
 use tidewatch_projections::event::Micros;
 
 use super::Shared;
+use super::cells::refresh_cells;
 use super::publish_interval::PublishInterval;
 use crate::clock::monotonic;
 use crate::fold::history::{History, HistoryError};
@@ -40,6 +41,8 @@ pub(super) struct Parts {
     pub(super) history: History,
     pub(super) fold: Option<Fold<Workers>>,
     pub(super) workers: Option<usize>,
+    /// Whether the health of all accounts is kept up to date for lists.
+    pub(super) keep_cells: bool,
 }
 
 /// A durable frame on its way to the fold.
@@ -50,7 +53,7 @@ struct Folding {
 
 /// Starts everything.
 pub(super) fn start(shared: &Arc<Shared>, parts: Parts) -> Vec<JoinHandle<()>> {
-    let Parts { sequencer, log, history, fold, workers } = parts;
+    let Parts { sequencer, log, history, fold, workers, keep_cells } = parts;
     let (to_writer, emits) = sync_channel(WRITER_QUEUE_MAX);
     let mut threads = vec![spawn("sequencer", shared, move |shared| sequence(shared, sequencer, &to_writer))];
     let to_fold = fold.zip(workers).map(|(fold, workers)| {
@@ -59,6 +62,13 @@ pub(super) fn start(shared: &Arc<Shared>, parts: Parts) -> Vec<JoinHandle<()>> {
         threads.push(spawn("fold", shared, move |shared| folding.run(shared, &frames)));
         to_fold
     });
+    if let Some(published) = shared.published.as_ref().filter(|_| keep_cells) {
+        let published = Arc::clone(published);
+        threads.push(spawn("cells", shared, move |shared| {
+            refresh_cells(shared, &published);
+            Ok(())
+        }));
+    }
     threads.push(spawn("writer", shared, move |shared| {
         write(shared, Writer::new(log), &emits, to_fold.as_ref())
     }));

@@ -1,4 +1,4 @@
-//! `tidewatch list` and `tidewatch get`, and the table the demo ends with.
+//! `tidewatch list` and `tidewatch get`, and the table the demo ends with: by score, worst first.
 
 use std::io::Write as _;
 
@@ -9,12 +9,13 @@ use super::output::{self, ABSENT};
 use super::place::Place;
 use super::reads::Reads;
 use crate::serve::convert::status_name;
+use crate::serve::health::state_name;
 
 #[derive(Args)]
 pub(super) struct ListArguments {
     #[command(flatten)]
     place: Place,
-    /// Rows shown, those that lost most usage first.
+    /// Rows shown, worst score first.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
     /// One JSON object a line.
@@ -37,21 +38,8 @@ pub(super) struct GetArguments {
     workers: super::Workers,
 }
 
-/// The metrics of the table; a model that lacks one leaves its column empty.
-const COLUMNS: [&str; 5] = ["usage_7d", "people_7d", "usage_change", "nps", "past_due_days"];
 /// Decimal places of a metric.
 const PLACES: usize = 2;
-
-/// Those that lost most usage first, with the metrics of the table; by id where the model knows no change.
-fn losses_first(adopted: &[String]) -> v1::ListAccountsRequest {
-    let has = |name: &&str| adopted.iter().any(|metric| metric == name);
-    let order_by = Some("usage_change").filter(|name| has(name)).map(|name| format!("metrics.{name}"));
-    v1::ListAccountsRequest {
-        order_by: order_by.unwrap_or_default(),
-        metrics: COLUMNS.into_iter().filter(has).map(str::to_owned).collect(),
-        ..Default::default()
-    }
-}
 
 pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<()> {
     let reads = Reads::open(&arguments.place, arguments.workers.count())?;
@@ -59,15 +47,15 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<()> {
         print_table(&reads, arguments.limit as usize)?;
         return reads.close();
     }
-    let request = losses_first(&reads.adopted_metrics()?);
-    let (listed, _) = reads.list(&request, arguments.limit as usize)?;
-    let accounts: Vec<v1::Account> = listed.into_iter().filter_map(|listed| listed.account).collect();
-    let ids: Vec<String> = accounts.iter().map(|account| account.id.clone()).collect();
+    let (listed, _) = reads.by_score(arguments.limit as usize)?;
+    let ids: Vec<String> =
+        listed.iter().filter_map(|listed| Some(listed.account.as_ref()?.id.clone())).collect();
     let mut out = output::out();
     let rows = reads.live_metrics(&ids)?;
     reads.close()?;
-    for (account, row) in accounts.iter().zip(&rows) {
-        writeln!(out, "{}", json(account, &row.metrics))?;
+    for (listed, row) in listed.iter().zip(&rows) {
+        let (Some(account), Some(health)) = (&listed.account, &listed.health) else { continue };
+        writeln!(out, "{}", json(account, Some(health), &row.metrics))?;
     }
     Ok(out.flush()?)
 }
@@ -80,7 +68,7 @@ pub(super) fn get(arguments: &GetArguments) -> anyhow::Result<()> {
     let metrics = rows.first().map_or(&[][..], |row| row.metrics.as_slice());
     let mut out = output::out();
     if arguments.json {
-        writeln!(out, "{}", json(&account, metrics))?;
+        writeln!(out, "{}", json(&account, None, metrics))?;
         return Ok(out.flush()?);
     }
     let name = fact(&account, |facts| &facts.name);
@@ -102,50 +90,47 @@ fn fact(account: &v1::Account, of: impl Fn(&v1::AccountFacts) -> &Option<String>
     stated.unwrap_or_else(|| ABSENT.to_owned())
 }
 
-fn json(account: &v1::Account, metrics: &[v1::Metric]) -> String {
-    output::json_object([
+fn json(account: &v1::Account, health: Option<&v1::Health>, metrics: &[v1::Metric]) -> String {
+    let health = health.map(|health| {
+        [
+            ("state", output::json_text(&state_name(health.state()))),
+            ("score", output::json_number(health.score)),
+            ("band", output::json_optional(health.band.as_deref())),
+            ("coverage", output::json_number(Some(health.coverage))),
+            ("reasons", output::json_list(health.reasons.iter().map(|reason| output::json_text(reason)))),
+        ]
+    });
+    let of_account = [
         ("account", output::json_text(&account.id)),
         ("as_of", output::json_text(&output::instant(account.as_of.as_ref()))),
         ("status", output::json_text(&status_name(account.status()))),
         ("events", account.events.to_string()),
         ("facts", output::json_object(output::facts(account.facts.as_ref()))),
         ("metrics", output::json_metrics(metrics)),
-    ])
+    ];
+    output::json_object(of_account.into_iter().chain(health.into_iter().flatten()))
 }
 
-/// The accounts that lost most usage, as a table for people.
+/// The accounts by score, worst first, as a table for people: with the one reason that weighs most.
 pub(super) fn print_table(reads: &Reads, limit: usize) -> anyhow::Result<()> {
-    let request = losses_first(&reads.adopted_metrics()?);
-    let (listed, total) = reads.list(&request, limit)?;
-    let mut table = output::table([
-        "account",
-        "name",
-        "tier",
-        "status",
-        "usage 7 d",
-        "people 7 d",
-        "change 28 d",
-        "NPS",
-        "past due d",
-    ]);
+    let (listed, total) = reads.by_score(limit)?;
+    let mut table =
+        output::table(["score", "band", "account", "name", "tier", "status", "coverage", "first reason"]);
     for listed in &listed {
-        let Some(account) = &listed.account else { continue };
-        let metric = |name: &str| listed.metrics.iter().find(|metric| metric.name == name);
-        let shown = |name| metric(name).map_or(ABSENT.to_owned(), |metric| output::shown(metric, PLACES));
+        let (Some(account), Some(health)) = (&listed.account, &listed.health) else { continue };
         table.add_row([
+            health.shown.map_or(ABSENT.to_owned(), |shown| shown.to_string()),
+            health.band.clone().unwrap_or(ABSENT.to_owned()),
             account.id.clone(),
             fact(account, |facts| &facts.name),
             fact(account, |facts| &facts.tier),
             status_name(account.status()),
-            shown("usage_7d"),
-            shown("people_7d"),
-            metric("usage_change").map_or(ABSENT.to_owned(), output::percent),
-            shown("nps"),
-            shown("past_due_days"),
+            format!("{:.0} %", health.coverage * 100.0),
+            health.reasons.first().cloned().unwrap_or_default(),
         ]);
     }
     let mut out = output::out();
     writeln!(out, "{table}")?;
-    writeln!(out, "{} of {total} accounts, those that lost most usage first", listed.len())?;
+    writeln!(out, "{} of {total} accounts, worst score first", listed.len())?;
     Ok(out.flush()?)
 }

@@ -15,6 +15,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::StatusExt as _;
 use v1::account_service_client::AccountServiceClient;
 use v1::dead_letter_service_client::DeadLetterServiceClient;
+use v1::health_service_client::HealthServiceClient;
 use v1::import_service_client::ImportServiceClient;
 use v1::log_service_client::LogServiceClient;
 use v1::metric_service_client::MetricServiceClient;
@@ -219,6 +220,11 @@ impl Client {
     /// The metrics.
     pub(super) fn metrics(&self) -> MetricServiceClient<Channel> {
         MetricServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The health.
+    pub(super) fn health(&self) -> HealthServiceClient<Channel> {
+        HealthServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     /// The dead letters.

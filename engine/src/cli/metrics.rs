@@ -59,13 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Asks in parts where one call may not ask for all. Rows come by instant, so accounts are only parted under one instant.
 fn rows(arguments: &Arguments, client: &Client) -> anyhow::Result<Vec<v1::MetricRow>> {
-    let model = match &arguments.model {
-        Some(file) => {
-            read_model(file)?;
-            read_model_text(file)?
-        }
-        None => String::new(),
-    };
+    let model = model_text(arguments.model.as_deref())?;
     let caller = client.caller();
     let accounts = if arguments.all { &[][..] } else { arguments.account.as_slice() };
     let parts: Vec<&[String]> = match accounts {
@@ -86,6 +80,13 @@ fn rows(arguments: &Arguments, client: &Client) -> anyhow::Result<Vec<v1::Metric
         }
     }
     Ok(rows)
+}
+
+/// The text of a model file that can be used; empty where none is given.
+pub(super) fn model_text(file: Option<&Path>) -> anyhow::Result<String> {
+    let Some(file) = file else { return Ok(String::new()) };
+    read_model(file)?;
+    read_model_text(file)
 }
 
 /// Reads a model file.

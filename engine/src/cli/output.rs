@@ -105,17 +105,35 @@ pub(super) fn shown(metric: &v1::Metric, places: usize) -> String {
     }
 }
 
-/// Metrics as a JSON object by name; missing is null.
-pub(super) fn json_metrics(metrics: &[v1::Metric]) -> String {
-    let value = |metric: &v1::Metric| match &metric.value {
+/// A number as JSON; null where there is none.
+pub(super) fn json_number(number: Option<f64>) -> String {
+    let number = number.and_then(serde_json::Number::from_f64);
+    number.map_or_else(|| "null".into(), |number| number.to_string())
+}
+
+/// A text as JSON; null where there is none.
+pub(super) fn json_optional(text: Option<&str>) -> String {
+    text.map_or_else(|| "null".into(), json_text)
+}
+
+/// A JSON list of items that are JSON already.
+pub(super) fn json_list(items: impl IntoIterator<Item = String>) -> String {
+    format!("[{}]", items.into_iter().collect::<Vec<_>>().join(","))
+}
+
+/// A metric's value as JSON; missing is null.
+pub(super) fn json_metric(metric: &v1::Metric) -> String {
+    match &metric.value {
         None => "null".to_owned(),
         Some(Value::Integer(number)) => number.to_string(),
-        Some(Value::Number(number)) => {
-            serde_json::Number::from_f64(*number).map_or_else(|| "null".into(), |number| number.to_string())
-        }
+        Some(Value::Number(number)) => json_number(Some(*number)),
         Some(Value::Text(text)) => json_text(text),
-    };
-    json_object(metrics.iter().map(|metric| (metric.name.as_str(), value(metric))))
+    }
+}
+
+/// Metrics as a JSON object by name; missing is null.
+pub(super) fn json_metrics(metrics: &[v1::Metric]) -> String {
+    json_object(metrics.iter().map(|metric| (metric.name.as_str(), json_metric(metric))))
 }
 
 /// A JSON object of fields that are JSON already, in their order.
@@ -128,15 +146,6 @@ pub(super) fn json_object<'k>(fields: impl IntoIterator<Item = (&'k str, String)
 /// A text as JSON.
 pub(super) fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// A share in per cent, with its sign.
-pub(super) fn percent(metric: &v1::Metric) -> String {
-    match metric.value {
-        Some(Value::Number(share)) => format!("{:+.0} %", share * 100.0),
-        Some(Value::Integer(whole)) => format!("{:+.0} %", whole as f64 * 100.0),
-        _ => ABSENT.to_owned(),
-    }
 }
 
 /// What was stated of an account, by name: texts as the API shows them, attributes as they came; JSON values.

@@ -53,16 +53,12 @@ impl Reads {
         Ok(rows)
     }
 
-    /// The first accounts of a list, and how many there are.
-    pub(super) fn list(
-        &self,
-        request: &v1::ListAccountsRequest,
-        limit: usize,
-    ) -> anyhow::Result<(Vec<v1::ListedAccount>, usize)> {
+    /// The accounts with the worst scores, and how many accounts there are.
+    pub(super) fn by_score(&self, limit: usize) -> anyhow::Result<(Vec<v1::ListedHealth>, usize)> {
         let mut total = 0;
         let listed = pages(&self.client, limit, |page_size, page_token| {
-            let request = v1::ListAccountsRequest { page_size, page_token, ..request.clone() };
-            let page = self.client.ask(self.client.accounts().list_accounts(request))?;
+            let request = v1::ListHealthRequest { page_size, page_token, ..Default::default() };
+            let page = self.client.ask(self.client.health().list_health(request))?;
             total = page.total as usize;
             Ok((page.accounts, page.next_page_token))
         })?;
@@ -80,11 +76,6 @@ impl Reads {
             let page = self.client.ask(self.client.accounts().get_timeline(request))?;
             Ok((page.entries, page.next_page_token))
         })
-    }
-
-    /// The names of the adopted metrics.
-    pub(super) fn adopted_metrics(&self) -> anyhow::Result<Vec<String>> {
-        Ok(self.info()?.metrics)
     }
 
     /// The calendar of the reporting zone.

@@ -57,6 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let bar = output::bar(Unit::Entries, "reading the log");
     let options = Options {
         tenant: config.tenant.clone(),
+        keep_cells: true,
         dedup_memory_bytes_max: config.dedup.memory_bytes_max,
         meters: Arc::clone(&meters),
         streams: config.sources.iter().map(|SourceConfig::Kafka(source)| source.name.clone()).collect(),

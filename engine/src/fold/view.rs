@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use arc_swap::ArcSwap;
 use tidewatch_projections::account::Account;
 use tidewatch_projections::calendar::Day;
-use tidewatch_projections::context::Context;
+use tidewatch_projections::context::{Accounts, Context};
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::Plan;
@@ -144,16 +144,8 @@ impl View {
             settings: &self.control_state.settings,
             tenant: &self.tenant,
             names: &self.names,
+            accounts: self,
         }
-    }
-
-    /// The accounts that answer together for `account` at an instant, the survivor first; empty where nothing is known
-    /// of any of them.
-    pub fn members(&self, account: Symbol, as_of: Micros) -> Vec<&Account> {
-        let merges = &self.tenant.merges;
-        let survivor = merges.survivor(account, as_of);
-        let members = merges.members(&self.names, survivor, as_of);
-        members.into_iter().filter_map(|member| self.account(member)).map(Arc::as_ref).collect()
     }
 
     /// The live instant of an account (health-model §3): the later of the clock and the instant after its newest event,
@@ -171,6 +163,12 @@ impl View {
             return (clock, true);
         }
         (clock.max(after).min(wall), false)
+    }
+}
+
+impl Accounts for View {
+    fn account(&self, id: Symbol) -> Option<&Account> {
+        self.account(id).map(Arc::as_ref)
     }
 }
 

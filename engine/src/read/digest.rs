@@ -8,9 +8,9 @@ use std::fmt;
 
 use tidewatch_projections::canonical::write_account;
 use tidewatch_projections::event::Micros;
-use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
+use tidewatch_projections::scalar::Scalar;
 use tidewatch_projections::tenant::Tenant;
 
 use crate::cancellation::{Cancellation, Cancelled};
@@ -18,7 +18,7 @@ use crate::control::state::ControlState;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
 use crate::position::Position;
-use crate::read::scan::{AsOf, Question, Row, ScanError, scan};
+use crate::read::scan::{AsOf, Columns, Question, Row, ScanError, scan};
 
 /// A digest of 32 bytes, printed in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +29,8 @@ impl fmt::Display for Digest {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
+
+type MetricRow = Row<Vec<Option<Scalar>>>;
 
 /// The digest of a log, from a fold of its own; metrics at `as_of`.
 ///
@@ -49,7 +51,7 @@ pub fn of_log(history: &History, as_of: AsOf, workers: usize) -> Result<Digest, 
 pub fn of_view(view: &View, history: &History, as_of: AsOf, workers: usize) -> Result<Digest, ScanError> {
     let model = Model::parse_adopted(view.control_state.model_text()).map_err(HistoryError::from)?;
     let question = Question { model, as_of: vec![as_of], accounts: None };
-    let rows = match scan(history, &question, workers) {
+    let rows = match scan(history, &question, &Columns::all(&question.model), workers) {
         Err(ScanError::NoEvent) => Vec::new(),
         rows => rows?,
     };
@@ -59,7 +61,7 @@ pub fn of_view(view: &View, history: &History, as_of: AsOf, workers: usize) -> R
 fn digest(
     view: &View,
     model: &Model,
-    rows: &[Row],
+    rows: &[MetricRow],
     cancellation: &Cancellation,
 ) -> Result<Digest, Cancelled> {
     let names = &view.names;
@@ -157,10 +159,10 @@ impl Hasher<'_> {
         self.inner.update(&tenant.parked.fingerprint().to_le_bytes());
     }
 
-    fn row(&mut self, model: &Model, row: &Row) {
+    fn row(&mut self, model: &Model, row: &MetricRow) {
         self.text(self.names.text(row.account));
         self.instant(Some(row.as_of));
-        for (metric, value) in model.metrics.iter().zip(&row.values) {
+        for (metric, value) in model.metrics.iter().zip(&row.value) {
             self.text(&metric.name);
             match value {
                 None => {

@@ -2,8 +2,8 @@
 
 use std::mem::size_of;
 
-use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::names::Symbol;
+use tidewatch_projections::scalar::Scalar;
 
 use crate::fold::view::View;
 use crate::read::admission::Cost;

@@ -1,15 +1,16 @@
-//! Computes metrics of any model at any instants in one pass over the log.
+//! Computes metrics or health under any model at any instants in one pass over the log.
 
 use std::sync::Arc;
 use std::thread;
 
-use tidewatch_projections::account::Account;
+use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::calendar::{Calendar, Day};
 use tidewatch_projections::event::Micros;
-use tidewatch_projections::metric::{Scalar, evaluate};
+use tidewatch_projections::health::Inexact;
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Symbol;
 use tidewatch_projections::plan::{Bounds, Plan};
+use tidewatch_projections::scalar::Scalar;
 
 use crate::cancellation::{Cancellation, Cancelled};
 use crate::fold::history::{History, HistoryError};
@@ -41,7 +42,8 @@ impl AsOf {
         Some(Self::At(instant.as_microsecond()))
     }
 
-    fn instant(self, calendar: &Calendar, last: Option<Micros>) -> Option<Micros> {
+    /// The instant; `None` of `last` where there is none.
+    pub(crate) fn instant(self, calendar: &Calendar, last: Option<Micros>) -> Option<Micros> {
         match self {
             Self::At(at) => Some(at),
             Self::EndOf(day) => Some(calendar.end(day)),
@@ -53,7 +55,7 @@ impl AsOf {
 /// What is asked.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The metrics.
+    /// The model.
     pub model: Model,
     /// When, each answered for every account.
     pub as_of: Vec<AsOf>,
@@ -61,15 +63,63 @@ pub struct Question {
     pub accounts: Option<Vec<String>>,
 }
 
-/// One account's metrics at one instant.
+/// What is computed of an account at an instant: some of the metrics, or its health.
+pub trait Figures: Sync {
+    /// What comes out.
+    type Value: Clone + Send + Sync + 'static;
+
+    /// Computes it.
+    ///
+    /// # Errors
+    /// When state with bounds does not hold all that it depends on.
+    fn of(&self, account_at: &AccountAt<'_>) -> Result<Self::Value, Inexact>;
+}
+
+/// Some metrics of the model that is asked about, by their places in it.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    indices: Vec<usize>,
+    lookback_days: i64,
+}
+
+impl Columns {
+    /// Metrics by their places in a model.
+    pub fn new(model: &Model, indices: Vec<usize>) -> Self {
+        let lookback_days = model.lookback_days(&indices);
+        Self { indices, lookback_days }
+    }
+
+    /// All metrics of a model, in its order.
+    pub fn all(model: &Model) -> Self {
+        Self::new(model, (0..model.metrics.len()).collect())
+    }
+
+    /// The places in the model.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+}
+
+impl Figures for Columns {
+    type Value = Vec<Option<Scalar>>;
+
+    fn of(&self, account_at: &AccountAt<'_>) -> Result<Self::Value, Inexact> {
+        if !account_at.is_exact(self.lookback_days) {
+            return Err(Inexact);
+        }
+        Ok(self.indices.iter().map(|index| account_at.metric(*index).cloned()).collect())
+    }
+}
+
+/// What was computed of one account at one instant.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Row {
+pub struct Row<T> {
     /// The account that answers: the survivor of the one asked for.
     pub account: Symbol,
     /// The instant, exclusive.
     pub as_of: Micros,
-    /// In the model's order; missing is `None`.
-    pub values: Vec<Option<Scalar>>,
+    /// What came out; of metrics the values in the order asked, missing is `None`.
+    pub value: T,
 }
 
 /// Why a question has no answer.
@@ -91,26 +141,50 @@ pub enum ScanError {
 ///
 /// # Errors
 /// Whatever the log says; `last` of an empty log.
-pub fn scan(history: &History, question: &Question, workers: usize) -> Result<Vec<Row>, ScanError> {
+pub fn scan<F: Figures>(
+    history: &History,
+    question: &Question,
+    figures: &F,
+    workers: usize,
+) -> Result<Vec<Row<F::Value>>, ScanError> {
+    let asked = question.accounts.as_deref();
+    let (view, asked) = folded(history, &question.model, asked, &question.as_of, workers)?;
+    let last = view.tenant.last_instant();
+    let mut rows = Vec::new();
+    for as_of in &question.as_of {
+        let as_of = as_of.instant(&view.plan.calendar, last).ok_or(ScanError::NoEvent)?;
+        let accounts = match &asked {
+            Some(asked) => asked.iter().map(|account| view.tenant.merges.survivor(*account, as_of)).collect(),
+            None => standing_accounts(&view, as_of),
+        };
+        rows.extend(evaluate_all(&view, figures, &accounts, as_of, workers, history.cancellation())?);
+    }
+    Ok(rows)
+}
+
+/// Some accounts, or all, folded from the whole log under a model, without bounds and cut at some instants; and the accounts
+/// asked for, in that order. State is exact at those instants and at ends of days.
+///
+/// # Errors
+/// Whatever the log says.
+pub fn folded(
+    history: &History,
+    model: &Model,
+    accounts: Option<&[String]>,
+    instants: &[AsOf],
+    workers: usize,
+) -> Result<(View, Option<Vec<Symbol>>), ScanError> {
     let summary = history.summary()?;
     let names = Arc::clone(history.names());
     let calendar = summary.control_state.calendar().map_err(HistoryError::from)?;
-    let known: Vec<Micros> =
-        question.as_of.iter().filter_map(|as_of| as_of.instant(&calendar, None)).collect();
-    let plan = Plan::compile(question.model.clone(), &names, calendar.clone(), Bounds::NONE, &known)
-        .map_err(HistoryError::from)?;
-    let asked: Option<Vec<Symbol>> = question
-        .accounts
-        .as_ref()
-        .map(|accounts| accounts.iter().map(|account| names.intern(account)).collect());
+    let cuts: Vec<Micros> = instants.iter().filter_map(|as_of| as_of.instant(&calendar, None)).collect();
+    let plan =
+        Plan::compile(model.clone(), &names, calendar, Bounds::NONE, &cuts).map_err(HistoryError::from)?;
+    let asked: Option<Vec<Symbol>> =
+        accounts.map(|accounts| accounts.iter().map(|account| names.intern(account)).collect());
     let only = asked.as_ref().map(|asked| {
         let merges = &summary.merged.merges;
-        let instants = || known.iter().copied().chain([Micros::MAX]);
-        let mut only: Vec<Symbol> = asked
-            .iter()
-            .flat_map(|account| instants().map(|as_of| (*account, as_of)))
-            .flat_map(|(account, as_of)| merges.members(&names, merges.survivor(account, as_of), as_of))
-            .collect();
+        let mut only: Vec<Symbol> = asked.iter().flat_map(|account| merges.connected(*account)).collect();
         only.sort_unstable();
         only.dedup();
         only.into()
@@ -118,18 +192,7 @@ pub fn scan(history: &History, question: &Question, workers: usize) -> Result<Ve
     let context =
         FoldContext { names, plan: Arc::new(plan), control_state: Arc::new(summary.control_state), only };
     let fold = history.fold(workers, context)?;
-    let view = fold.settle(Position { shard: 0, lineage: 0, seq: summary.last_seq });
-    let last = view.tenant.last_instant();
-    let mut rows = Vec::new();
-    for as_of in &question.as_of {
-        let as_of = as_of.instant(&calendar, last).ok_or(ScanError::NoEvent)?;
-        let accounts = match &asked {
-            Some(asked) => asked.iter().map(|account| view.tenant.merges.survivor(*account, as_of)).collect(),
-            None => standing_accounts(&view, as_of),
-        };
-        rows.extend(evaluate_all(&view, &accounts, as_of, workers, history.cancellation())?);
-    }
-    Ok(rows)
+    Ok((fold.settle(Position { shard: 0, lineage: 0, seq: summary.last_seq }), asked))
 }
 
 /// Every account that answers for itself at an instant, by id: those that an event before it names, as its account or as
@@ -148,22 +211,28 @@ pub fn standing_accounts(view: &View, as_of: Micros) -> Vec<Symbol> {
 }
 
 /// Evaluates accounts at one instant on `workers` threads; rows come in the order of the accounts.
-fn evaluate_all(
+fn evaluate_all<F: Figures>(
     view: &View,
+    figures: &F,
     accounts: &[Symbol],
     as_of: Micros,
     workers: usize,
     cancellation: &Cancellation,
-) -> Result<Vec<Row>, Cancelled> {
+) -> Result<Vec<Row<F::Value>>, Cancelled> {
     let share = accounts.len().div_ceil(workers.max(1)).max(1);
-    let evaluate = |account: &Symbol| -> Result<Row, Cancelled> {
+    let evaluate = |account: &Symbol| {
         cancellation.check()?;
-        Ok(row(view, *account, as_of))
+        let account_at = AccountAt::new(view.context(), *account, as_of);
+        let value = figures.of(&account_at).expect("a scan of the log keeps everything");
+        Ok(Row { account: *account, as_of, value })
     };
     thread::scope(|scope| {
+        let evaluate_share = |accounts: &[Symbol]| accounts.iter().map(evaluate).collect();
         let shares: Vec<_> = accounts
             .chunks(share)
-            .map(|share| scope.spawn(move || share.iter().map(evaluate).collect::<Result<Vec<Row>, _>>()))
+            .map(|share| {
+                scope.spawn(move || -> Result<Vec<Row<F::Value>>, Cancelled> { evaluate_share(share) })
+            })
             .collect();
         let mut rows = Vec::with_capacity(accounts.len());
         for share in shares {
@@ -171,29 +240,4 @@ fn evaluate_all(
         }
         Ok(rows)
     })
-}
-
-/// Evaluates one account that answers for itself.
-fn row(view: &View, account: Symbol, as_of: Micros) -> Row {
-    let values = with_members(view, account, as_of, |members| evaluate(view.context(), members, as_of));
-    Row { account, as_of, values }
-}
-
-/// Calls `answer` with the accounts that count together for one that answers for itself, the survivor first.
-pub(crate) fn with_members<T>(
-    view: &View,
-    account: Symbol,
-    as_of: Micros,
-    answer: impl FnOnce(&[&Account]) -> T,
-) -> T {
-    let members = view.members(account, as_of);
-    match members.first() {
-        Some(survivor) if survivor.id == account => answer(&members),
-        // The survivor has no event of its own: its figures are those of the accounts merged into it.
-        _ => {
-            let survivor = Account::new(account);
-            let members: Vec<&Account> = std::iter::once(&survivor).chain(members).collect();
-            answer(&members)
-        }
-    }
 }

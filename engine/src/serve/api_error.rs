@@ -309,6 +309,15 @@ pub const REASONS: [Documented; 38] = [
 ];
 
 impl ApiError {
+    /// What a batch says of an item it refuses.
+    pub fn item(&self) -> tidewatch_proto::v1::ItemError {
+        tidewatch_proto::v1::ItemError {
+            code: self.code().into(),
+            reason: self.reason().to_owned(),
+            message: self.to_string(),
+        }
+    }
+
     /// The stable reason.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use super::paging::{INSTANTS_MAX, PAGE_SIZE_MAX};
+use super::paging::PAGE_SIZE_MAX;
 use crate::control::request::{ACTOR_ANONYMOUS, ACTOR_COMMAND_LINE};
+use crate::read::answer::INSTANTS_MAX;
 
 /// Items of a page at most for a command: each page costs a pass over all there is, and must fit one message.
 const COMMAND_PAGE_SIZE_MAX: usize = 10_000;

@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 
+use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::{Event, QUANTITY_ONE};
-use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::Plan;
+use tidewatch_projections::scalar::Scalar;
 use tidewatch_projections::value::Value;
 use tidewatch_proto::v1::AccountFacts;
 
 use super::convert::plain_text;
 use super::filter::{Kind, Operand};
-use crate::read::account::AccountAt;
 
 /// A field of the list of accounts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,27 +67,26 @@ impl AccountColumn {
 
     /// What an account has there.
     pub fn operand<'v>(&self, account_at: &AccountAt<'v>) -> Option<Operand<'v>> {
-        let view = account_at.view;
         match self {
-            Self::Id => Some(Operand::Text(view.names.text(account_at.survivor).into())),
+            Self::Id => Some(Operand::Text(account_at.context().names.text(account_at.survivor).into())),
             Self::Status => Some(Operand::Text(account_at.since().status.name().into())),
             Self::StatusSince => account_at.since().since.map(|day| Operand::Day(day.date())),
             Self::FirstDay => account_at.first_day().map(|day| Operand::Day(day.date())),
             Self::AgeDays => account_at.age_days().map(|days| Operand::Exact(days.into())),
-            Self::Seats => account_at.seats().map(Operand::Number),
+            Self::Seats => account_at.seats().map(Operand::Exact),
             Self::Events => Some(Operand::Exact(Decimal::new(account_at.events().into(), 0))),
             Self::NewestEvent => account_at.newest_at().map(Operand::Instant),
             Self::OpenTickets => {
                 i64::try_from(account_at.open_tickets()).ok().map(|open| Operand::Exact(open.into()))
             }
             Self::Fact(name) => {
-                let stated = account_at.own()?.fact(&view.names, name, account_at.as_of)?;
+                let stated = account_at.fact(name)?;
                 match stated {
                     Value::Text(text) => Some(Operand::Text(Cow::Borrowed(text))),
                     other => plain_text(other).map(|text| Operand::Text(text.into())),
                 }
             }
-            Self::Attribute(name) => value(account_at.own()?.fact(&view.names, name, account_at.as_of)?),
+            Self::Attribute(name) => value(account_at.fact(name)?),
             Self::Metric(index) => match account_at.metric(*index)? {
                 Scalar::Number(number) => Some(Operand::Number(*number)),
                 Scalar::Integer(whole) => Some(Operand::Exact(Decimal::new(*whole, 0))),

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::calendar::Day;
+use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::decimal::{QUANTITY_DIGITS, exact_to_f64};
 use tidewatch_projections::event::{Actor, Event, Micros, Subject as Whom};
-use tidewatch_projections::metric::Scalar;
 use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_projections::scalar::Scalar;
 use tidewatch_projections::status::Status;
 use tidewatch_projections::subscription::{AmountPer, SubscriptionState};
 use tidewatch_projections::value::Value;
@@ -17,7 +19,6 @@ use super::token::position_token;
 use crate::app::{Condition, Engine, SourceStatus};
 use crate::fold::view::View;
 use crate::position::Position;
-use crate::read::account::AccountAt;
 use crate::read::scan::AsOf;
 
 const MICROS: i64 = 1_000_000;
@@ -94,7 +95,7 @@ fn source_age(status: SourceStatus, now: Micros) -> v1::SourceAge {
 }
 
 pub fn account(account_at: &AccountAt<'_>) -> v1::Account {
-    let names = &account_at.view.names;
+    let names = account_at.context().names;
     let since = account_at.since();
     let mut merged: Vec<String> =
         account_at.merged().map(|member| names.text(member.id).to_owned()).collect();
@@ -106,7 +107,7 @@ pub fn account(account_at: &AccountAt<'_>) -> v1::Account {
         status_since: since.since.map(day),
         first_day: account_at.first_day().map(day),
         age_days: account_at.age_days().and_then(|days| i32::try_from(days).ok()),
-        seats: account_at.seats(),
+        seats: account_at.seats().map(Decimal::to_f64),
         facts: Some(facts(account_at)),
         subscriptions: subscriptions(account_at),
         open_tickets: u32::try_from(account_at.open_tickets()).unwrap_or(u32::MAX),
@@ -122,7 +123,7 @@ fn day(day: Day) -> String {
     day.to_text()
 }
 
-fn status(status: Status) -> v1::AccountStatus {
+pub fn status(status: Status) -> v1::AccountStatus {
     match status {
         Status::Closed => v1::AccountStatus::Closed,
         Status::Merged => v1::AccountStatus::Merged,
@@ -139,7 +140,7 @@ fn status(status: Status) -> v1::AccountStatus {
 fn facts(account_at: &AccountAt<'_>) -> v1::AccountFacts {
     let mut facts = v1::AccountFacts::default();
     let Some(own) = account_at.own() else { return facts };
-    for (name, stated) in own.facts(&account_at.view.names, account_at.as_of) {
+    for (name, stated) in own.facts(account_at.context().names, account_at.as_of) {
         match facts.text_mut(name).and_then(|field| Some((field, plain_text(stated)?))) {
             Some((field, text)) => *field = Some(text),
             // What is no text where one belongs is shown as it came.

@@ -19,6 +19,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server, Uri};
 use v1::account_service_server::AccountServiceServer;
 use v1::dead_letter_service_server::DeadLetterServiceServer;
+use v1::health_service_server::HealthServiceServer;
 use v1::import_service_server::ImportServiceServer;
 use v1::log_service_server::LogServiceServer;
 use v1::metric_service_server::MetricServiceServer;
@@ -37,6 +38,7 @@ use crate::fold::view::View;
 use crate::meters::Meters;
 use crate::serve::services::accounts::Accounts;
 use crate::serve::services::dead_letters::DeadLetters;
+use crate::serve::services::health::HealthAnswers;
 use crate::serve::services::imports::{Imports, MESSAGE_BYTES_MORE};
 use crate::serve::services::logs::Logs;
 use crate::serve::services::metrics::Metrics;
@@ -255,8 +257,9 @@ fn services(api: Api) -> RoutesBuilder {
             InterceptedService::new($server.max_decoding_message_size($bytes_max), tenant_check.clone())
         };
     }
-    let accounts = AccountServiceServer::new(Accounts::new(reader.clone(), pins));
+    let accounts = AccountServiceServer::new(Accounts::new(reader.clone(), Arc::clone(&pins)));
     let metrics = MetricServiceServer::new(Metrics::new(reader.clone()));
+    let health = HealthServiceServer::new(HealthAnswers::new(reader.clone(), pins));
     let dead_letters = DeadLetters::new(reader.clone(), Arc::clone(&formats), Arc::clone(&idempotency));
     let dead_letters = DeadLetterServiceServer::new(dead_letters);
     let settings = SettingsServiceServer::new(Settings::new(reader.clone(), Arc::clone(&idempotency)));
@@ -268,6 +271,7 @@ fn services(api: Api) -> RoutesBuilder {
     routes
         .add_service(checked!(accounts, REQUEST_BYTES_MAX))
         .add_service(checked!(metrics, REQUEST_BYTES_MAX))
+        .add_service(checked!(health, REQUEST_BYTES_MAX))
         .add_service(checked!(dead_letters, REQUEST_BYTES_MAX))
         .add_service(checked!(settings, REQUEST_BYTES_MAX))
         .add_service(checked!(sources, REQUEST_BYTES_MAX))

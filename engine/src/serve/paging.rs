@@ -27,8 +27,6 @@ pub const PAGE_SIZE_DEFAULT: usize = 100;
 pub const PAGE_SIZE_MAX: usize = 1_000;
 /// Accounts of one call at most.
 pub const BATCH_ACCOUNTS_MAX: usize = 1_000;
-/// Instants of one call at most.
-pub const INSTANTS_MAX: usize = 64;
 /// Passes over all accounts of a view that run at once; more wait.
 pub const LISTS_MAX: usize = 4;
 /// How long a client may take nothing of an answer that comes in parts.

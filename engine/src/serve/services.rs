@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod dead_letters;
+pub mod health;
 pub mod imports;
 pub mod logs;
 pub mod metrics;

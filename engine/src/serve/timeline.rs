@@ -17,7 +17,7 @@ use super::reader::Reader;
 use crate::cancellation::Cancellation;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
-use crate::read::account::AccountAt;
+use crate::read::account;
 use crate::read::snapshot::ReadSnapshot;
 use crate::storage::log::Entry;
 
@@ -67,7 +67,7 @@ fn page(
     let as_of = instant(request.as_of.as_ref(), view)?.unwrap_or(Micros::MAX);
     let unknown = || ApiError::AccountUnknown { account: request.account.clone() };
     let account = view.names.find(&request.account).ok_or_else(unknown)?;
-    AccountAt::at(view, account, as_of).ok_or_else(unknown)?;
+    account::at(view, account, as_of).ok_or_else(unknown)?;
 
     let mut sought = Sought { members: members(view, account, as_of), as_of, filter, names: &view.names };
     sought.members.sort_unstable();

@@ -1,6 +1,6 @@
 //! Metrics: from memory, from the log, of an inline model, of everybody.
 
-use tidewatch_engine::read::scan::{AsOf, Question, scan};
+use tidewatch_engine::read::scan::{AsOf, Columns, Question, scan};
 use tidewatch_engine::serve::convert;
 use tidewatch_projections::model::{DEFAULT, Model};
 use tidewatch_proto::v1;
@@ -103,13 +103,14 @@ async fn an_account_that_no_event_names_has_the_row_of_its_log_and_fails_no_othe
         let as_of = vec![AsOf::parse("2024-02-03").unwrap(), AsOf::Last];
         let model = Model::parse(model).unwrap();
         let question = Question { model, as_of, accounts: Some(accounts.clone()) };
-        let of_log = scan(&served.engine.history(), &question, 2).unwrap();
+        let columns = Columns::all(&question.model);
+        let of_log = scan(&served.engine.history(), &question, &columns, 2).unwrap();
         assert_eq!(rows.len(), of_log.len());
         for (row, of_log) in rows.iter().zip(of_log) {
             assert_eq!(is_unknown(row), row.account != "acme");
             assert_eq!(row.account, served.engine.names().text(of_log.account));
             assert_eq!(row.as_of, Some(convert::timestamp(of_log.as_of)));
-            let metrics = question.model.metrics.iter().zip(&of_log.values);
+            let metrics = question.model.metrics.iter().zip(&of_log.value);
             let metrics = metrics.map(|(metric, value)| convert::metric(&metric.name, value.as_ref()));
             assert_eq!(row.metrics, metrics.collect::<Vec<_>>());
         }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tidewatch_projections::metric::Scalar;
+use tidewatch_projections::scalar::Scalar;
 
 use crate::support::Shard;
 

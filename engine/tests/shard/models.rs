@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use tidewatch_engine::control::adoption::Adoption;
 use tidewatch_engine::control::entry::Control;
-use tidewatch_engine::read::exactness;
 use tidewatch_engine::storage::directory::Directory;
 use tidewatch_engine::storage::log::{FrameBuilder, LogWriter};
 use tidewatch_engine::write::sequencer::Command;
-use tidewatch_projections::metric::Scalar;
+use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::model::ModelError;
 use tidewatch_projections::names::Names;
+use tidewatch_projections::scalar::Scalar;
 
-use crate::support::Shard;
+use crate::support::{Shard, in_memory};
 
 const UNSCORED: &str = "
 [metrics]
@@ -81,8 +81,8 @@ fn a_directory_that_adopted_such_a_model_opens_says_so_and_answers_metrics() {
     let Err(error @ ModelError::NoSuchName { .. }) = &plan.model.scoring else { panic!("{:?}", plan.model) };
     assert_eq!(error.to_string(), WHY);
     let acme = view.names.find("acme").unwrap();
-    let (live_at, _) = view.live_instant(&view.members(acme, i64::MAX));
-    assert_eq!(exactness::metrics(&view, acme, live_at, &[0]), Some(vec![Some(Scalar::Integer(3))]));
+    let (live_at, _) = view.live_instant(AccountAt::new(view.context(), acme, i64::MAX).members());
+    assert_eq!(in_memory(&view, acme, live_at, &[0]), Some(vec![Some(Scalar::Integer(3))]));
     engine.shutdown().unwrap();
 
     let asked = program(&["metrics", "--as-of", "last", "--all", "--json"], &shard);

@@ -1,13 +1,12 @@
 //! From files to metrics, as a user sees it: restarts, idempotency, orders and threads change nothing.
 
-use tidewatch_engine::read::exactness;
 use tidewatch_engine::read::scan::AsOf;
 use tidewatch_engine::write::sequencer::{Command, CommandError};
 use tidewatch_ingest::reject::Reason;
-use tidewatch_projections::metric::Scalar;
+use tidewatch_projections::scalar::Scalar;
 use tidewatch_projections::settings::Settings;
 
-use crate::support::{Answer, Shard, import};
+use crate::support::{Answer, Shard, import, in_memory};
 use crate::wait::wait_until;
 
 const MODEL: &str = "
@@ -260,11 +259,11 @@ fn what_memory_answers_is_what_the_log_answers() {
     for (account, as_of, values) in &cold {
         let account = view.names.find(account).unwrap();
         let name = view.names.text(account);
-        if let Some(hot) = exactness::metrics(&view, account, *as_of, &all) {
+        if let Some(hot) = in_memory(&view, account, *as_of, &all) {
             assert_eq!(&hot, values, "{name} at {as_of}");
             answered += 1;
         }
-        if let Some(hot) = exactness::metrics(&view, account, *as_of, &others) {
+        if let Some(hot) = in_memory(&view, account, *as_of, &others) {
             let values: Vec<_> = others.iter().map(|index| values[*index].clone()).collect();
             assert_eq!(hot, values, "{name} at {as_of}");
             answered_others += 1;
@@ -274,7 +273,7 @@ fn what_memory_answers_is_what_the_log_answers() {
     assert!(answered_others > answered, "goals_met looks back a year; without it memory knows more");
     let acme = view.names.find("acme").unwrap();
     let AsOf::At(within_a_day) = AsOf::parse(within_a_day).unwrap() else { panic!("an instant") };
-    assert_eq!(exactness::metrics(&view, acme, within_a_day, &all), None);
+    assert_eq!(in_memory(&view, acme, within_a_day, &all), None);
     engine.shutdown().unwrap();
 }
 

@@ -8,17 +8,20 @@ use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 use tidewatch_engine::app::{Engine, EngineError, Ingested, Options, Reading};
 use tidewatch_engine::fold::history::History;
+use tidewatch_engine::fold::view::View;
 use tidewatch_engine::read::digest;
-use tidewatch_engine::read::scan::{AsOf, Question, scan};
+use tidewatch_engine::read::scan::{AsOf, Columns, Figures as _, Question, scan};
 use tidewatch_engine::storage::directory::Directory;
 use tidewatch_engine::write::sequencer::Command;
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::files::{FileSource, Input};
 use tidewatch_ingest::limits::Limits;
 use tidewatch_ingest::mapping::Mapping;
-use tidewatch_projections::metric::Scalar;
+use tidewatch_projections::account_at::AccountAt;
+use tidewatch_projections::event::Micros;
 use tidewatch_projections::model::Model;
-use tidewatch_projections::names::Names;
+use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_projections::scalar::Scalar;
 
 /// A data directory that goes away with the test.
 pub struct Shard {
@@ -83,9 +86,9 @@ impl Shard {
             as_of: as_of.iter().map(|text| AsOf::parse(text).unwrap()).collect(),
             accounts: accounts.map(|accounts| accounts.iter().map(|id| (*id).to_owned()).collect()),
         };
-        let rows = scan(&history, &question, 2).unwrap();
+        let rows = scan(&history, &question, &Columns::all(&question.model), 2).unwrap();
         let name = |account| history.names().text(account).to_owned();
-        rows.into_iter().map(|row| (name(row.account), row.as_of, row.values)).collect()
+        rows.into_iter().map(|row| (name(row.account), row.as_of, row.value)).collect()
     }
 }
 
@@ -115,4 +118,15 @@ pub fn import(
     let stop = Arc::new(AtomicBool::new(false));
     let source = Box::new(files);
     engine.ingest(Reading { source, decoder, mapping_digest, stop, until_caught_up: false })
+}
+
+/// Some adopted metrics of an account at an instant, by their places in the model, if memory has all of them exactly.
+pub fn in_memory(
+    view: &View,
+    account: Symbol,
+    as_of: Micros,
+    metrics: &[usize],
+) -> Option<Vec<Option<Scalar>>> {
+    let account_at = AccountAt::new(view.context(), account, as_of);
+    Columns::new(&view.plan.model, metrics.to_vec()).of(&account_at).ok()
 }

@@ -12,13 +12,13 @@ use tidewatch_engine::fold::view::View;
 use tidewatch_engine::fold::worker::{FoldContext, Worker};
 use tidewatch_engine::position::Position;
 use tidewatch_engine::storage::log::Entry;
-use tidewatch_projections::account::Account;
+use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::canonical::write_account;
-use tidewatch_projections::metric::{Scalar, evaluate};
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::{Bounds, Plan};
-use tidewatch_projections::status::{Since, status};
+use tidewatch_projections::scalar::Scalar;
+use tidewatch_projections::status::Since;
 
 use crate::draw::Draw;
 
@@ -192,11 +192,6 @@ pub fn canonical(view: &View) -> Vec<(String, Vec<u8>)> {
 
 /// What an account is worth at an instant, by the engine: its metrics and its status.
 pub fn figures(view: &View, account: Symbol, as_of: i64) -> (Vec<Option<Scalar>>, Since) {
-    let unknown = Account::new(account);
-    let mut members = view.members(account, as_of);
-    if members.first().is_none_or(|survivor| survivor.id != account) {
-        members.insert(0, &unknown);
-    }
-    let context = view.context();
-    (evaluate(context, &members, as_of), status(context, &members, as_of))
+    let account_at = AccountAt::new(view.context(), account, as_of);
+    (account_at.metrics(), account_at.since())
 }

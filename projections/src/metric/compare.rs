@@ -1,13 +1,14 @@
 //! Comparisons: complete days only, both sides end yesterday or earlier.
 
+use super::Part;
 use super::plain::quantile;
-use super::{Asked, Part};
+use crate::account_at::AccountAt;
 use crate::calendar::Day;
 
 /// Fewer windows of the past say nothing (health-model §4).
 const WINDOWS_MIN: usize = 3;
 
-impl Asked<'_> {
+impl AccountAt<'_> {
     fn yesterday(&self) -> Day {
         self.today.plus(-1)
     }
@@ -18,7 +19,7 @@ impl Asked<'_> {
 
     /// Whether a window that ends on `last` lies within the account's life.
     fn within_life(&self, part: &Part, last: Day) -> bool {
-        match (self.life, part.first) {
+        match (self.first_day(), part.first) {
             (None, _) => false,
             (Some(life), Some(first)) => life <= first,
             // Without a window the part begins with life, so life must have begun by its end.
@@ -49,7 +50,7 @@ impl Asked<'_> {
         let mut past: Vec<f64> = Vec::with_capacity(weeks as usize);
         for week in 1..=i64::from(weeks) {
             let last = self.yesterday().plus(-7 * week);
-            if self.life.is_none_or(|life| last < life) {
+            if self.first_day().is_none_or(|life| last < life) {
                 break;
             }
             let part = self.ending(index, last);
@@ -73,7 +74,7 @@ impl Asked<'_> {
         let mut points: Vec<(f64, f64)> = Vec::with_capacity(weeks as usize);
         for week in (1..=i64::from(weeks)).rev() {
             let last = self.today.plus(-7 * (week - 1) - 1);
-            if self.life.is_none_or(|life| last < life) {
+            if self.first_day().is_none_or(|life| last < life) {
                 continue;
             }
             let part = self.ending(index, last);

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::window::Window;
-use super::{Asked, Moment, Part, Scalar, scalar_of};
+use super::{Moment, Part, Scalar, scalar_of};
 use crate::account::Account;
+use crate::account_at::AccountAt;
 use crate::activity::Activity;
 use crate::calendar::Day;
 use crate::days::{Cell, Days, Slot};
@@ -19,20 +20,22 @@ use crate::value::Value;
 /// Half-lives after which a decayed value is no longer counted.
 const HALF_LIVES_MAX: f64 = 10.0;
 
-impl Asked<'_> {
+impl AccountAt<'_> {
     /// A plain metric at a moment.
     pub(super) fn plain(&self, plain: &Plain, input: Input, moment: Moment) -> Part {
         let window = match plain.window {
-            Some(days) if plain.skip_closed => match Window::skipping(days, moment.day, &self.closed) {
+            Some(days) if plain.skip_closed => match Window::skipping(days, moment.day, self.closed()) {
                 Some(window) => window,
                 None => return Part { value: None, first: Some(moment.day) },
             },
-            None if moment.from_life => Window::from(self.life.unwrap_or(moment.day.plus(1)), moment.day),
+            None if moment.from_life => {
+                Window::from(self.first_day().unwrap_or(moment.day.plus(1)), moment.day)
+            }
             days => Window::plain(days, moment.day),
         };
         let first = plain.window.map(|_| window.first);
         let users = plain.kind == PlainKind::ActiveUsers;
-        let fed = self.fed(moment, users, |kind| plain.filter.can_match(self.names, kind));
+        let fed = self.fed(moment, users, |kind| plain.filter.can_match(self.context.names, kind));
         let value = match (fed, input) {
             (false, _) => None,
             (true, Input::Series(index)) => self.figure(&plain.kind, index, &window, moment),
@@ -51,7 +54,13 @@ impl Asked<'_> {
         users: bool,
         matches: impl Fn(crate::vocabulary::EventType) -> bool,
     ) -> bool {
-        self.tenant.feed.any_fed(&self.plan.calendar, moment.day, users, self.telemetry(moment), matches)
+        self.context.tenant.feed.any_fed(
+            &self.plan().calendar,
+            moment.day,
+            users,
+            self.sends_telemetry(moment.at),
+            matches,
+        )
     }
 
     /// Two independent counts over one window.
@@ -65,7 +74,7 @@ impl Asked<'_> {
     ) -> Part {
         let days = Window::plain(Some(window), moment.day);
         let count = |(filter, series): (&Filter, usize)| {
-            let fed = self.fed(moment, false, |kind| filter.can_match(self.names, kind));
+            let fed = self.fed(moment, false, |kind| filter.can_match(self.context.names, kind));
             fed.then(|| self.count(series, &days, moment.slot))
         };
         let value = match (count(above), count(below)) {
@@ -85,12 +94,12 @@ impl Asked<'_> {
 
     /// Calls `read` with one series of each member that has any of it.
     fn each(&self, index: usize, mut read: impl FnMut(&Series)) {
-        self.members.iter().filter_map(|member| member.series(index)).for_each(&mut read);
+        self.members().iter().filter_map(|member| member.series(index)).for_each(&mut read);
     }
 
     /// Calls `read` with the days of activity of each member that has any.
     fn each_activity(&self, index: usize, mut read: impl FnMut(&Account, &Days<Activity>)) {
-        for member in self.members {
+        for member in self.members() {
             match member.series(index) {
                 Some(Series::Activity(days)) => read(member, days),
                 Some(_) => unreachable!("the plan keeps activity here"),
@@ -140,14 +149,14 @@ impl Asked<'_> {
             PlainKind::LastTime => {
                 self.span(index, window, last).map(|span| Scalar::Integer(i128::from(span.last)))
             }
-            PlainKind::DaysSinceLast => self
-                .span(index, window, last)
-                .map(|span| Scalar::Integer(i128::from(moment.day.since(self.plan.calendar.day(span.last))))),
+            PlainKind::DaysSinceLast => self.span(index, window, last).map(|span| {
+                Scalar::Integer(i128::from(moment.day.since(self.plan().calendar.day(span.last))))
+            }),
             PlainKind::Last(_) => {
                 let mut newest = Newest::default();
                 self.each(index, |series| {
                     let Series::Last(days) = series else { unreachable!("the plan keeps the newest here") };
-                    cells(days, window, last, |_, cell| newest.merge(self.names, cell));
+                    cells(days, window, last, |_, cell| newest.merge(self.context.names, cell));
                 });
                 newest.0.and_then(|(_, value)| scalar_of(&value))
             }
@@ -177,7 +186,7 @@ impl Asked<'_> {
         let mut sum = Sum::default();
         self.each(index, |series| {
             let Series::Sum(days) = series else { unreachable!("the plan keeps sums here") };
-            cells(days, window, last, |_, cell| sum.merge(self.names, cell));
+            cells(days, window, last, |_, cell| sum.merge(self.context.names, cell));
         });
         sum
     }
@@ -193,7 +202,7 @@ impl Asked<'_> {
         let mut found = Vec::new();
         self.each_activity(index, |account, days| {
             let mut all = Activity::default();
-            cells(days, window, last, |_, activity| all.merge(self.names, activity));
+            cells(days, window, last, |_, activity| all.merge(self.context.names, activity));
             found.extend(of(account, &all));
         });
         found.sort_unstable();
@@ -206,7 +215,7 @@ impl Asked<'_> {
             active.features().map(|number| account.features.name(number)).collect()
         });
         let is_core = |feature: &&Symbol| {
-            let name = self.names.text(**feature);
+            let name = self.context.names.text(**feature);
             core.binary_search_by(|other| other.as_str().cmp(name)).is_ok()
         };
         if core.is_empty() { used.len() } else { used.iter().filter(is_core).count() }
@@ -216,7 +225,7 @@ impl Asked<'_> {
         let mut span = Span::default();
         self.each(index, |series| {
             let Series::Times(days) = series else { unreachable!("the plan keeps times here") };
-            cells(days, window, last, |_, cell| span.merge(self.names, cell));
+            cells(days, window, last, |_, cell| span.merge(self.context.names, cell));
         });
         (span.first <= span.last).then_some(span)
     }
@@ -261,14 +270,14 @@ impl Asked<'_> {
     ) -> Option<f64> {
         let window = aged(window, half_life, moment.day);
         let mut answers: Vec<(Day, &Answer)> = Vec::new();
-        for member in self.members {
+        for member in self.members() {
             let Some(series) = member.series(index) else { continue };
             let Series::Answers(days) = series else { unreachable!("the plan keeps answers here") };
             for (slot, cell) in days.between(window.first, moment.slot) {
                 answers.extend(cell.0.iter().map(|answer| (slot.day, answer)));
             }
         }
-        answers.sort_by(|a, b| a.1.order.cmp(&b.1.order, self.names));
+        answers.sort_by(|a, b| a.1.order.cmp(&b.1.order, self.context.names));
         let mut newest: Vec<(Day, &Answer)> = Vec::new();
         let mut known: BTreeSet<(Symbol, Option<String>)> = BTreeSet::new();
         for (day, answer) in answers.into_iter().rev() {

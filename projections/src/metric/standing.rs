@@ -1,23 +1,19 @@
 //! States of affairs: what is owed, open, due, expected.
 
-use std::borrow::Borrow;
-
-use super::{Asked, Moment, Scalar};
-use crate::account::Account;
+use super::{Moment, Scalar};
+use crate::account_at::AccountAt;
 use crate::calendar::Day;
 use crate::days::Slot;
 use crate::decimal::{Decimal, QUANTITY_DIGITS, exact_to_f64};
-use crate::event::Micros;
 use crate::invoice::{self, PastDue};
 use crate::model::{Rhythm, StandingKind};
-use crate::names::Names;
-use crate::status::speaks_of_subscriptions;
+use crate::status;
 use crate::subscription;
 use crate::ticket;
 use crate::value::Value;
-use crate::vocabulary::EventType;
+use crate::vocabulary::{EventType, speaks_of_subscriptions};
 
-impl Asked<'_> {
+impl AccountAt<'_> {
     pub(super) fn standing(&self, kind: StandingKind, moment: Moment) -> Option<Scalar> {
         let integer = |number: i64| Scalar::Integer(i128::from(number));
         match kind {
@@ -43,14 +39,14 @@ impl Asked<'_> {
             StandingKind::DaysToNotice => self.least_days(moment, |standing| standing.notice_days),
             StandingKind::MilestonesShare => self.milestones_share(moment),
             StandingKind::ExpectedDays => {
-                let stated = self.survivor().fact_text(self.names, "usage_rhythm", moment.at);
-                let rhythm = stated.and_then(Rhythm::from_name).unwrap_or(self.plan.model.usage_rhythm);
+                let stated = self.fact_at("usage_rhythm", moment.at).and_then(Value::as_text);
+                let rhythm = stated.and_then(Rhythm::from_name).unwrap_or(self.plan().model.usage_rhythm);
                 Some(integer(i64::from(rhythm.expected_days())))
             }
             StandingKind::CreditsBurn => self.credits_burn(moment),
-            StandingKind::Seats => self.seats(moment).map(number),
+            StandingKind::Seats => self.seats_at(moment).map(number),
             StandingKind::AgeDays => {
-                let life = self.life.filter(|life| *life <= moment.day)?;
+                let life = self.first_day().filter(|life| *life <= moment.day)?;
                 Some(integer(moment.day.since(life)))
             }
         }
@@ -61,20 +57,25 @@ impl Asked<'_> {
         &self,
         moment: Moment,
     ) -> impl Iterator<Item = (SubscriptionKey, subscription::SubscriptionState)> {
-        let each = self.members.iter().enumerate().flat_map(move |(member, account)| {
+        let each = self.members().iter().enumerate().flat_map(move |(member, account)| {
             account.subscriptions.iter().enumerate().filter_map(move |(index, (_, line))| {
-                let standing =
-                    subscription::standing(line, &account.account_wide, self.names, moment.at, moment.day)?;
+                let standing = subscription::standing(
+                    line,
+                    &account.account_wide,
+                    self.context.names,
+                    moment.at,
+                    moment.day,
+                )?;
                 Some((SubscriptionKey { member, index }, standing))
             })
         });
         each.collect::<Vec<_>>().into_iter()
     }
 
-    /// Seats in force.
-    pub(super) fn seats(&self, moment: Moment) -> Option<f64> {
-        let subscription_states = self.subscriptions(moment).map(|(_, standing)| standing);
-        seats(self.names, self.survivor(), subscription_states, moment.at)
+    /// Seats in force at a moment.
+    pub(super) fn seats_at(&self, moment: Moment) -> Option<f64> {
+        let states = self.subscriptions(moment).map(|(_, state)| state);
+        status::seats(states, self.fact_at("seats", moment.at)).map(Decimal::to_f64)
     }
 
     /// Invoices past due; `None` before the first invoice or while payments are unfed.
@@ -84,10 +85,10 @@ impl Asked<'_> {
         }
         let mut any = false;
         let mut owed = Vec::new();
-        for member in self.members {
+        for member in self.members() {
             for (_, line) in member.invoices.iter() {
                 any |= invoice::issued(line, moment.at);
-                let terms = self.plan.model.payment_terms_days;
+                let terms = self.plan().model.payment_terms_days;
                 owed.extend(invoice::past_due(line, moment.at, moment.day, terms));
             }
         }
@@ -132,13 +133,13 @@ impl Asked<'_> {
         if !self.fed(moment, false, |kind| kind == EventType::MilestoneReached) {
             return None;
         }
-        let life = self.life.filter(|life| *life <= moment.day)?;
+        let life = self.first_day().filter(|life| *life <= moment.day)?;
         let from = self.onboarding_since(moment).map_or(life, |day| day.max(life));
         let age = moment.day.since(from);
         let due: Vec<_> =
-            self.plan.model.milestones.iter().filter(|milestone| milestone.due_after_days <= age).collect();
+            self.plan().model.milestones.iter().filter(|milestone| milestone.due_after_days <= age).collect();
         let reached = |name: &str| {
-            self.members.iter().any(|member| {
+            self.members().iter().any(|member| {
                 member.milestones.get(&name.into()).is_some_and(|seen| seen.first_at < moment.at)
             })
         };
@@ -148,13 +149,13 @@ impl Asked<'_> {
 
     /// The day of the newest change of the stage to `onboarding`.
     fn onboarding_since(&self, moment: Moment) -> Option<Day> {
-        let stages = self.survivor().fact_history(self.names, "stage")?.before(moment.at);
+        let stages = self.own()?.fact_history(self.context.names, "stage")?.before(moment.at);
         let is_onboarding = |value: &Value| value.as_text() == Some("onboarding");
         let mut since = None;
         let mut before = false;
         for (order, stage) in stages {
             if is_onboarding(stage) && !before {
-                since = Some(self.plan.calendar.day(order.at));
+                since = Some(self.plan().calendar.day(order.at));
             }
             before = is_onboarding(stage);
         }
@@ -188,30 +189,11 @@ impl Asked<'_> {
     }
 
     fn credits_used(&self, key: SubscriptionKey, since: Day, last: Slot) -> i128 {
-        let member = self.members[key.member];
+        let member = self.members()[key.member];
         let Some((id, _)) = member.subscriptions.iter().nth(key.index) else { return 0 };
         let Some(days) = member.credits_used.get(id) else { return 0 };
         days.between(since, last).iter().map(|(_, sum)| sum.total).sum()
     }
-}
-
-/// Seats in force: those of live subscriptions that are no trials; where none states any, the survivor's own figure.
-/// `None` where nobody stated any.
-pub fn seats<S: Borrow<subscription::SubscriptionState>>(
-    names: &Names,
-    survivor: &Account,
-    subscription_states: impl Iterator<Item = S>,
-    as_of: Micros,
-) -> Option<f64> {
-    let stated = |standing: S| {
-        let standing = standing.borrow();
-        standing.seats.filter(|_| standing.live && !standing.trial)
-    };
-    if let Some(sum) = subscription_states.filter_map(stated).map(i128::from).reduce(|sum, seats| sum + seats)
-    {
-        return Some(exact_to_f64(sum, QUANTITY_DIGITS));
-    }
-    survivor.fact(names, "seats", as_of).and_then(Value::as_number).map(Decimal::to_f64)
 }
 
 /// Which subscription of which member.

@@ -2,7 +2,8 @@
 
 use super::plain::quantile;
 use super::window::Window;
-use super::{Asked, Moment, Scalar};
+use super::{Moment, Scalar};
+use crate::account_at::AccountAt;
 use crate::event::Micros;
 use crate::model::PlainKind;
 use crate::ticket::{self, Rating, Step, Ticket};
@@ -12,7 +13,7 @@ use crate::vocabulary::EventType;
 const RATED_MIN: usize = 5;
 const HOUR_US: f64 = 3_600_000_000.0;
 
-impl Asked<'_> {
+impl AccountAt<'_> {
     pub(super) fn tickets(
         &self,
         kind: &PlainKind,
@@ -33,13 +34,13 @@ impl Asked<'_> {
 
     /// Tickets of all members; equal ids of different accounts are different tickets.
     pub(super) fn each_ticket(&self, mut read: impl FnMut(&Ticket)) {
-        for member in self.members {
+        for member in self.members() {
             member.tickets.iter().for_each(|(_, ticket)| read(ticket));
         }
     }
 
     fn inside(&self, at: Micros, window: &Window<'_>, moment: Moment) -> bool {
-        let day = self.plan.calendar.day(at);
+        let day = self.plan().calendar.day(at);
         at < moment.at && window.first <= day && day <= window.last
     }
 

@@ -139,13 +139,15 @@ mod tests {
         )
         .unwrap();
         let [first, second, third] = condition.alternatives.as_slice() else { panic!("{condition:?}") };
-        assert!(matches!(first.as_slice(), [FactTest::AgeDaysBelow(60), FactTest::Status(_)]), "{first:?}");
+        assert!(matches!(first.as_slice(), [FactTest::Status(_), FactTest::AgeDaysBelow(60)]), "{first:?}");
         assert!(matches!(second.as_slice(), [FactTest::EverUsed(false), FactTest::Seats(_)]), "{second:?}");
-        let [FactTest::Amount(amount), rest @ ..] = third.as_slice() else { panic!("{third:?}") };
+        let [owner, technical, FactTest::Amount(amount), tier] = third.as_slice() else {
+            panic!("{third:?}")
+        };
         let passes = |number: i64| amount.passes(Some(FieldValue::Number(number.into())));
         assert!(passes(5) && !passes(6));
-        let names: Vec<&str> = rest
-            .iter()
+        let names: Vec<&str> = [owner, technical, tier]
+            .into_iter()
             .map(|test| match test {
                 FactTest::Named(name, _) => &**name,
                 other => panic!("{other:?}"),

@@ -99,6 +99,13 @@ pub(super) fn number(
         .ok_or_else(|| bad_value(path, value, expected))
 }
 
+/// The entries of a table by rising name, whatever the order of the file.
+pub(super) fn by_name(table: &Table) -> Vec<(&String, &Toml)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_unstable_by_key(|(name, _)| *name);
+    entries
+}
+
 /// The index of a name among those of one kind, such as "metric"; an error tells the nearest of them.
 pub(super) fn find(
     name: &str,

@@ -17,7 +17,7 @@ pub struct Group {
     pub name: String,
     /// Against the other groups; 0 or more.
     pub weight: f64,
-    /// Never empty; a measure stands in one group of a profile only.
+    /// Never empty, in the order of the file; a measure stands in one group of a profile only.
     pub measures: Vec<Weighted>,
 }
 

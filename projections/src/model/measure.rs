@@ -3,7 +3,7 @@
 use toml::{Table, Value as Toml};
 
 use super::curve::Curve;
-use super::document::{check_keys, days, find, list, number, refused, required, table, text, word};
+use super::document::{by_name, check_keys, days, find, list, number, refused, required, table, text, word};
 use super::{ModelError, bad_value};
 use crate::filter::Filter;
 
@@ -60,7 +60,7 @@ pub(super) fn read_all(declared: &Table, metrics: &[&str]) -> Result<Vec<Measure
         let reason = format!("{} measures are declared, at most {MEASURES_MAX} are allowed", declared.len());
         return Err(refused("measures", reason));
     }
-    declared.iter().map(|(name, declared)| Measure::read(name, declared, metrics)).collect()
+    by_name(declared).into_iter().map(|(name, declared)| Measure::read(name, declared, metrics)).collect()
 }
 
 impl Measure {

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value as Toml};
 
-use super::document::find;
+use super::document::{by_name, find};
 use super::{
     Agg, METRICS_MAX, Metric, ModelError, Plain, PlainKind, StandingKind, bad_value, integer, nearest,
     number, required, text,
@@ -79,7 +79,8 @@ pub(super) fn read_all(metrics: &Table) -> Result<Vec<Metric>, ModelError> {
         let reason = format!("{} metrics are declared, at most {METRICS_MAX} are allowed", metrics.len());
         return Err(ModelError::Refused { path: "metrics".to_owned(), reason });
     }
-    let names: Vec<&str> = metrics.keys().map(String::as_str).collect();
+    let metrics = by_name(metrics);
+    let names: Vec<&str> = metrics.iter().map(|(name, _)| name.as_str()).collect();
     let mut read = Vec::with_capacity(metrics.len());
     for (name, declared) in metrics {
         let path = format!("metrics.{name}");

@@ -22,7 +22,7 @@ pub struct Profile {
     pub name: String,
     /// The accounts it applies to, unless an earlier profile does; `None`, of the last profile only: every account.
     pub when: Option<Condition>,
-    /// At least one weighs more than 0 and has a measure that does; by name.
+    /// At least one weighs more than 0 and has a measure that does; in the order of the file.
     pub groups: Vec<Group>,
     /// When such an account is active; `None`: as the model says.
     pub active_account: Option<ActiveAccount>,

@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(voice.missing, Missing::Last { half_life_days: 20.0 });
         assert!(voice.max_age_days == Some(90) && voice.input.is_some());
         let [key, standard] = scoring.profiles.as_slice() else { panic!("{scoring:?}") };
-        let [experience, outcome] = key.groups.as_slice() else { panic!("{key:?}") };
+        let [outcome, experience] = key.groups.as_slice() else { panic!("{key:?}") };
         assert_eq!((experience.name.as_str(), experience.weight), ("experience", 30.0));
         assert_eq!(experience.measures.iter().map(|m| (m.measure, m.weight)).collect::<Vec<_>>(), [(1, 1.0)]);
         assert_eq!(outcome.measures.iter().map(|m| (m.measure, m.weight)).collect::<Vec<_>>(), [(0, 2.5)]);
@@ -283,7 +283,7 @@ mod tests {
             (
                 "{ activity = 2.5 }",
                 "{ voice = 2.5 }",
-                "profiles[\"key account\"].groups.outcome: the measure \"voice\" stands in \"experience\" already; a profile \
+                "profiles[\"key account\"].groups.experience: the measure \"voice\" stands in \"outcome\" already; a profile \
                  names a measure once",
             ),
             (
@@ -443,8 +443,8 @@ mod tests {
         ];
         let of = |first: f64, first_measures: &[(&'static str, f64)], second: f64| {
             vec![
-                ("experience".to_owned(), second, experience.clone()),
                 ("outcome".to_owned(), first, first_measures.to_vec()),
+                ("experience".to_owned(), second, experience.clone()),
             ]
         };
         assert_eq!(weights("standard"), of(80.0, &outcome, 20.0));

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 use crate::cancellation::Cancellation;
 use crate::fold::history::HistoryError;
 use crate::fold::view::View;
-use crate::read::account::AccountAt;
+use crate::read::account;
 use crate::read::admission::Cost;
 use crate::read::estimate;
 use crate::read::past::accounts_at;
@@ -70,13 +70,13 @@ impl Accounts {
 
 /// An account at its live instant; `None` where nothing is known of it.
 fn live(view: &View, account: &str) -> Option<v1::Account> {
-    AccountAt::live(view, view.names.find(account)?).map(|account_at| convert::account(&account_at))
+    account::live(view, view.names.find(account)?).map(|account_at| convert::account(&account_at))
 }
 
 /// The accounts that memory does not answer exactly at an instant.
 fn inexact(view: &View, accounts: &[String], as_of: Micros) -> Vec<Symbol> {
     let is_exact =
-        |account| AccountAt::at(view, account, as_of).is_none_or(|account_at| account_at.is_exact());
+        |account| account::at(view, account, as_of).is_none_or(|account_at| account_at.is_newest());
     let found = accounts.iter().filter_map(|account| view.names.find(account));
     found.filter(|account| !is_exact(*account)).collect()
 }
@@ -98,7 +98,7 @@ fn at(
     };
     let answer = |account: Symbol| {
         let view = past.as_ref().filter(|_| inexact.contains(&account)).unwrap_or(view);
-        AccountAt::at(view, account, as_of).map(|account_at| convert::account(&account_at))
+        account::at(view, account, as_of).map(|account_at| convert::account(&account_at))
     };
     Ok(accounts.iter().map(|account| answer(view.names.find(account)?)).collect())
 }
@@ -200,11 +200,7 @@ fn result(account: String, found: Option<v1::Account>) -> v1::AccountResult {
         Some(found) => v1::account_result::Result::Found(Box::new(found)),
         None => {
             let refusal = ApiError::AccountUnknown { account: account.clone() };
-            v1::account_result::Result::Error(v1::ItemError {
-                code: refusal.code().into(),
-                reason: refusal.reason().to_owned(),
-                message: refusal.to_string(),
-            })
+            v1::account_result::Result::Error(refusal.item())
         }
     };
     v1::AccountResult { account, result: Some(result) }
@@ -232,7 +228,7 @@ fn list(
     };
     let mut top_k = TopK::new(skipped.saturating_add(size), compare);
     let mut total = 0;
-    for account_at in view.accounts().filter_map(|account| AccountAt::led_by(view, account)) {
+    for account_at in view.accounts().filter_map(|account| account::led_by(view, account)) {
         cancellation.check()?;
         if filter.matches(&mut |column| column.operand(&account_at)) {
             let key = order.key(&mut |column| column.operand(&account_at));
@@ -241,7 +237,7 @@ fn list(
         }
     }
     let page = top_k.sorted().into_iter().skip(skipped);
-    let subjects = page.filter_map(|passed| AccountAt::live(view, passed.account));
+    let subjects = page.filter_map(|passed| account::live(view, passed.account));
     let listed = subjects.map(|account_at| v1::ListedAccount {
         account: Some(convert::account(&account_at)),
         metrics: metrics

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use tidewatch_engine::fold::history::History;
 use tidewatch_engine::fold::view::View;
 use tidewatch_engine::read::digest::of_log;
-use tidewatch_engine::read::exactness;
-use tidewatch_engine::read::scan::{AsOf, standing_accounts};
+use tidewatch_engine::read::scan::{AsOf, Columns, Figures as _, standing_accounts};
 use tidewatch_engine::storage::disk::Disk;
 use tidewatch_engine::storage::disk::simulated::{Faults, SimulatedDisk};
 use tidewatch_engine::storage::log::{Entry, verify};
 use tidewatch_engine::write::sequencer::{Emit, Input};
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::limits::Limits;
-use tidewatch_projections::metric::Scalar;
-use tidewatch_projections::names::Names;
+use tidewatch_projections::account_at::AccountAt;
+use tidewatch_projections::event::Micros;
+use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::Bounds;
+use tidewatch_projections::scalar::Scalar;
 use tidewatch_projections::status::Since;
 
 use super::{Backup, DAY, Simulation};
@@ -328,7 +329,7 @@ impl Simulation {
             for account in oracle.standing(*as_of) {
                 let symbol = machine.names.intern(account);
                 let asked = oracle.ask(account, *as_of);
-                let exact_at = |index| exactness::metrics(&live, symbol, *as_of, &[index]);
+                let exact_at = |index| in_memory(&live, symbol, *as_of, &[index]);
                 for index in 0..live.plan.model.metrics.len() {
                     if let Some(found) = exact_at(index) {
                         self.check_metric(&asked, (account, *as_of), (&live, index), found[0].as_ref())?;
@@ -453,4 +454,10 @@ impl Simulation {
 
 fn instant(at: i64) -> String {
     jiff::Timestamp::from_microsecond(at).map(|at| at.to_string()).unwrap_or_default()
+}
+
+/// Some adopted metrics of an account at an instant, by their places in the model, if memory has all of them exactly.
+fn in_memory(view: &View, account: Symbol, as_of: Micros, metrics: &[usize]) -> Option<Vec<Option<Scalar>>> {
+    let account_at = AccountAt::new(view.context(), account, as_of);
+    Columns::new(&view.plan.model, metrics.to_vec()).of(&account_at).ok()
 }

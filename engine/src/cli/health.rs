@@ -1,0 +1,205 @@
+//! `tidewatch health`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use tidewatch_proto::v1;
+
+use super::client::{Client, Opening};
+use super::metrics::{as_of, model_text};
+use super::output::{self, ABSENT};
+use super::place::Place;
+use crate::read::scan::AsOf;
+use crate::serve::convert::{self, status_name};
+use crate::serve::health::{reason_name, state_name};
+use crate::serve::paging::BATCH_ACCOUNTS_MAX;
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("who").required(true).args(["account", "all"]))]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// The model file to score by; the adopted model when not given.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// When: RFC 3339, a date (its end), or `last`; may repeat. Each account's live instant when not given.
+    #[arg(long, value_name = "T", value_parser = as_of)]
+    as_of: Vec<AsOf>,
+    /// Which accounts.
+    #[arg(long, value_name = "A", num_args = 1..)]
+    account: Vec<String>,
+    /// Every account that answers for itself.
+    #[arg(long)]
+    all: bool,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    workers: super::Workers,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let workers = arguments.workers.count();
+    // The live instant is that of folded accounts; the log alone answers instants that are named.
+    let opening = match arguments.as_of.as_slice() {
+        [] => Opening::Accounts(workers),
+        _ => Opening::Log(workers),
+    };
+    let client = arguments.place.client(opening)?;
+    let rows = rows(arguments, &client)?;
+    client.close()?;
+    let mut out = output::out();
+    match (arguments.json, rows.as_slice()) {
+        (true, rows) => rows.iter().try_for_each(|health| writeln!(out, "{}", json(health)))?,
+        (false, [health]) => writeln!(out, "{}", shown(health))?,
+        (false, rows) => writeln!(out, "{}", table(rows))?,
+    }
+    Ok(out.flush()?)
+}
+
+/// Asks in parts where one call may not ask for all. Rows come by instant, so accounts are only parted under one instant.
+fn rows(arguments: &Arguments, client: &Client) -> anyhow::Result<Vec<v1::Health>> {
+    let model = model_text(arguments.model.as_deref())?;
+    let accounts = if arguments.all { &[][..] } else { arguments.account.as_slice() };
+    let parts: Vec<&[String]> = match accounts {
+        [] => vec![&[]],
+        accounts => accounts.chunks(BATCH_ACCOUNTS_MAX).collect(),
+    };
+    let instants_max = if parts.len() == 1 { client.caller().instants_max() } else { 1 };
+    let instants: Vec<&[AsOf]> = match arguments.as_of.as_slice() {
+        [] => vec![&[]],
+        instants => instants.chunks(instants_max).collect(),
+    };
+    let mut rows = Vec::new();
+    for instants in instants {
+        for accounts in &parts {
+            let request = v1::ScanHealthRequest {
+                accounts: accounts.to_vec(),
+                as_of: instants.iter().copied().map(convert::as_of).collect(),
+                model: model.clone(),
+                ..Default::default()
+            };
+            client.each(client.health().scan_health(request), |message| {
+                rows.extend(message.health);
+                Ok(())
+            })?;
+        }
+    }
+    Ok(rows)
+}
+
+/// One account with everything its score is made of.
+pub(super) fn shown(health: &v1::Health) -> String {
+    let score = health.shown.map_or(ABSENT.to_owned(), |shown| shown.to_string());
+    let model = health.model.clone().unwrap_or_default();
+    let mut text = format!(
+        "{}  {}  {}  {}\nas of {}, coverage {:.0} %, profile {}, model {} {}\n",
+        health.account,
+        score,
+        health.band.as_deref().unwrap_or(ABSENT),
+        status_name(health.status()),
+        output::instant(health.as_of.as_ref()),
+        health.coverage * 100.0,
+        health.profile.as_deref().unwrap_or(ABSENT),
+        model.name,
+        model.version,
+    );
+    for reason in &health.reasons {
+        text.push_str(&format!("  {reason}\n"));
+    }
+    let mut table = output::table(["measure", "group", "metric", "value", "points", "weight", "adds", ""]);
+    for measure in &health.measures {
+        let metric = measure.metric.clone().unwrap_or_default();
+        let note = match (measure.stale, measure.present, measure.used) {
+            (true, ..) => "stale",
+            (_, false, true) => "filled in",
+            (_, false, false) => "missing",
+            _ if measure.weight == 0.0 => "monitor",
+            _ => "",
+        };
+        table.add_row([
+            measure.name.clone(),
+            measure.group.clone(),
+            metric.name.clone(),
+            output::shown(&metric, 2),
+            measure.points.map_or(ABSENT.to_owned(), |points| format!("{points:.0}")),
+            format!("{:.1} %", measure.weight * 100.0),
+            format!("{:.1}", measure.contribution),
+            note.to_owned(),
+        ]);
+    }
+    if !health.measures.is_empty() {
+        text.push_str(&table.to_string());
+    }
+    text
+}
+
+/// Accounts in the order given, one line each, with the reason that weighs most.
+pub(super) fn table(rows: &[v1::Health]) -> comfy_table::Table {
+    let mut table =
+        output::table(["account", "as of", "score", "band", "coverage", "status", "first reason"]);
+    for health in rows {
+        table.add_row([
+            health.account.clone(),
+            output::instant(health.as_of.as_ref()),
+            health.shown.map_or(ABSENT.to_owned(), |shown| shown.to_string()),
+            health.band.clone().unwrap_or(ABSENT.to_owned()),
+            format!("{:.0} %", health.coverage * 100.0),
+            status_name(health.status()),
+            health.reasons.first().cloned().unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+/// The form that programs rely on: every key is always there.
+fn json(health: &v1::Health) -> String {
+    let model = health.model.clone().unwrap_or_default();
+    let groups = health.groups.iter().map(|group| {
+        output::json_object([
+            ("name", output::json_text(&group.name)),
+            ("weight", output::json_number(Some(group.weight))),
+            ("score", output::json_number(group.score)),
+        ])
+    });
+    output::json_object([
+        ("account", output::json_text(&health.account)),
+        ("as_of", output::json_text(&output::instant(health.as_of.as_ref()))),
+        ("state", output::json_text(&state_name(health.state()))),
+        ("reason", output::json_optional(reason_name(health.reason()).as_deref())),
+        ("status", output::json_text(&status_name(health.status()))),
+        ("score", output::json_number(health.score)),
+        ("shown", health.shown.map_or("null".to_owned(), |shown| shown.to_string())),
+        ("band", output::json_optional(health.band.as_deref())),
+        ("provisional", health.provisional.to_string()),
+        ("coverage", output::json_number(Some(health.coverage))),
+        ("profile", output::json_optional(health.profile.as_deref())),
+        (
+            "model",
+            output::json_object([
+                ("name", output::json_text(&model.name)),
+                ("version", model.version.to_string()),
+                ("digest", output::json_text(&model.digest)),
+            ]),
+        ),
+        ("groups", output::json_list(groups)),
+        ("measures", output::json_list(health.measures.iter().map(json_measure))),
+    ])
+}
+
+fn json_measure(measure: &v1::HealthMeasure) -> String {
+    let metric = measure.metric.clone().unwrap_or_default();
+    output::json_object([
+        ("name", output::json_text(&measure.name)),
+        ("group", output::json_text(&measure.group)),
+        ("metric", output::json_text(&metric.name)),
+        ("value", output::json_metric(&metric)),
+        ("points", output::json_number(measure.points)),
+        ("present", measure.present.to_string()),
+        ("stale", measure.stale.to_string()),
+        ("used", measure.used.to_string()),
+        ("weight", output::json_number(Some(measure.weight))),
+        ("contribution", output::json_number(Some(measure.contribution))),
+    ])
+}

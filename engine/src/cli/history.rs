@@ -1,0 +1,108 @@
+//! `tidewatch history`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use tidewatch_projections::calendar::Day;
+use tidewatch_proto::v1;
+
+use super::client::{Client, Opening};
+use super::metrics::model_text;
+use super::output::{self, ABSENT};
+use super::place::Place;
+use crate::serve::health::state_name;
+use crate::serve::paging::BATCH_ACCOUNTS_MAX;
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("who").required(true).args(["account", "all"]))]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// The model file to score by; the adopted model when not given.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// The first day, as 2026-03-01.
+    #[arg(long, value_name = "D", value_parser = day)]
+    from: Day,
+    /// The last day, as 2026-03-31.
+    #[arg(long, value_name = "D", value_parser = day)]
+    to: Day,
+    /// Which accounts.
+    #[arg(long, value_name = "A", num_args = 1..)]
+    account: Vec<String>,
+    /// Every account that answers for itself.
+    #[arg(long)]
+    all: bool,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    workers: super::Workers,
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| format!("{text:?} is no date; use 2026-03-01"))
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let client = arguments.place.client(Opening::Log(arguments.workers.count()))?;
+    let days = days(arguments, &client)?;
+    client.close()?;
+    let mut out = output::out();
+    if arguments.json {
+        days.iter().try_for_each(|day| writeln!(out, "{}", json(day)))?;
+    } else {
+        let mut table = output::table(["account", "day", "score", "band", "coverage", "profile", "state"]);
+        for day in &days {
+            table.add_row([
+                day.account.clone(),
+                day.day.clone(),
+                day.score.map_or(ABSENT.to_owned(), |score| format!("{score:.1}")),
+                day.band.clone().unwrap_or(ABSENT.to_owned()),
+                format!("{:.0} %", day.coverage * 100.0),
+                day.profile.clone().unwrap_or(ABSENT.to_owned()),
+                state_name(day.state()),
+            ]);
+        }
+        writeln!(out, "{table}")?;
+    }
+    Ok(out.flush()?)
+}
+
+fn days(arguments: &Arguments, client: &Client) -> anyhow::Result<Vec<v1::HealthDay>> {
+    let model = model_text(arguments.model.as_deref())?;
+    let accounts = if arguments.all { &[][..] } else { arguments.account.as_slice() };
+    let parts: Vec<&[String]> = match accounts {
+        [] => vec![&[]],
+        accounts => accounts.chunks(BATCH_ACCOUNTS_MAX).collect(),
+    };
+    let mut days = Vec::new();
+    for accounts in parts {
+        let request = v1::GetHealthHistoryRequest {
+            accounts: accounts.to_vec(),
+            from: arguments.from.to_text(),
+            to: arguments.to.to_text(),
+            model: model.clone(),
+            ..Default::default()
+        };
+        client.each(client.health().get_health_history(request), |message| {
+            days.extend(message.days);
+            Ok(())
+        })?;
+    }
+    Ok(days)
+}
+
+/// The form that programs rely on.
+fn json(day: &v1::HealthDay) -> String {
+    output::json_object([
+        ("account", output::json_text(&day.account)),
+        ("day", output::json_text(&day.day)),
+        ("state", output::json_text(&state_name(day.state()))),
+        ("score", output::json_number(day.score)),
+        ("band", output::json_optional(day.band.as_deref())),
+        ("coverage", output::json_number(Some(day.coverage))),
+        ("profile", output::json_optional(day.profile.as_deref())),
+    ])
+}

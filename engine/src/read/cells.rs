@@ -1,0 +1,180 @@
+//! One cell of health for each account, kept up to date: a list by score evaluates only who changed since the list before.
+//!
+//! A cell stands for its account's live instant at the view it was brought up to. It is computed anew when the account has
+//! an event, when the clock or the wall clock turns a day, and when a model, settings, merges or feeds change; within a day
+//! silence changes no figure but ages in hours, and the cell names the instant it stands at.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tidewatch_projections::account::Account;
+use tidewatch_projections::calendar::Day;
+use tidewatch_projections::health::cell::Cell;
+use tidewatch_projections::health::health;
+use tidewatch_projections::names::Symbol;
+
+use crate::cancellation::{Cancellation, Cancelled};
+use crate::fold::view::{Chunk, View};
+use crate::position::Position;
+use crate::read::account;
+
+/// What is known of one account's place.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Place {
+    /// The health of the account.
+    Cell(Cell),
+    /// It answers for itself, and memory does not reach back as far as its health looks.
+    Inexact(Symbol),
+    /// Another account answers for it.
+    Merged,
+}
+
+/// The cells of all accounts at one view.
+#[derive(Clone)]
+pub struct Cells {
+    /// The view they stand for.
+    pub view: Arc<View>,
+    /// By worker and chunk, in the order of the view.
+    parts: Vec<Vec<Arc<[Place]>>>,
+    /// How many were computed to bring them here.
+    pub evaluated: usize,
+}
+
+impl Cells {
+    /// The cells of a view; those of accounts that did not change since `before` are taken over, whichever view is newer.
+    ///
+    /// # Errors
+    /// Once it is cancelled.
+    pub fn at(
+        view: Arc<View>,
+        before: Option<&Self>,
+        cancellation: &Cancellation,
+    ) -> Result<Self, Cancelled> {
+        let before = before.filter(|before| stands_for_the_same(&before.view, &view));
+        let mut evaluated = 0;
+        let mut parts = Vec::with_capacity(view.parts.len());
+        for (worker, part) in view.parts.iter().enumerate() {
+            let mut cells = Vec::with_capacity(part.chunks.len());
+            for (place, chunk) in part.chunks.iter().enumerate() {
+                let known = before.and_then(|before| {
+                    let chunk = before.view.parts.get(worker)?.chunks.get(place)?;
+                    Some((chunk, before.parts.get(worker)?.get(place)?))
+                });
+                cells.push(match known {
+                    Some((old, cells)) if Arc::ptr_eq(old, chunk) => Arc::clone(cells),
+                    known => of_chunk(&view, chunk, known, &mut evaluated, cancellation)?,
+                });
+            }
+            parts.push(cells);
+        }
+        Ok(Self { view, parts, evaluated })
+    }
+
+    /// Every place with the account's own state, in no order.
+    pub fn all(&self) -> impl Iterator<Item = (&Account, Place)> {
+        self.view.parts.iter().zip(&self.parts).flat_map(|(part, cells)| {
+            part.chunks
+                .iter()
+                .zip(cells)
+                .flat_map(|(chunk, cells)| chunk.accounts().map(Arc::as_ref).zip(cells.iter().copied()))
+        })
+    }
+
+    /// The accounts whose health only the log answers.
+    pub fn inexact(&self) -> Vec<Symbol> {
+        let inexact = |place: &Place| match place {
+            Place::Inexact(account) => Some(*account),
+            Place::Cell(_) | Place::Merged => None,
+        };
+        self.parts.iter().flatten().flat_map(|cells| cells.iter().filter_map(inexact)).collect()
+    }
+}
+
+/// Whether all that health depends on besides an account's own events is the same in two views.
+fn stands_for_the_same(one: &View, other: &View) -> bool {
+    let days = |view: &View| -> (Option<Day>, Option<Day>) {
+        let day = |at: Option<i64>| at.map(|at| view.plan.calendar.day(at - 1));
+        (day(view.control_state.clock_at), day(view.control_state.wall_at))
+    };
+    Arc::ptr_eq(&one.plan, &other.plan)
+        && one.parts.len() == other.parts.len()
+        && one.control_state.settings == other.control_state.settings
+        && days(one) == days(other)
+        && one.tenant.merges == other.tenant.merges
+        && one.tenant.feed == other.tenant.feed
+}
+
+fn of_chunk(
+    view: &View,
+    chunk: &Chunk,
+    known: Option<(&Arc<Chunk>, &Arc<[Place]>)>,
+    evaluated: &mut usize,
+    cancellation: &Cancellation,
+) -> Result<Arc<[Place]>, Cancelled> {
+    let mut places = Vec::with_capacity(chunk.accounts_count());
+    for (place, account) in chunk.accounts().enumerate() {
+        let same = known.and_then(|(old, cells)| {
+            let is_same = old.get(place).is_some_and(|old| Arc::ptr_eq(old, account));
+            // Members of a merge answer together: what one of them did changes the answer of another.
+            (is_same && !view.tenant.merges.concern(account.id)).then(|| cells[place])
+        });
+        places.push(match same {
+            Some(same) => same,
+            None => {
+                cancellation.check()?;
+                *evaluated += 1;
+                of_account(view, account)
+            }
+        });
+    }
+    Ok(places.into())
+}
+
+fn of_account(view: &View, account: &Account) -> Place {
+    match account::led_by(view, account) {
+        None => Place::Merged,
+        Some(account_at) => match health(&account_at) {
+            Ok(health) => Place::Cell(Cell::of(&health)),
+            Err(_inexact) => Place::Inexact(account_at.survivor),
+        },
+    }
+}
+
+/// The newest cells of one engine.
+#[derive(Default)]
+pub struct CellStore {
+    newest: Mutex<Option<Arc<Cells>>>,
+}
+
+impl CellStore {
+    /// The cells of a view. Those of the newest view asked for are kept; whoever asks for them at the same time waits for
+    /// whoever brings them up to date.
+    ///
+    /// # Errors
+    /// Once it is cancelled.
+    pub fn at(&self, view: &Arc<View>, cancellation: &Cancellation) -> Result<Arc<Cells>, Cancelled> {
+        let mut newest = self.lock();
+        if let Some(cells) = newest.as_ref().filter(|cells| Arc::ptr_eq(&cells.view, view)) {
+            return Ok(Arc::clone(cells));
+        }
+        let is_older = newest.as_ref().is_some_and(|cells| view.position.seq < cells.view.position.seq);
+        if is_older {
+            // A page of an older list: what did not change since is taken over, and the newest stay.
+            let before = newest.clone();
+            drop(newest);
+            return Ok(Arc::new(Cells::at(Arc::clone(view), before.as_deref(), cancellation)?));
+        }
+        let cells = Arc::new(Cells::at(Arc::clone(view), newest.as_deref(), cancellation)?);
+        *newest = Some(Arc::clone(&cells));
+        Ok(cells)
+    }
+
+    /// Where the newest cells stand.
+    pub fn position(&self) -> Option<Position> {
+        self.lock().as_ref().map(|cells| cells.view.position)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Cells>>> {
+        // A panic while cells are computed leaves the cells before it.
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

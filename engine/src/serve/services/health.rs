@@ -1,0 +1,378 @@
+//! `HealthService`: how healthy accounts are, at any instant and under any model.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tidewatch_projections::calendar::{Calendar, Day};
+use tidewatch_projections::event::Micros;
+use tidewatch_projections::health::Health;
+use tidewatch_projections::model::Model;
+use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_proto::v1;
+use tidewatch_proto::v1::health_service_server::HealthService;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::fold::view::View;
+use crate::read::account;
+use crate::read::answer::{Asked, Rows, answer, find};
+use crate::read::cells::Cells;
+use crate::read::health::{AccountDays, OfHealth, history};
+use crate::read::scan::AsOf;
+use crate::read::scheduler::{Answer, QuestionDigest};
+use crate::serve::api_error::ApiError;
+use crate::serve::asked::{asked, cost, model};
+use crate::serve::health::{Naming, UNKNOWN_BAND, model_version};
+use crate::serve::health_list::list;
+use crate::serve::paging::{self, deadline, instant, over_all, page_size, question};
+use crate::serve::pins::Pins;
+use crate::serve::reader::Reader;
+use crate::serve::rows::{ROWS_AHEAD_MAX, WireRows, give_out};
+use crate::serve::{convert, monotonic};
+
+/// What the figures of one health take, in values of a row.
+const HEALTH_VALUES: usize = 64;
+
+/// Days that an explanation looks back where it names no instant.
+const EXPLAINED_DAYS: i64 = 28;
+
+/// Answers about health.
+pub struct HealthAnswers {
+    reader: Reader,
+    pins: Arc<Pins<View>>,
+}
+
+impl HealthAnswers {
+    /// Answers from this reader; pages of lists from the views pinned here.
+    pub fn new(reader: Reader, pins: Arc<Pins<View>>) -> Self {
+        Self { reader, pins }
+    }
+
+    /// The health of the accounts that memory does not answer, from the log.
+    async fn of_log(
+        &self,
+        cells: &Cells,
+        question: QuestionDigest,
+        deadline: Option<Instant>,
+    ) -> Result<HashMap<Symbol, Health>, ApiError> {
+        let inexact = cells.inexact();
+        if inexact.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let view = &cells.view;
+        let ids = inexact.iter().map(|account| view.names.text(*account).to_owned()).collect();
+        let asked = Asked { accounts: Some(ids), as_of: Vec::new(), model: None };
+        let rows = self.rows(view, asked, "", question, deadline).await?;
+        let health = rows.rows.rows.iter().filter_map(|(row, _)| Some((row.account, row.value.clone()?)));
+        Ok(health.collect())
+    }
+
+    async fn rows(
+        &self,
+        view: &Arc<View>,
+        asked: Asked,
+        text: &str,
+        question: QuestionDigest,
+        deadline: Option<Instant>,
+    ) -> Result<Arc<Answer<HealthRows>>, ApiError> {
+        let cost = cost(view, &asked, HEALTH_VALUES);
+        let snapshot = self.reader.snapshot(view);
+        let named = Named::new(view, &asked, text);
+        let scan = self.reader.past(question, cost, deadline, move |cancellation| {
+            let snapshot = snapshot.cancelled_by(cancellation);
+            let rows = answer(&snapshot, &asked, &OfHealth)?.ok_or(ApiError::NotFolded)?;
+            Ok(HealthRows { named, rows })
+        });
+        scan.await
+    }
+}
+
+/// What the places in an answer are named by.
+struct Named {
+    names: Arc<Names>,
+    model: Model,
+    version: v1::ModelVersion,
+}
+
+impl Named {
+    /// `text` is the model that came with the question; empty: the adopted one.
+    fn new(view: &View, asked: &Asked, text: &str) -> Self {
+        let text = if text.is_empty() { view.control_state.model_text() } else { text };
+        let model = asked.model(view).clone();
+        let version = model_version(&model, text, &view.control_state.settings);
+        Self { names: Arc::clone(&view.names), model, version }
+    }
+
+    fn naming(&self) -> Naming<'_> {
+        Naming { names: &self.names, model: &self.model, version: &self.version }
+    }
+}
+
+struct HealthRows {
+    named: Named,
+    rows: Rows<Health>,
+}
+
+impl WireRows for HealthRows {
+    type Message = v1::Health;
+
+    fn count(&self) -> usize {
+        self.rows.rows.len()
+    }
+
+    fn wire(&self, place: usize) -> v1::Health {
+        let (row, _) = &self.rows.rows[place];
+        let mut wire = match &row.value {
+            Some(health) => self.named.naming().health(health),
+            None => v1::Health {
+                state: v1::HealthState::Unknown.into(),
+                reason: v1::HealthReason::NoLife.into(),
+                band: Some(UNKNOWN_BAND.to_owned()),
+                model: Some(self.named.version.clone()),
+                ..Default::default()
+            },
+        };
+        if let Some(account) = self.rows.unknown(place) {
+            account.clone_into(&mut wire.account);
+        }
+        wire
+    }
+}
+
+impl HealthRows {
+    /// Why the second row differs from the first.
+    fn changes(&self) -> Vec<v1::HealthChange> {
+        let health = |place: usize| self.rows.rows[place].0.value.as_ref();
+        match (health(0), health(1)) {
+            (Some(from), Some(to)) => self.named.naming().changes(from, to),
+            _ => Vec::new(),
+        }
+    }
+}
+
+struct HistoryRows {
+    named: Named,
+    accounts: Vec<AccountDays>,
+}
+
+impl WireRows for HistoryRows {
+    type Message = v1::GetHealthHistoryResponse;
+
+    fn count(&self) -> usize {
+        self.accounts.len()
+    }
+
+    fn wire(&self, place: usize) -> v1::GetHealthHistoryResponse {
+        let AccountDays { account, days } = &self.accounts[place];
+        let naming = self.named.naming();
+        v1::GetHealthHistoryResponse {
+            account: account.clone(),
+            days: days.iter().map(|(day, health)| naming.day(*day, health)).collect(),
+            model: Some(self.named.version.clone()),
+            freshness: None,
+        }
+    }
+}
+
+fn day(text: &str, field: &str) -> Result<Day, ApiError> {
+    Day::parse(text).ok_or_else(|| ApiError::InvalidAsOf { problem: format!("{field} {text:?} is no date") })
+}
+
+type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl HealthService for HealthAnswers {
+    async fn get_health(
+        &self,
+        request: Request<v1::GetHealthRequest>,
+    ) -> Result<Response<v1::GetHealthResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let accounts = Some(vec![request.account.clone()]);
+        let asked = asked(self.reader.caller(), accounts, request.as_of.as_slice(), &request.model)?;
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let bare = v1::GetHealthRequest { min_position: String::new(), ..request };
+        let question = question("GetHealth", &bare, view.position);
+        find(&view, &bare.account).ok_or(ApiError::AccountUnknown { account: bare.account })?;
+        let rows = self.rows(&view, asked, &bare.model, question, deadline).await?;
+        let freshness = Some(convert::freshness(&view, self.reader.engine()));
+        Ok(Response::new(v1::GetHealthResponse { health: Some(rows.wire(0)), freshness }))
+    }
+
+    async fn batch_get_health(
+        &self,
+        request: Request<v1::BatchGetHealthRequest>,
+    ) -> Result<Response<v1::BatchGetHealthResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let accounts = Some(request.accounts.clone());
+        let asked = asked(self.reader.caller(), accounts, request.as_of.as_slice(), &request.model)?;
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let bare = v1::BatchGetHealthRequest { min_position: String::new(), ..request };
+        let question = question("BatchGetHealth", &bare, view.position);
+        let rows = self.rows(&view, asked, &bare.model, question, deadline).await?;
+        let result = |(place, account): (usize, String)| {
+            let result = match rows.rows.unknown(place) {
+                None => v1::health_result::Result::Found(Box::new(rows.wire(place))),
+                Some(_) => {
+                    let unknown = ApiError::AccountUnknown { account: account.clone() };
+                    v1::health_result::Result::Error(unknown.item())
+                }
+            };
+            v1::HealthResult { account, result: Some(result) }
+        };
+        let results = bare.accounts.into_iter().enumerate().map(result).collect();
+        let freshness = Some(convert::freshness(&view, self.reader.engine()));
+        Ok(Response::new(v1::BatchGetHealthResponse { results, freshness }))
+    }
+
+    async fn list_health(
+        &self,
+        request: Request<v1::ListHealthRequest>,
+    ) -> Result<Response<v1::ListHealthResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let newest = self.reader.view(&request.min_position, deadline).await?;
+        let size = page_size(request.page_size, self.reader.caller().page_size_max())?;
+        let bare = v1::ListHealthRequest {
+            page_size: 0,
+            page_token: String::new(),
+            min_position: String::new(),
+            ..request.clone()
+        };
+        let asked = paging::Asked::new("ListHealth", &bare, &request.page_token, newest.position)?;
+        let view = match asked.resumed {
+            Some((position, _)) => self.pins.resume(monotonic(), position.seq)?,
+            None => self.pins.choose(monotonic(), newest, !request.min_position.is_empty()),
+        };
+        let (store, listed) = (Arc::clone(self.reader.engine().cells()), Arc::clone(&view));
+        let cells = over_all(deadline, move |cancellation| Ok(store.at(&listed, cancellation)?)).await?;
+        let inexact_question = question("ListHealth", &v1::ListHealthRequest::default(), view.position);
+        let past = self.of_log(&cells, inexact_question, deadline).await?;
+        let adopted = Asked { accounts: None, as_of: Vec::new(), model: None };
+        let named = Named::new(&view, &adopted, "");
+        let skipped = asked.skipped();
+        let listing = over_all(deadline, move |cancellation| {
+            list(&cells, &past, named.naming(), &request, (skipped, size), cancellation)
+        });
+        let (accounts, total) = listing.await?;
+        let next_page_token = asked.next(view.position, accounts.len(), total);
+        if !next_page_token.is_empty() {
+            self.pins.keep(monotonic(), view.position.seq, &view)?;
+        }
+        Ok(Response::new(v1::ListHealthResponse {
+            accounts,
+            next_page_token,
+            total: u32::try_from(total).unwrap_or(u32::MAX),
+            freshness: Some(convert::freshness(&view, self.reader.engine())),
+        }))
+    }
+
+    type ScanHealthStream = Answers<v1::ScanHealthResponse>;
+
+    async fn scan_health(
+        &self,
+        request: Request<v1::ScanHealthRequest>,
+    ) -> Result<Response<Self::ScanHealthStream>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let accounts = Some(request.accounts.clone()).filter(|accounts| !accounts.is_empty());
+        let asked = asked(self.reader.caller(), accounts, &request.as_of, &request.model)?;
+        let view = self.reader.log_view(&request.min_position, deadline).await?;
+        let bare = v1::ScanHealthRequest { min_position: String::new(), ..request };
+        let question = question("ScanHealth", &bare, view.position);
+        let freshness = convert::freshness(&view, self.reader.engine());
+        let rows = self.rows(&view, asked, &bare.model, question, deadline).await?;
+        let (to, told) = mpsc::channel(ROWS_AHEAD_MAX);
+        tokio::spawn(async move {
+            let message = |health, is_first: bool| v1::ScanHealthResponse {
+                health: Some(health),
+                freshness: is_first.then(|| freshness.clone()),
+            };
+            if let Err(refusal) = give_out(&**rows, &to, deadline, message).await {
+                // A client that has gone hears nothing.
+                let _told = to.send(Err(refusal.into())).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+    }
+
+    type GetHealthHistoryStream = Answers<v1::GetHealthHistoryResponse>;
+
+    async fn get_health_history(
+        &self,
+        request: Request<v1::GetHealthHistoryRequest>,
+    ) -> Result<Response<Self::GetHealthHistoryStream>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let accounts = Some(request.accounts.clone()).filter(|accounts| !accounts.is_empty());
+        let asked = asked(self.reader.caller(), accounts, &[], &request.model)?;
+        let (from, to_day) = (day(&request.from, "from")?, day(&request.to, "to")?);
+        let view = self.reader.log_view(&request.min_position, deadline).await?;
+        let bare = v1::GetHealthHistoryRequest { min_position: String::new(), ..request };
+        let question = question("GetHealthHistory", &bare, view.position);
+        let freshness = convert::freshness(&view, self.reader.engine());
+        let cost = cost(&view, &asked, HEALTH_VALUES);
+        let (snapshot, named) = (self.reader.snapshot(&view), Named::new(&view, &asked, &bare.model));
+        let rows = self.reader.past(question, cost, deadline, move |cancellation| {
+            let accounts = history(&snapshot.cancelled_by(cancellation), &asked, from, to_day)?;
+            Ok(HistoryRows { named, accounts })
+        });
+        let rows = rows.await?;
+        let (to, told) = mpsc::channel(ROWS_AHEAD_MAX);
+        tokio::spawn(async move {
+            let message = |account, is_first: bool| v1::GetHealthHistoryResponse {
+                freshness: is_first.then(|| freshness.clone()),
+                ..account
+            };
+            if let Err(refusal) = give_out(&**rows, &to, deadline, message).await {
+                let _told = to.send(Err(refusal.into())).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+    }
+
+    async fn explain_health(
+        &self,
+        request: Request<v1::ExplainHealthRequest>,
+    ) -> Result<Response<v1::ExplainHealthResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let view = self.reader.view(&request.min_position, deadline).await?;
+        let bare = v1::ExplainHealthRequest { min_position: String::new(), ..request };
+        let question = question("ExplainHealth", &bare, view.position);
+        let unknown = || ApiError::AccountUnknown { account: bare.account.clone() };
+        let symbol = find(&view, &bare.account).ok_or_else(unknown)?;
+        let live_at = account::live(&view, symbol).map(|account_at| account_at.as_of).ok_or_else(unknown)?;
+        let to = instant(bare.to.as_ref(), &view)?.unwrap_or(live_at);
+        let from = match instant(bare.from.as_ref(), &view)? {
+            Some(from) => from,
+            None => days_before(&view.plan.calendar, to, EXPLAINED_DAYS),
+        };
+        let asked = Asked {
+            accounts: Some(vec![bare.account.clone()]),
+            as_of: vec![AsOf::At(from), AsOf::At(to)],
+            model: model(&bare.model)?,
+        };
+        let rows = self.rows(&view, asked, &bare.model, question, deadline).await?;
+        let freshness = Some(convert::freshness(&view, self.reader.engine()));
+        Ok(Response::new(v1::ExplainHealthResponse {
+            from: Some(rows.wire(0)),
+            to: Some(rows.wire(1)),
+            changes: rows.changes(),
+            freshness,
+        }))
+    }
+}
+
+/// The same time of day so many days before, by wall clock.
+fn days_before(calendar: &Calendar, at: Micros, days: i64) -> Micros {
+    let day = calendar.day(at - 1);
+    if calendar.end(day) == at {
+        return calendar.end(day.plus(-days));
+    }
+    calendar.start(day.plus(-days)) + (at - calendar.start(day))
+}
