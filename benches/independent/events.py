@@ -1,7 +1,7 @@
 """Native JSON lines to plain rows: the input rules of the contract, in the order the lines are read."""
 import gzip
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
 
 from calendars import instant
@@ -70,7 +70,11 @@ class Event:
     props: dict
     ord: int = 0
     day: int = 0
-    key: tuple = field(default=(), compare=False)
+
+    @property
+    def void(self):
+        """Usage and value of internal actors: counts nowhere."""
+        return self.actor == "internal" and self.family in ("usage", "value")
 
 
 def decimal(value):

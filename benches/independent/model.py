@@ -1,8 +1,11 @@
-"""Model files: the metrics and the three top-level keys they depend on."""
+"""Model files: the metrics, the keys they depend on, and how they are scored."""
 import tomllib
 from decimal import Decimal
 
 DEFAULTS = {
+    "coverage_min": Decimal("0.4"),
+    "band_margin": 3,
+    "bands": [{"name": "red", "below": 40}, {"name": "yellow", "below": 70}, {"name": "green"}],
     "payment_terms_days": 30,
     "usage_rhythm": "daily",
     "milestones": [
@@ -13,16 +16,35 @@ DEFAULTS = {
 }
 COMPOSED = ("ratio", "per_seat", "change", "against_own", "slope")
 COMPARISONS = ("change", "against_own", "slope")
+TICKET_HOURS = ("first_reply_hours", "resolution_hours")
 
 
 def read(path):
     with open(path, "rb") as f:
-        m = tomllib.load(f, parse_float=Decimal)
+        return ready(tomllib.load(f, parse_float=Decimal))
+
+
+def ready(m):
+    """A parsed model with its defaults."""
     for metric in m["metrics"].values():
         for name in ("filter", "a_filter", "b_filter"):
             if name in metric:
                 metric[name] = flat(metric[name])
+    for measure in m.get("measures", {}).values():
+        if "input" in measure:
+            measure["input"] = flat(measure["input"])
     return {**DEFAULTS, **m}
+
+
+def groups(model, profile):
+    """[(name, weight, {measure: weight})] of a profile; its measures are a named set of weights or stand there."""
+    return [(name, float(g["weight"]), {k: float(w) for k, w in (model["weights"][g["measures"]] if isinstance(g["measures"], str) else g["measures"]).items()})
+            for name, g in profile["groups"].items()]
+
+
+def choices(measure):
+    """[(metric, curve)] in the order in which they are tried."""
+    return [(x["metric"], x["curve"]) for x in [measure, *measure.get("otherwise", [])]]
 
 
 def flat(filters):
@@ -57,3 +79,10 @@ def types_pass(filters, kind, family):
             if not ok:
                 return False
     return True
+
+
+def sides(m):
+    """[(suffix, filter)] of an uncomposed metric: `share` counts two."""
+    if m["agg"] == "share":
+        return [("_a", m.get("a_filter")), ("_b", m.get("b_filter"))]
+    return [("", m.get("filter"))]

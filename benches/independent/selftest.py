@@ -1,35 +1,21 @@
 #!/usr/bin/env python3
-"""Small hand-worked cases for compute.py: each expectation is arithmetic a reader can redo."""
-import json
-import tempfile
+"""Small hand-worked cases: each expectation is arithmetic a reader can redo."""
 import tomllib
 from decimal import Decimal
-from pathlib import Path
 
 import subscriptions
 from calendars import Calendar, add_months, date_of, day_number, instant, text_of
 from compute import Computation
-from events import load
 from model import DEFAULTS
-
-COUNT = 0
-
-
-def ev(account, kind, at, props=None, **top):
-    global COUNT
-    COUNT += 1
-    return {"id": f"e{COUNT}", "source": "s", "account": account, "type": kind, "occurred_at": at, "properties": props or {}, **top}
+from selftest_events import accepted, ev
+from selftest_scores import CASES as SCORES
 
 
 def answers(events, metrics, as_of, zone="UTC", closed=(), top=None, accounts=None):
-    with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as f:
-        f.write("\n".join(e if isinstance(e, str) else json.dumps(e) for e in events))
-        f.flush()
-        loaded, _ = load([f.name], "file", Calendar(zone))
+    of, _ = accepted(events, zone)
     model = {**DEFAULTS, **(top or {}), "metrics": tomllib.loads(metrics, parse_float=Decimal)}
-    c = Computation(loaded, model, zone, [(s, day_number(a), day_number(b)) for s, a, b in closed])
-    cal = Calendar(zone)
-    t = max(e.occurred for e in loaded) + 1 if as_of == "last" else instant(as_of) if "T" in as_of else cal.end(day_number(as_of))
+    c = Computation(of, model, zone, [(s, day_number(a), day_number(b)) for s, a, b in closed])
+    t = max(e.occurred for e in of) + 1 if as_of == "last" else instant(as_of) if "T" in as_of else c.calendar.end(day_number(as_of))
     return dict(c.at(t, accounts))
 
 
@@ -185,12 +171,9 @@ def facts_and_lists():
     check(answers(told, m, "2024-05-01")["a"], {"e": 1})
     check(answers(told, m, "2024-05-04")["a"], {"e": 20, "last": "true"})
     assert [sorted(answers(told, m, day)) for day in ("2024-05-09", "2024-05-10", "2024-05-20", "2024-05-21")] == [["a"], ["b"], ["b", "c"], ["b", "c"]]
-    with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as f:
-        f.write("\n".join(map(json.dumps, told)))
-        f.flush()
-        loaded, refused = load([f.name], "file", Calendar("UTC"))
+    seen, refused = accepted(told)
     assert refused == {"merge_cycle": 1}
-    c = Computation(loaded, {**DEFAULTS, "metrics": {}}, "UTC", [])
+    c = Computation(seen, {**DEFAULTS, "metrics": {}}, "UTC", [])
     at = instant("2024-05-03T00:00:00Z")
     assert (c.facts.at("a", "roles.owner", at), c.facts.at("a", "roles.seller", at), c.facts.at("a", "roles", at)) == ("ann", "bob", None)
 
@@ -241,7 +224,7 @@ def on_premise_and_feed():
 
 
 def main():
-    for case in (days_and_zones, levels, comparisons, closed_days, merges, terms, renewals_and_trials, facts_and_lists, bills_and_tickets, answers_of_people, on_premise_and_feed):
+    for case in (days_and_zones, levels, comparisons, closed_days, merges, terms, renewals_and_trials, facts_and_lists, bills_and_tickets, answers_of_people, on_premise_and_feed, *SCORES):
         case()
         print(f"ok {case.__name__}")
 

@@ -21,12 +21,27 @@ class State:
     trial: bool
     cancelled: bool
     recurring: bool
+    paused: bool = False
+    served: bool = False  # whether it gave a day of service
+    off: int | None = None  # the first day without service
     seats: Decimal | None = None
     amount: int | None = None
+    amount_per: str | None = None
+    currency: str | None = None
     notice_days: int | None = None
     commit: Decimal | None = None
     term_start: int | None = None
     term_end: int | None = None
+
+    def annual_amount(self):
+        """The amount of a year, in minor units; None where it is not known."""
+        if self.amount is None or self.amount_per is None:
+            return None
+        if self.amount_per != "term":
+            return self.amount * {"month": 12, "year": 1}[self.amount_per]
+        if self.term_end is None or self.term_end < self.term_start:
+            return None
+        return Decimal(self.amount) * 365 / (self.term_end - self.term_start + 1)
 
 
 def term_months(start, last):
@@ -58,7 +73,6 @@ class Told:
     def __init__(self, events, t, today, calendar):
         self.seen, self.today, self.calendar = [e for e in events if e.occurred < t], today, calendar
         self.starts = [e for e in self.seen if e.type in STARTS and self.counts_from(e) <= today]
-        self.newest = self.starts[-1] if self.starts else None
         self.unheard = bool(self.seen) and self.seen[0].type not in STARTS
 
     def named(self, e, name):
@@ -78,11 +92,62 @@ class Told:
             return True
         return any(s.ord < other.ord and self.day(s) <= other.day for s in self.starts)
 
-    def since_start(self, of_all):
-        """What came after the newest start that counts, which undoes what was before it."""
-        after = -1 if self.newest is None else self.newest.ord
-        mine = [e for e in self.seen if e.ord > after and e.type not in STARTS]
-        return sorted(mine + [e for e in of_all if e.ord > after and self.had_begun(e)], key=lambda e: e.ord)
+    def spells(self, of_all):
+        """One a start that counts, in order, each with what came after it: a start undoes what was before it."""
+        marks = ([None] if self.unheard else []) + self.starts
+        after = [-1 if m is None else m.ord for m in marks]
+        for n, mark in enumerate(marks):
+            until = after[n + 1] if n + 1 < len(marks) else None
+            mine = [e for e in self.seen if e.type not in STARTS] + [e for e in of_all if self.had_begun(e)]
+            yield Spell(self, mark, sorted((e for e in mine if e.ord > after[n] and (until is None or e.ord < until)), key=lambda e: e.ord))
+
+
+class Spell:
+    """What one start and the events after it make of service: `runs` are pairs (first day, first day without service or None)."""
+
+    def __init__(self, told, start, later):
+        types = {e.type for e in later}
+        self.start = start
+        self.trial = (start.type == TRIAL if start is not None else "trial_ended" in types) and CONVERTED not in types
+        begins, self.runs = LONG_AGO if start is None else told.day(start), []
+        self.cancel, self.pause = None, None
+        effective, over = None, None
+        for e in later:
+            off = min((d for d in (effective, over) if d is not None), default=None)
+            if e.type == "subscription_cancelled":
+                named = told.named(e, "effective_at")
+                self.cancel, effective = e, e.day if named is None else named
+            elif e.type == "cancellation_withdrawn":
+                self.cancel, effective = None, None
+            elif e.type == "subscription_ended" or (e.type == "trial_ended" and self.trial):
+                over = e.day if over is None else over
+            elif e.type == "subscription_renewed" and off is not None and told.day(e) >= off:
+                if off <= e.day:
+                    self.runs.append((begins, off))
+                    begins = told.day(e)
+                self.cancel, effective, over = None, None, None
+            elif e.type == "subscription_paused":
+                self.pause = e
+            elif e.type == "subscription_resumed":
+                self.pause = None
+        self.runs.append((begins, min((d for d in (effective, over) if d is not None), default=None)))
+
+    def paused(self, told):
+        """A pause ends with the day `until`."""
+        until = None if self.pause is None else told.named(self.pause, "until")
+        return self.pause is not None and (until is None or told.today <= until)
+
+
+def service(spells, today):
+    """Whether any day up to today had service, and the first day without after the last one that had."""
+    served, off = False, None
+    for n, spell in enumerate(spells):
+        goes_on = spells[n + 1].runs[0][0] if n + 1 < len(spells) else None
+        for first, last in spell.runs:
+            last = goes_on if last is None else last
+            if first <= today and (last is None or first < last):
+                served, off = True, last
+    return served, off
 
 
 def state(events, of_all, t, today, calendar):
@@ -90,30 +155,16 @@ def state(events, of_all, t, today, calendar):
     told = Told(events, t, today, calendar)
     if not told.seen:
         return None
-    later = told.since_start([e for e in of_all if e.occurred < t])
-    types = {e.type for e in later}
-    trial = (told.newest.type == TRIAL if told.newest is not None else "trial_ended" in types) and CONVERTED not in types
-
-    begins = LONG_AGO if told.newest is None else told.day(told.newest)
-    begun = told.newest is not None or told.unheard
-    cancel, effective, over = None, None, None
-    for e in later:
-        off = min((d for d in (effective, over) if d is not None), default=None)
-        if e.type == "subscription_cancelled":
-            named = told.named(e, "effective_at")
-            cancel, effective = e, e.day if named is None else named
-        elif e.type == "cancellation_withdrawn":
-            cancel, effective = None, None
-        elif e.type == "subscription_ended" or (e.type == "trial_ended" and trial):
-            over = e.day if over is None else over
-        elif e.type == "subscription_renewed" and off is not None and told.day(e) >= off:
-            if off <= e.day:
-                begins = told.day(e)
-            cancel, effective, over = None, None, None
-    live = begun and begins <= today and all(d is None or today < d for d in (effective, over))
+    spells = list(told.spells([e for e in of_all if e.occurred < t]))
+    newest = spells[-1] if spells else None
+    live = newest is not None and newest.runs[-1][0] <= today and (newest.runs[-1][1] is None or today < newest.runs[-1][1])
+    trial = newest is not None and newest.trial
+    cancel = newest and newest.cancel
+    served, off = service(spells, today)
 
     figures = sorted((told.counts_from(e), e.ord, e) for e in told.seen if e.type in NAMED and told.counts_from(e) <= today)
-    out = State(live=live, trial=trial, cancelled=cancel is not None, recurring=True)
+    out = State(live=live, trial=trial, cancelled=cancel is not None, recurring=True, paused=newest is not None and newest.paused(told),
+                served=served, off=off)
     auto_renew, base = False, None
     for _, _, e in figures:
         p = e.props
@@ -128,10 +179,12 @@ def state(events, of_all, t, today, calendar):
                 out.recurring = p["recurring"]
             if isinstance(p.get("auto_renew"), bool):
                 auto_renew = p["auto_renew"]
-        if e.type == TRIAL and not (trial and e is told.newest):
+        if e.type == TRIAL and not (trial and e is newest.start):
             continue  # amount and term of a trial end with it
         if e.amount is not None:
-            out.amount = e.amount
+            out.amount, out.currency = e.amount, e.currency
+        if p.get("amount_per") in ("month", "year", "term"):
+            out.amount_per = p["amount_per"]
         states_term = told.named(e, "term_start") is not None or told.named(e, "term_end") is not None
         if e.type in STARTS or e.type == "subscription_renewed" or (e.type == CONVERTED and states_term):
             base = e

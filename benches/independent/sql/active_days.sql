@@ -1,1 +1,1 @@
-select survivor, k, count(distinct day) as v from hits where person group by all
+select w, count(distinct day) as v from hits where person group by all

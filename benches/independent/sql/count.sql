@@ -1,1 +1,1 @@
-select survivor, k, count(*) as v from hits group by all
+select w, count(*) as v from hits group by all

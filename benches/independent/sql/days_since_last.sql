@@ -1,1 +1,1 @@
-select survivor, k, min(last - day) as v from hits group by all
+select w, min(last - day) as v from hits group by all

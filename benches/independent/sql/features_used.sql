@@ -1,3 +1,3 @@
-select h.survivor, h.k, count(distinct f.text) as v
+select h.w, count(distinct f.text) as v
 from hits h join props f on f.ord = h.ord and f.name = 'feature'
 where {core} group by all

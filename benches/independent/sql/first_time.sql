@@ -1,1 +1,1 @@
-select survivor, k, min(occurred) as v from hits group by all
+select w, min(occurred) as v from hits group by all

@@ -1,1 +1,1 @@
-select survivor, k, arg_max(ord, ord) as v from hits group by all
+select w, arg_max(ord, ord) as v from hits group by all

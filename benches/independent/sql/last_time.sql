@@ -1,1 +1,1 @@
-select survivor, k, max(occurred) as v from hits group by all
+select w, max(occurred) as v from hits group by all

@@ -1,1 +1,1 @@
-select survivor, k, sum(v)::double / count(*) as v from hits group by all
+select w, sum(v)::double / count(*) as v from hits group by all

@@ -1,1 +1,1 @@
-select survivor, k, sum(v) as v from hits group by all
+select w, sum(v) as v from hits group by all
