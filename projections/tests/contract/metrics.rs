@@ -1,108 +1,15 @@
-//! Sentences of health-model §2–4 that could be read in more than one way, each as a test by its own name. What
-//! concerns subscriptions alone stands beside them.
+//! Sentences of health-model §2–4 that could be read in more than one way. What concerns subscriptions alone stands beside them.
 
-use std::collections::BTreeMap;
-
-use tidewatch_projections::account::Account;
-use tidewatch_projections::account_at::AccountAt;
-use tidewatch_projections::calendar::{Calendar, Day};
-use tidewatch_projections::context::Context;
+use tidewatch_projections::calendar::Day;
 use tidewatch_projections::decimal::Decimal;
-use tidewatch_projections::event::{Actor, Currency, Event, Micros, Money, Subject};
+use tidewatch_projections::event::{Currency, Money};
 use tidewatch_projections::model::Model;
-use tidewatch_projections::names::{Names, Symbol};
-use tidewatch_projections::plan::{Bounds, Plan};
 use tidewatch_projections::scalar::Scalar;
-use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
-use tidewatch_projections::tenant::Tenant;
+use tidewatch_projections::settings::{ClosedDays, Scope};
 use tidewatch_projections::value::Value;
 use tidewatch_projections::vocabulary::EventType;
 
-const HOUR: Micros = 3_600_000_000;
-const DAY: Micros = 24 * HOUR;
-
-/// Events of a tenant in the making; times are days since the epoch, at noon.
-#[derive(Default)]
-struct Tale {
-    names: Names,
-    events: Vec<Event>,
-    settings: Settings,
-}
-
-impl Tale {
-    /// Adds an event of `account` at noon of a day and gives it for more to be said.
-    fn tell(&mut self, account: &str, day: i64, kind: EventType, properties: &[(&str, Value)]) -> &mut Event {
-        let mut properties: Vec<_> =
-            properties.iter().map(|(key, value)| (self.names.intern(key), value.clone())).collect();
-        properties.sort_by(|(a, _), (b, _)| self.names.text(*a).cmp(self.names.text(*b)));
-        self.events.push(Event {
-            source: self.names.intern("app"),
-            generation: 0,
-            id: self.events.len().to_string().into(),
-            subject: Subject::Account(self.names.intern(account)),
-            user: None,
-            actor: Actor::Person,
-            product: None,
-            kind,
-            occurred_at: day * DAY + 12 * HOUR,
-            quantity: None,
-            amount: None,
-            feature: None,
-            metric: None,
-            properties,
-            unknown: Box::default(),
-        });
-        self.events.last_mut().expect("one was just added")
-    }
-
-    fn use_daily(&mut self, account: &str, days: std::ops::Range<i64>) {
-        days.for_each(|day| _ = self.tell(account, day, EventType::Usage, &[]));
-    }
-
-    fn tenant(&self) -> Tenant {
-        let mut tenant = Tenant::default();
-        self.events.iter().for_each(|event| tenant.observe(&self.names, event));
-        tenant
-    }
-
-    fn plan(&self, metrics: &str) -> Plan {
-        let model = Model::parse(&format!("[metrics]\n{metrics}")).expect("a model");
-        Plan::compile(model, &self.names, Calendar::utc(), Bounds::NONE, &[]).expect("few ticket filters")
-    }
-
-    fn fold(&self, plan: &Plan, account: &str) -> Account {
-        let account = self.names.intern(account);
-        let mut state = Account::new(account);
-        let own = self.events.iter().filter(|event| event.account() == Some(account));
-        own.for_each(|event| state.apply(plan, &self.names, event));
-        state
-    }
-
-    /// Metrics, in alphabetical order, at the end of a day, of an account and those merged into it by then.
-    fn at_end_of(&self, day: i64, account: &str, metrics: &str) -> Vec<Option<Scalar>> {
-        let (plan, tenant, as_of) = (self.plan(metrics), self.tenant(), (day + 1) * DAY);
-        let members = tenant.merges.members(&self.names, self.names.intern(account), as_of);
-        let fold = |member| (member, self.fold(&plan, self.names.text(member)));
-        let accounts: BTreeMap<Symbol, Account> = members.into_iter().map(fold).collect();
-        let context = Context {
-            plan: &plan,
-            settings: &self.settings,
-            tenant: &tenant,
-            names: &self.names,
-            accounts: &accounts,
-        };
-        AccountAt::new(context, self.names.intern(account), as_of).metrics()
-    }
-
-    /// The one metric that is declared.
-    fn value(&self, day: i64, account: &str, metric: &str) -> Option<Scalar> {
-        self.at_end_of(day, account, &format!("m = {metric}")).remove(0)
-    }
-}
-
-fn text(text: &str) -> Value {
-    Value::Text(text.into())
-}
+use crate::tale::{DAY, Tale, text};
 
 fn roles(of: &[(&str, Value)]) -> Value {
     Value::Object(of.iter().map(|(role, person)| ((*role).into(), person.clone())).collect())
