@@ -21,7 +21,8 @@ use crate::meters::{DISK_FULL, FRAME_ENTRIES, FRAMES, IDS, IDS_MEMORY, WRITE_TIM
 use crate::position::Position;
 use crate::storage::directory::SHARD;
 use crate::storage::log::{LogError, LogWriter};
-use crate::write::queues::Next;
+use crate::write::linger::Linger;
+use crate::write::queues::{Next, Priority};
 use crate::write::sequencer::{Emit, Input, Sequencer};
 use crate::write::writer::Writer;
 
@@ -104,8 +105,10 @@ fn sequence(
     let ids_disk_full = shared.meters.gauge(&DISK_FULL, &["ids"]);
     let (ids, ids_memory) = (shared.meters.gauge(&IDS, &[]), shared.meters.gauge(&IDS_MEMORY, &[]));
     let mut is_disk_full = false;
+    let mut linger = Linger::new(monotonic());
     loop {
-        let next = shared.inbox.next(!sequencer.is_empty(), TICK);
+        let due = (!sequencer.is_empty()).then(|| linger.due());
+        let next = shared.inbox.next(due, TICK);
         let now = shared.clock.now();
         let mut emits = Vec::new();
         let mut step = |input| sequencer.step(input, now, &mut emits).map_err(|error| error.to_string());
@@ -115,14 +118,30 @@ fn sequence(
             step(Input::Tick)?;
         }
         let is_last = matches!(next, Next::Closed);
+        let mut filled_by: Option<Priority> = None;
         match next {
-            Next::Input(input) => step(input)?,
+            Next::Input(priority, input) => {
+                step(input)?;
+                filled_by = Some(priority);
+            }
             Next::WriterFree | Next::Closed => step(Input::WriterFree)?,
             Next::Idle => {}
         }
-        if !emits.is_empty() && to_writer.send(emits).is_err() {
-            // The writer has failed and said why.
-            return Ok(());
+        if emits.iter().any(|emit| matches!(emit, Emit::Frame(_))) {
+            linger.close(monotonic());
+        }
+        // After the frames that it filled up: what is left of it stands in the next.
+        if let Some(priority) = filled_by
+            && !sequencer.is_empty()
+        {
+            linger.fill(priority);
+        }
+        if !emits.is_empty() {
+            shared.inbox.writer_busy();
+            if to_writer.send(emits).is_err() {
+                // The writer has failed and said why.
+                return Ok(());
+            }
         }
         if is_last {
             return Ok(());

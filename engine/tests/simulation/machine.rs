@@ -325,7 +325,7 @@ impl Machine {
         if self.rounds.len() >= ROUNDS_MAX {
             return Ok(false);
         }
-        let Some(input) = self.queues.take() else { return Ok(false) };
+        let Some((_, input)) = self.queues.take() else { return Ok(false) };
         let progress = match &input {
             Input::Batch { generation, batch, .. }
                 if *generation == self.sequencer.control_state().generation(batch.source) =>
