@@ -9,6 +9,7 @@
 
 mod cells;
 mod drive;
+mod poll_interval;
 mod publish_interval;
 mod read_only;
 mod rejection_rate;

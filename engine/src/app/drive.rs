@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use tidewatch_ingest::batch::{Batch, Item, RawBatch};
@@ -12,9 +13,11 @@ use tidewatch_ingest::decode::Decoder;
 use tidewatch_ingest::source::{Polled, Source, Stopped};
 use tidewatch_projections::event::{Event, Micros};
 
+use super::poll_interval::PollInterval;
 use super::rejection_rate::RejectionRate;
 use super::status::{Condition, SourceStatus};
 use super::{EngineError, Shared};
+use crate::clock::monotonic;
 use crate::control::request::Request;
 use crate::meters::{
     Meters, RECORDS, REJECTED, SOURCE_BEHIND, SOURCE_BYTES, SOURCE_LAG, SOURCE_PARTS, SOURCE_SKIPPED,
@@ -129,7 +132,11 @@ impl Drive<'_> {
         let unread_fields = self.shared.meters.counter(&UNREAD_FIELDS, &[source.name()]);
         let mut complete_through: Option<Micros> = None;
         let mut is_ended = false;
+        let mut interval = PollInterval::default();
         while !stop.load(Ordering::Relaxed) {
+            if self.priority == Priority::Live {
+                thread::sleep(interval.wait(monotonic()));
+            }
             let mut raw = RawBatch::default();
             let polled = match source.poll(POLL_WAIT, &mut raw) {
                 Ok(polled) => polled,
@@ -139,6 +146,7 @@ impl Drive<'_> {
                     Polled::Open
                 }
             };
+            interval.poll(monotonic(), raw.records.len());
             if !raw.records.is_empty() || !raw.progress.is_empty() {
                 source_bytes.increment(raw.payload.len() as u64);
                 let batch = decoder.decode(raw);

@@ -213,11 +213,9 @@ fn read_all(
         let sources: Vec<_> = streams.into_iter().map(|stream| scope.spawn(move || read(stream))).collect();
         let ended = runtime.block_on(async {
             let mut signals = EndSignals::watch()?;
-            let mut durable = engine.durable();
             loop {
                 tokio::select! {
                     () = signals.next() => break,
-                    _ = durable.changed() => {}
                     () = tokio::time::sleep(LOOK_EVERY) => {}
                 }
                 let is_all_read = until_caught_up && sources.iter().all(|source| source.is_finished());
