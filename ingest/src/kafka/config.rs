@@ -61,7 +61,7 @@ pub struct KafkaConfig {
 }
 
 fn queue_kib_max() -> u32 {
-    64 * 1024
+    8 * 1024
 }
 
 fn batch_bytes_max() -> usize {
@@ -402,6 +402,17 @@ mod tests {
         let config = parse("[options]\n'sasl.password' = { env = 'TIDEWATCH_TEST_UNSET' }").unwrap();
         let error = config.plain_client().unwrap_err().to_string();
         assert!(error.contains("sasl.password") && error.contains("TIDEWATCH_TEST_UNSET"), "{error}");
+    }
+
+    #[test]
+    fn fetched_records_take_a_bounded_memory_that_the_user_may_set() {
+        let client = parse("").unwrap().reading_client().unwrap();
+        assert_eq!(client.get("queued.max.messages.kbytes"), Some("8192"));
+        assert_eq!(client.get("fetch.max.bytes"), Some("8388608"));
+        let config = parse("queue_kib_max = 65536\n[options]\n'fetch.max.bytes' = 1048576").unwrap();
+        let client = config.reading_client().unwrap();
+        assert_eq!(client.get("queued.max.messages.kbytes"), Some("65536"));
+        assert_eq!(client.get("fetch.max.bytes"), Some("1048576"));
     }
 
     #[test]
