@@ -26,6 +26,7 @@ fn main() -> Result<(), Failure> {
         .btree_map(".")
         .boxed(".tidewatch.v1.AccountResult.result.found")
         .boxed(".tidewatch.v1.HealthResult.result.found")
+        .boxed(".tidewatch.v1.WatchHealthResponse.message.changed")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -15,7 +15,9 @@ mod limits;
 mod log;
 mod mapping;
 mod metrics;
+mod movers;
 mod output;
+mod override_band;
 mod place;
 mod push;
 mod reads;
@@ -64,6 +66,8 @@ enum Task {
     History(history::Arguments),
     /// Tell why the score of an account moved between two instants.
     Explain(explain::Arguments),
+    /// Show whose score moved most between two instants, and by what.
+    Movers(movers::Arguments),
     /// Answer metrics of accounts at any instants.
     Metrics(metrics::Arguments),
     /// Print one number for everything that is true; equal states have equal digests.
@@ -73,6 +77,9 @@ enum Task {
     /// Look at what was refused, and decode it again after a fix.
     #[command(subcommand, name = "deadletters")]
     DeadLetters(deadletters::Task),
+    /// Set the band of an account by hand, for a time.
+    #[command(subcommand)]
+    Override(override_band::Task),
     /// Work with mappings.
     #[command(subcommand)]
     Mapping(mapping::Task),
@@ -135,10 +142,12 @@ pub fn run() -> ExitCode {
         Task::Health(arguments) => health::run(&arguments),
         Task::History(arguments) => history::run(&arguments),
         Task::Explain(arguments) => explain::run(&arguments),
+        Task::Movers(arguments) => movers::run(&arguments),
         Task::Metrics(arguments) => metrics::run(&arguments),
         Task::Digest(arguments) => digest::run(&arguments),
         Task::Adopt(arguments) => adopt::run(&arguments),
         Task::DeadLetters(task) => deadletters::run(&task),
+        Task::Override(task) => override_band::run(&task),
         Task::Mapping(task) => mapping::run(&task),
         Task::Source(task) => source::run(&task),
         Task::Log(task) => log::run(&task),

@@ -49,7 +49,7 @@ fn count(shared: &Shared, cells: &Cells, by_band: &mut BTreeMap<(&'static str, S
     by_band.values_mut().for_each(|(count, _)| *count = 0);
     let scoring = cells.view.plan.model.scoring.as_ref();
     for (_, place) in cells.all() {
-        let Place::Cell(cell) = place else { continue };
+        let Place::Cell(cell, _) = place else { continue };
         let band = match (cell.band, scoring) {
             (Band::Of(band), Ok(scoring)) => scoring.bands[band].name.as_str(),
             _ => "",

@@ -85,6 +85,15 @@ pub(super) fn get(arguments: &GetArguments) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
+/// The band; one that a person set stands before what was computed.
+fn band(health: &v1::Health) -> String {
+    let computed = health.band.clone().unwrap_or(ABSENT.to_owned());
+    match &health.r#override {
+        Some(set) => format!("{} by hand ({computed})", set.band),
+        None => computed,
+    }
+}
+
 fn fact(account: &v1::Account, of: impl Fn(&v1::AccountFacts) -> &Option<String>) -> String {
     let stated = account.facts.as_ref().and_then(|facts| of(facts).clone());
     stated.unwrap_or_else(|| ABSENT.to_owned())
@@ -97,6 +106,7 @@ fn json(account: &v1::Account, health: Option<&v1::Health>, metrics: &[v1::Metri
             ("score", output::json_number(health.score)),
             ("band", output::json_optional(health.band.as_deref())),
             ("coverage", output::json_number(Some(health.coverage))),
+            ("override", output::json_optional(health.r#override.as_ref().map(|set| set.band.as_str()))),
             ("reasons", output::json_list(health.reasons.iter().map(|reason| output::json_text(reason)))),
         ]
     });
@@ -120,7 +130,7 @@ pub(super) fn print_table(reads: &Reads, limit: usize) -> anyhow::Result<()> {
         let (Some(account), Some(health)) = (&listed.account, &listed.health) else { continue };
         table.add_row([
             health.shown.map_or(ABSENT.to_owned(), |shown| shown.to_string()),
-            health.band.clone().unwrap_or(ABSENT.to_owned()),
+            band(health),
             account.id.clone(),
             fact(account, |facts| &facts.name),
             fact(account, |facts| &facts.tier),

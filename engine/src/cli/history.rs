@@ -14,6 +14,9 @@ use super::place::Place;
 use crate::serve::health::state_name;
 use crate::serve::paging::BATCH_ACCOUNTS_MAX;
 
+/// Width of the bar of the best score.
+const BAR_CHARS: usize = 40;
+
 #[derive(Args)]
 #[command(group = ArgGroup::new("who").required(true).args(["account", "all"]))]
 pub(super) struct Arguments {
@@ -53,12 +56,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.json {
         days.iter().try_for_each(|day| writeln!(out, "{}", json(day)))?;
     } else {
-        let mut table = output::table(["account", "day", "score", "band", "coverage", "profile", "state"]);
+        let mut table =
+            output::table(["account", "day", "score", "", "band", "coverage", "profile", "state"]);
         for day in &days {
             table.add_row([
                 day.account.clone(),
                 day.day.clone(),
                 day.score.map_or(ABSENT.to_owned(), |score| format!("{score:.1}")),
+                day.score.map_or_else(String::new, bar),
                 day.band.clone().unwrap_or(ABSENT.to_owned()),
                 format!("{:.0} %", day.coverage * 100.0),
                 day.profile.clone().unwrap_or(ABSENT.to_owned()),
@@ -92,6 +97,13 @@ fn days(arguments: &Arguments, client: &Client) -> anyhow::Result<Vec<v1::Health
         })?;
     }
     Ok(days)
+}
+
+/// A score as a bar of up to [`BAR_CHARS`] characters, in eighths of one.
+fn bar(score: f64) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (score / 100.0 * (BAR_CHARS * 8) as f64).round() as usize;
+    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }
 
 /// The form that programs rely on.

@@ -65,6 +65,13 @@ impl<'a> Writes<'a> {
         self.client.settled(self.client.ask(self.client.sources().retire_source(asked))?.position)
     }
 
+    /// Sets the band of an account by hand; answers where.
+    pub(super) fn set_override(&self, asked: v1::SetOverrideRequest) -> anyhow::Result<v1::Position> {
+        let (request_id, on_behalf_of) = self.id()?;
+        let asked = v1::SetOverrideRequest { request_id, on_behalf_of, ..asked };
+        self.client.settled(self.client.ask(self.client.health().set_override(asked))?.position)
+    }
+
     /// Decodes dead letters again.
     pub(super) fn replay(
         &self,

@@ -11,6 +11,7 @@ use tidewatch_projections::event::Micros;
 use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
 use tidewatch_proto::log::v1 as wire;
 
+use crate::control::band_override::BandOverride;
 use crate::control::request::Request;
 use crate::storage::log::ControlRecord;
 
@@ -54,6 +55,8 @@ pub enum Control {
         /// Digest of the mapping it is read by from here on; empty for native JSON.
         mapping_digest: Box<str>,
     },
+    /// A person set the band of an account by hand.
+    OverrideSet { account: Box<str>, band_override: BandOverride },
     /// Dead letters were decoded again and nothing of them was refused any more.
     DeadLettersResolved { seqs: Vec<u64> },
 }
@@ -111,7 +114,8 @@ impl Control {
             Self::SettingsAdopted { .. }
             | Self::ModelAdopted { .. }
             | Self::SourceReset { .. }
-            | Self::SourceRetired { .. } => true,
+            | Self::SourceRetired { .. }
+            | Self::OverrideSet { .. } => true,
             Self::ClockAdvanced { .. }
             | Self::WallAdvanced { .. }
             | Self::TypeFed { .. }
@@ -132,6 +136,7 @@ impl Control {
             Self::SourceReset { .. } => "source_reset",
             Self::DeadLettersResolved { .. } => "dead_letters_resolved",
             Self::SourceRetired { .. } => "source_retired",
+            Self::OverrideSet { .. } => "override_set",
         }
     }
 
@@ -147,6 +152,7 @@ impl Control {
             Self::SourceReset { .. } => 7,
             Self::DeadLettersResolved { .. } => 16,
             Self::SourceRetired { .. } => 17,
+            Self::OverrideSet { .. } => 19,
         }
     }
 
@@ -193,6 +199,7 @@ impl Control {
                     mapping_digest: mapping_digest.to_string(),
                 })
             }
+            Self::OverrideSet { account, band_override } => Kind::OverrideSet(band_override.to_wire(account)),
             Self::DeadLettersResolved { seqs } => {
                 Kind::DeadLettersResolved(wire::DeadLettersResolved { seqs: seqs.clone() })
             }
@@ -234,6 +241,10 @@ impl Control {
                 generation: reset.generation,
                 mapping_digest: reset.mapping_digest.into(),
             },
+            Kind::OverrideSet(set) => Self::OverrideSet {
+                account: set.account.as_str().into(),
+                band_override: BandOverride::from_wire(set),
+            },
             Kind::DeadLettersResolved(resolved) => Self::DeadLettersResolved { seqs: resolved.seqs },
         })
     }
@@ -273,6 +284,16 @@ mod tests {
             Control::SourceOpened { source: "crm".into(), mapping_digest: "".into(), streams: true },
             Control::SourceRetired { source: "crm".into() },
             Control::SourceReset { source: "crm".into(), generation: 3, mapping_digest: "ab".into() },
+            Control::OverrideSet {
+                account: "acme".into(),
+                band_override: BandOverride {
+                    band: "red".into(),
+                    reason: "the sponsor left".into(),
+                    author: "ann".into(),
+                    at: 5,
+                    expires_at: 6,
+                },
+            },
             Control::DeadLettersResolved { seqs: vec![77, 5] },
         ];
         let request = Request {

@@ -12,6 +12,7 @@ use tidewatch_projections::model;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::settings::Settings;
 
+use crate::control::band_override::BandOverride;
 use crate::control::entry::Control;
 use crate::planted::{self, Bug};
 
@@ -47,6 +48,8 @@ pub struct ControlState {
     pub models: Vec<AdoptedModel>,
     /// Every source that was opened or reset.
     pub sources: BTreeMap<Symbol, SourceState>,
+    /// The newest override of each account that has one, whether it still holds or not.
+    pub overrides: BTreeMap<Symbol, BandOverride>,
     /// The newest `clock advanced`.
     pub clock_at: Option<Micros>,
     /// The newest `wall advanced`.
@@ -92,6 +95,9 @@ impl ControlState {
                 state.mapping_digest = Some(mapping_digest.clone());
                 state.streams |= streams;
             }
+            Control::OverrideSet { account, band_override } => {
+                self.overrides.insert(names.intern(account), band_override.clone());
+            }
             Control::SourceRetired { source } => {
                 self.sources.entry(names.intern(source)).or_default().streams = false;
             }
@@ -103,6 +109,22 @@ impl ControlState {
             }
         }
         Effect::None
+    }
+
+    /// What time it is as far as the log knows: deadlines hang on it.
+    pub fn now(&self) -> Option<Micros> {
+        self.wall_at.max(self.clock_at)
+    }
+
+    /// The overrides that hold now, by account.
+    pub fn overrides_in_force(&self) -> impl Iterator<Item = (Symbol, &BandOverride)> {
+        let now = self.now().unwrap_or(Micros::MIN);
+        self.overrides.iter().filter(move |(_, set)| set.holds(now)).map(|(account, set)| (*account, set))
+    }
+
+    /// The override of an account that holds now.
+    pub fn override_of(&self, account: Symbol) -> Option<&BandOverride> {
+        self.overrides.get(&account).filter(|set| set.holds(self.now().unwrap_or(Micros::MIN)))
     }
 
     /// The generation in which events of a source are accepted now.

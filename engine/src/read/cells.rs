@@ -4,6 +4,7 @@
 //! an event, when the clock or the wall clock turns a day, and when a model, settings, merges or feeds change; within a day
 //! silence changes no figure but ages in hours, and the cell names the instant it stands at.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidewatch_projections::account::Account;
@@ -20,8 +21,8 @@ use crate::read::account;
 /// What is known of one account's place.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Place {
-    /// The health of the account.
-    Cell(Cell),
+    /// The health of the account, and the sequence of the view at which its health, its status or one of its facts changed last.
+    Cell(Cell, u64),
     /// It answers for itself, and memory does not reach back as far as its health looks.
     Inexact(Symbol),
     /// Another account answers for it.
@@ -49,7 +50,9 @@ impl Cells {
         before: Option<&Self>,
         cancellation: &Cancellation,
     ) -> Result<Self, Cancelled> {
-        let before = before.filter(|before| stands_for_the_same(&before.view, &view));
+        // Where all may have changed nothing is taken over but when each changed last.
+        let is_same = before.is_some_and(|before| stands_for_the_same(&before.view, &view));
+        let overridden = before.map(|before| overridden(&before.view, &view)).unwrap_or_default();
         let mut evaluated = 0;
         let mut parts = Vec::with_capacity(view.parts.len());
         for (worker, part) in view.parts.iter().enumerate() {
@@ -60,8 +63,13 @@ impl Cells {
                     Some((chunk, before.parts.get(worker)?.get(place)?))
                 });
                 cells.push(match known {
-                    Some((old, cells)) if Arc::ptr_eq(old, chunk) => Arc::clone(cells),
-                    known => of_chunk(&view, chunk, known, &mut evaluated, cancellation)?,
+                    Some((old, cells)) if is_same && overridden.is_empty() && Arc::ptr_eq(old, chunk) => {
+                        Arc::clone(cells)
+                    }
+                    known => {
+                        let known = Known { chunk: known, is_same, overridden: &overridden };
+                        of_chunk(&view, chunk, &known, &mut evaluated, cancellation)?
+                    }
                 });
             }
             parts.push(cells);
@@ -83,7 +91,7 @@ impl Cells {
     pub fn inexact(&self) -> Vec<Symbol> {
         let inexact = |place: &Place| match place {
             Place::Inexact(account) => Some(*account),
-            Place::Cell(_) | Place::Merged => None,
+            Place::Cell(..) | Place::Merged => None,
         };
         self.parts.iter().flatten().flat_map(|cells| cells.iter().filter_map(inexact)).collect()
     }
@@ -103,37 +111,71 @@ fn stands_for_the_same(one: &View, other: &View) -> bool {
         && one.tenant.feed == other.tenant.feed
 }
 
+/// The accounts whose override began, changed or ended between two views.
+fn overridden(one: &View, other: &View) -> BTreeSet<Symbol> {
+    let differs = |from: &View, to: &View| -> Vec<Symbol> {
+        let gone = from.control_state.overrides_in_force();
+        let gone = gone.filter(|(account, set)| to.control_state.override_of(*account) != Some(*set));
+        gone.map(|(account, _)| account).collect()
+    };
+    differs(one, other).into_iter().chain(differs(other, one)).collect()
+}
+
+/// What is known of a chunk from cells before.
+struct Known<'a> {
+    /// The chunk as it was, and its cells.
+    chunk: Option<(&'a Arc<Chunk>, &'a Arc<[Place]>)>,
+    /// Whether all but the accounts themselves is as it was.
+    is_same: bool,
+    /// Accounts with another override than before.
+    overridden: &'a BTreeSet<Symbol>,
+}
+
 fn of_chunk(
     view: &View,
     chunk: &Chunk,
-    known: Option<(&Arc<Chunk>, &Arc<[Place]>)>,
+    known: &Known<'_>,
     evaluated: &mut usize,
     cancellation: &Cancellation,
 ) -> Result<Arc<[Place]>, Cancelled> {
     let mut places = Vec::with_capacity(chunk.accounts_count());
     for (place, account) in chunk.accounts().enumerate() {
-        let same = known.and_then(|(old, cells)| {
-            let is_same = old.get(place).is_some_and(|old| Arc::ptr_eq(old, account));
-            // Members of a merge answer together: what one of them did changes the answer of another.
-            (is_same && !view.tenant.merges.concern(account.id)).then(|| cells[place])
+        // An account keeps its place for as long as its worker lives; another fold may give it another.
+        let before = known.chunk.and_then(|(old, cells)| {
+            let old = old.get(place).filter(|old| old.id == account.id)?;
+            Some((old, *cells.get(place)?))
         });
-        places.push(match same {
-            Some(same) => same,
-            None => {
+        // Members of a merge answer together: what one of them did changes the answer of another.
+        let stays = known.is_same
+            && !view.tenant.merges.concern(account.id)
+            && !known.overridden.contains(&account.id);
+        places.push(match before {
+            Some((old, cell)) if stays && Arc::ptr_eq(old, account) => cell,
+            before => {
                 cancellation.check()?;
                 *evaluated += 1;
-                of_account(view, account)
+                of_account(view, account, before.map(|(_, cell)| cell))
             }
         });
     }
     Ok(places.into())
 }
 
-fn of_account(view: &View, account: &Account) -> Place {
+fn of_account(view: &View, account: &Account, before: Option<Place>) -> Place {
     match account::led_by(view, account) {
         None => Place::Merged,
         Some(account_at) => match health(&account_at) {
-            Ok(health) => Place::Cell(Cell::of(&health)),
+            Ok(health) => {
+                let by_hand = view.control_state.override_of(account_at.survivor);
+                let by_hand = by_hand.map_or("", |set| &set.band);
+                let cell = Cell::of(&health).with_facts(&account_at, by_hand);
+                match before {
+                    Some(Place::Cell(old, changed_seq)) if cell.shows_the_same(&old) => {
+                        Place::Cell(cell, changed_seq)
+                    }
+                    _ => Place::Cell(cell, view.position.seq),
+                }
+            }
             Err(_inexact) => Place::Inexact(account_at.survivor),
         },
     }

@@ -1,13 +1,15 @@
-//! Computes the digest of a state: equal states have equal digests, however they came about.
+//! Computes the digest of a state: equal states have equal digests, however they came about. Version 2 covers health too.
 //!
 //! Covered are the facts of all accounts sorted by id, the settings, what crosses accounts, what is parked, and the
-//! adopted metrics at an instant. Not covered are positions, recorded times and the clock, so that the same events in
+//! adopted metrics and the health of all accounts at an instant. Not covered are positions, recorded times and the clock, so that the same events in
 //! another order, in other files or on other threads give the same digest.
 
 use std::fmt;
 
+use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::canonical::write_account;
 use tidewatch_projections::event::Micros;
+use tidewatch_projections::health::{Band, Health, Inexact, Reason, health};
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::scalar::Scalar;
@@ -18,7 +20,10 @@ use crate::control::state::ControlState;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
 use crate::position::Position;
-use crate::read::scan::{AsOf, Columns, Question, Row, ScanError, scan};
+use crate::read::scan::{AsOf, Columns, Figures, Question, Row, ScanError, scan};
+
+/// Which figures are covered, and how: it rises when equal states get other digests.
+const VERSION: u64 = 2;
 
 /// A digest of 32 bytes, printed in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,7 +35,18 @@ impl fmt::Display for Digest {
     }
 }
 
-type MetricRow = Row<Vec<Option<Scalar>>>;
+type FullRow = Row<(Vec<Option<Scalar>>, Health)>;
+
+/// All metrics and the health.
+struct Everything(Columns);
+
+impl Figures for Everything {
+    type Value = (Vec<Option<Scalar>>, Health);
+
+    fn of(&self, account_at: &AccountAt<'_>) -> Result<Self::Value, Inexact> {
+        Ok((self.0.of(account_at)?, health(account_at)?))
+    }
+}
 
 /// The digest of a log, from a fold of its own; metrics at `as_of`.
 ///
@@ -51,7 +67,7 @@ pub fn of_log(history: &History, as_of: AsOf, workers: usize) -> Result<Digest, 
 pub fn of_view(view: &View, history: &History, as_of: AsOf, workers: usize) -> Result<Digest, ScanError> {
     let model = Model::parse_adopted(view.control_state.model_text()).map_err(HistoryError::from)?;
     let question = Question { model, as_of: vec![as_of], accounts: None };
-    let rows = match scan(history, &question, &Columns::all(&question.model), workers) {
+    let rows = match scan(history, &question, &Everything(Columns::all(&question.model)), workers) {
         Err(ScanError::NoEvent) => Vec::new(),
         rows => rows?,
     };
@@ -61,11 +77,12 @@ pub fn of_view(view: &View, history: &History, as_of: AsOf, workers: usize) -> R
 fn digest(
     view: &View,
     model: &Model,
-    rows: &[MetricRow],
+    rows: &[FullRow],
     cancellation: &Cancellation,
 ) -> Result<Digest, Cancelled> {
     let names = &view.names;
     let mut hasher = Hasher { names, inner: blake3::Hasher::new() };
+    hasher.count(VERSION);
     hasher.section("accounts");
     let mut accounts: Vec<_> = view.accounts().collect();
     accounts.sort_unstable_by_key(|account| names.text(account.id));
@@ -78,12 +95,15 @@ fn digest(
     }
     hasher.section("settings");
     hasher.settings(&view.control_state);
+    hasher.section("overrides");
+    hasher.overrides(&view.control_state);
     hasher.section("tenant");
     hasher.tenant(&view.tenant);
-    hasher.section("metrics");
+    hasher.section("metrics and health");
     for row in rows {
         cancellation.check()?;
         hasher.row(model, row);
+        hasher.health(&row.value.1);
     }
     Ok(Digest(*hasher.inner.finalize().as_bytes()))
 }
@@ -114,6 +134,16 @@ impl Hasher<'_> {
 
     fn count(&mut self, count: u64) {
         self.inner.update(&count.to_le_bytes());
+    }
+
+    fn overrides(&mut self, control_state: &ControlState) {
+        let mut all: Vec<_> =
+            control_state.overrides.iter().map(|(account, set)| (self.names.text(*account), set)).collect();
+        all.sort_unstable_by_key(|(account, _)| *account);
+        for (account, set) in all {
+            [account, &set.band, &set.reason, &set.author].into_iter().for_each(|text| self.text(text));
+            self.instant(Some(set.expires_at));
+        }
     }
 
     fn settings(&mut self, control_state: &ControlState) {
@@ -159,10 +189,10 @@ impl Hasher<'_> {
         self.inner.update(&tenant.parked.fingerprint().to_le_bytes());
     }
 
-    fn row(&mut self, model: &Model, row: &MetricRow) {
+    fn row(&mut self, model: &Model, row: &FullRow) {
         self.text(self.names.text(row.account));
         self.instant(Some(row.as_of));
-        for (metric, value) in model.metrics.iter().zip(&row.value) {
+        for (metric, value) in model.metrics.iter().zip(&row.value.0) {
             self.text(&metric.name);
             match value {
                 None => {
@@ -182,5 +212,30 @@ impl Hasher<'_> {
                 }
             }
         }
+    }
+
+    fn health(&mut self, health: &Health) {
+        self.text(health.state.name());
+        self.text(health.reason.map_or("", Reason::name));
+        self.text(health.status.name());
+        self.count(match health.band {
+            Band::Of(band) => band as u64,
+            Band::Unknown => u64::MAX,
+            Band::Excluded => u64::MAX - 1,
+        });
+        self.number(health.score());
+        self.number(Some(health.coverage()));
+        let Some(figures) = &health.figures else { return };
+        self.count(figures.profile as u64);
+        for measure in &figures.weighed.measures {
+            self.number(measure.measured.points);
+            self.number(Some(measure.weight));
+        }
+    }
+
+    /// A number to the bit.
+    fn number(&mut self, number: Option<f64>) {
+        self.inner.update(&[u8::from(number.is_some())]);
+        self.inner.update(&number.unwrap_or(0.0).to_bits().to_le_bytes());
     }
 }

@@ -187,6 +187,12 @@ pub enum ApiError {
         /// Which, and what to do.
         problem: String,
     },
+    /// The override names no reason, a band that the model does not have, or too many days.
+    #[error("the override is refused: {problem}")]
+    InvalidOverride {
+        /// What is wrong.
+        problem: String,
+    },
     /// The settings cannot be adopted.
     #[error("{problem}")]
     InvalidSettings {
@@ -267,7 +273,7 @@ pub enum ApiError {
 pub type Documented = (&'static str, Code);
 
 /// Every reason a call can be refused with.
-pub const REASONS: [Documented; 38] = [
+pub const REASONS: [Documented; 39] = [
     ("TENANT_UNKNOWN", Code::NotFound),
     ("ACCOUNT_UNKNOWN", Code::NotFound),
     ("DEAD_LETTER_UNKNOWN", Code::NotFound),
@@ -295,6 +301,7 @@ pub const REASONS: [Documented; 38] = [
     ("SOURCE_UNKNOWN", Code::NotFound),
     ("SOURCE_WAS_RESET", Code::Aborted),
     ("INVALID_SETTINGS", Code::InvalidArgument),
+    ("INVALID_OVERRIDE", Code::InvalidArgument),
     ("SETTINGS_CHANGED", Code::Aborted),
     ("INVALID_IMPORT", Code::InvalidArgument),
     ("TOO_MANY_IMPORTS", Code::ResourceExhausted),
@@ -348,6 +355,7 @@ impl ApiError {
             Self::SourceUnknown { .. } => "SOURCE_UNKNOWN",
             Self::SourceWasReset { .. } => "SOURCE_WAS_RESET",
             Self::InvalidSettings { .. } => "INVALID_SETTINGS",
+            Self::InvalidOverride { .. } => "INVALID_OVERRIDE",
             Self::SettingsChanged { .. } => "SETTINGS_CHANGED",
             Self::InvalidImport { .. } => "INVALID_IMPORT",
             Self::TooManyImports { .. } => "TOO_MANY_IMPORTS",
@@ -386,6 +394,7 @@ impl ApiError {
             Self::InvalidSource | Self::SourceUnknown { .. } => Some("source"),
             Self::InvalidMapping { .. } => Some("mapping"),
             Self::InvalidSettings { .. } => Some("settings"),
+            Self::InvalidOverride { .. } => Some("override"),
             _ => None,
         }
     }

@@ -5,12 +5,14 @@ use tidewatch_projections::health::change::{Cause, Change, changes};
 use tidewatch_projections::health::{Band, Figures, GroupScore, Health, MeasureScore, Reason, State, shown};
 use tidewatch_projections::model::Model;
 use tidewatch_projections::model::scoring::Scoring;
-use tidewatch_projections::names::Names;
+use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::settings::Settings;
 use tidewatch_proto::v1;
 
 use super::convert;
 use super::words::Words;
+use crate::control::band_override::BandOverride;
+use crate::fold::view::View;
 
 /// The line of an explanation for everything but changes of points.
 const REST: &str = "rest";
@@ -78,6 +80,24 @@ pub fn reason_name(reason: v1::HealthReason) -> Option<String> {
         .then(|| reason.as_str_name().trim_start_matches("HEALTH_REASON_").to_ascii_lowercase())
 }
 
+/// The override of an account that holds at a view, as its live health shows it.
+pub fn override_of(view: &View, account: Symbol) -> Option<v1::HealthOverride> {
+    let set = view.control_state.override_of(account)?;
+    Some(wire_override(view.names.text(account), set))
+}
+
+/// An override on the wire.
+pub fn wire_override(account: &str, set: &BandOverride) -> v1::HealthOverride {
+    v1::HealthOverride {
+        account: account.to_owned(),
+        band: set.band.to_string(),
+        reason: set.reason.to_string(),
+        author: set.author.to_string(),
+        set_at: Some(convert::timestamp(set.at)),
+        expires_at: Some(convert::timestamp(set.expires_at)),
+    }
+}
+
 /// Names what health tells by place.
 #[derive(Clone, Copy)]
 pub struct Naming<'a> {
@@ -129,6 +149,7 @@ impl Naming<'_> {
             model: Some(self.version.clone()),
             groups,
             measures,
+            r#override: None,
             reasons: Words { model: self.model }.reasons(health),
         }
     }

@@ -15,10 +15,11 @@ use super::api_error::ApiError;
 use super::columns::AccountColumn;
 use super::convert;
 use super::filter::{Filter, Kind, Operand};
-use super::health::{Naming, UNKNOWN_BAND};
+use super::health::{Naming, UNKNOWN_BAND, override_of};
 use super::order::Order;
 use super::top_k::TopK;
 use crate::cancellation::Cancellation;
+use crate::fold::view::View;
 use crate::read::account;
 use crate::read::cells::{Cells, Place};
 
@@ -27,7 +28,7 @@ const WORST_FIRST: &str = "score";
 
 /// A field of the list of health.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum HealthColumn {
+pub(super) enum HealthColumn {
     Score,
     Band,
     State,
@@ -37,7 +38,7 @@ enum HealthColumn {
 }
 
 impl HealthColumn {
-    fn resolve(plan: &Plan, path: &[String]) -> Option<(Self, Kind)> {
+    pub(super) fn resolve(plan: &Plan, path: &[String]) -> Option<(Self, Kind)> {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         Some(match names.as_slice() {
             ["score"] => (Self::Score, Kind::Number),
@@ -53,14 +54,22 @@ impl HealthColumn {
     }
 
     /// What an account has there.
-    fn operand<'v>(&self, plan: &'v Plan, cell: &Cell, account_at: &AccountAt<'v>) -> Option<Operand<'v>> {
-        let scoring = || plan.model.scoring.as_ref().ok();
+    pub(super) fn operand<'v>(
+        &self,
+        view: &'v View,
+        cell: &Cell,
+        account_at: &AccountAt<'v>,
+    ) -> Option<Operand<'v>> {
+        let scoring = || view.plan.model.scoring.as_ref().ok();
         match self {
             Self::Score => cell.score.map(Operand::Number),
-            Self::Band => match cell.band {
-                Band::Of(band) => Some(Operand::Text(scoring()?.bands[band].name.as_str().into())),
-                Band::Unknown => Some(Operand::Text(UNKNOWN_BAND.into())),
-                Band::Excluded => None,
+            Self::Band => match view.control_state.override_of(cell.account) {
+                Some(set) => Some(Operand::Text((&*set.band).into())),
+                None => match cell.band {
+                    Band::Of(band) => Some(Operand::Text(scoring()?.bands[band].name.as_str().into())),
+                    Band::Unknown => Some(Operand::Text(UNKNOWN_BAND.into())),
+                    Band::Excluded => None,
+                },
             },
             Self::State => Some(Operand::Text(cell.state.name().into())),
             Self::Coverage => Some(Operand::Number(cell.coverage)),
@@ -103,7 +112,7 @@ pub fn list(
         order.compare(&left.key, &right.key).then_with(|| id(left.account).cmp(id(right.account)))
     };
     let cell_of = |place: Place| match place {
-        Place::Cell(cell) => Some(cell),
+        Place::Cell(cell, _) => Some(cell),
         Place::Inexact(account) => past.get(&account).map(Cell::of),
         Place::Merged => None,
     };
@@ -113,8 +122,8 @@ pub fn list(
         cancellation.check()?;
         let Some(cell) = cell_of(place) else { continue };
         let Some(account_at) = led_by(cells, account) else { continue };
-        if filter.matches(&mut |column| column.operand(plan, &cell, &account_at)) {
-            let key = order.key(&mut |column| column.operand(plan, &cell, &account_at));
+        if filter.matches(&mut |column| column.operand(view, &cell, &account_at)) {
+            let key = order.key(&mut |column| column.operand(view, &cell, &account_at));
             top_k.put(Passed { key, account: account_at.survivor });
             total += 1;
         }
@@ -129,7 +138,12 @@ pub fn list(
         let wire = naming.health(&health);
         Some(v1::ListedHealth {
             account: Some(convert::account(&account_at)),
-            health: Some(v1::Health { groups: Vec::new(), measures: Vec::new(), ..wire }),
+            health: Some(v1::Health {
+                groups: Vec::new(),
+                measures: Vec::new(),
+                r#override: override_of(view, passed.account),
+                ..wire
+            }),
         })
     });
     Ok((listed.collect(), total))

@@ -259,7 +259,12 @@ fn services(api: Api) -> RoutesBuilder {
     }
     let accounts = AccountServiceServer::new(Accounts::new(reader.clone(), Arc::clone(&pins)));
     let metrics = MetricServiceServer::new(Metrics::new(reader.clone()));
-    let health = HealthServiceServer::new(HealthAnswers::new(reader.clone(), pins));
+    let health = HealthServiceServer::new(HealthAnswers::new(
+        reader.clone(),
+        pins,
+        Arc::clone(&idempotency),
+        Arc::clone(&stop),
+    ));
     let dead_letters = DeadLetters::new(reader.clone(), Arc::clone(&formats), Arc::clone(&idempotency));
     let dead_letters = DeadLetterServiceServer::new(dead_letters);
     let settings = SettingsServiceServer::new(Settings::new(reader.clone(), Arc::clone(&idempotency)));

@@ -14,6 +14,7 @@ use tonic::metadata::MetadataMap;
 use super::api_error::ApiError;
 use super::convert::micros;
 use super::monotonic;
+use super::pins::Pins;
 use super::token::{Page, query_digest, question_digest};
 use crate::cancellation::Cancellation;
 use crate::fold::view::View;
@@ -50,26 +51,61 @@ pub fn page_size(asked: i32, size_max: usize) -> Result<usize, ApiError> {
     }
 }
 
-/// A list call: which query it is and where its page begins.
+/// A request for a page of a list.
+pub trait PagedRequest: Message + Clone {
+    /// The method, which tells its tokens apart from those of others.
+    const METHOD: &'static str;
+
+    /// Size, token and minimum position: what pages of one list differ in.
+    fn page_fields(&mut self) -> (&mut i32, &mut String, &mut String);
+}
+
+macro_rules! paged {
+    ($($method:literal $request:ident;)*) => {
+        $(impl PagedRequest for v1::$request {
+            const METHOD: &'static str = $method;
+
+            fn page_fields(&mut self) -> (&mut i32, &mut String, &mut String) {
+                (&mut self.page_size, &mut self.page_token, &mut self.min_position)
+            }
+        })*
+    };
+}
+
+paged! {
+    "ListAccounts" ListAccountsRequest;
+    "ListHealth" ListHealthRequest;
+    "ListDeadLetters" ListDeadLettersRequest;
+    "ListSources" ListSourcesRequest;
+    "GetTimeline" GetTimelineRequest;
+}
+
+/// A list call: which query it is, how long its page is and where it begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Asked {
     query: u64,
+    /// Items of the page at most.
+    pub size: usize,
     /// The position and start that the token names; `None` for the first page.
     pub resumed: Option<(Position, usize)>,
 }
 
 impl Asked {
-    /// Reads a page token. `bare` is the request without page size, token and minimum position: what all its pages share.
+    /// Reads size and token of a request, of a caller who may ask for `size_max` items.
     ///
     /// # Errors
-    /// For a token that is damaged, of another query, or of another history.
-    pub fn new(method: &str, bare: &impl Message, token: &str, here: Position) -> Result<Self, ApiError> {
-        let query = query_digest(method, &bare.encode_to_vec());
+    /// For a size outside the limits and a token that is damaged, of another query, or of another history.
+    pub fn new<R: PagedRequest>(request: &R, size_max: usize, here: Position) -> Result<Self, ApiError> {
+        let mut bare = request.clone();
+        let (size, token, min_position) = bare.page_fields();
+        let (size, token) = (page_size(std::mem::take(size), size_max)?, std::mem::take(token));
+        min_position.clear();
+        let query = query_digest(R::METHOD, &bare.encode_to_vec());
         if token.is_empty() {
-            return Ok(Self { query, resumed: None });
+            return Ok(Self { query, size, resumed: None });
         }
         let invalid = |problem| ApiError::InvalidPageToken { problem };
-        let page = Page::parse(token).ok_or(invalid("is none of this engine, or damaged"))?;
+        let page = Page::parse(&token).ok_or(invalid("is none of this engine, or damaged"))?;
         if page.query != query {
             return Err(invalid("belongs to another request"));
         }
@@ -77,7 +113,42 @@ impl Asked {
             return Err(invalid("is of another shard or of a history left by restoring a backup"));
         }
         let skipped = usize::try_from(page.skipped).map_err(|_| invalid("is of a larger machine"))?;
-        Ok(Self { query, resumed: Some((page.position, skipped)) })
+        Ok(Self { query, size, resumed: Some((page.position, skipped)) })
+    }
+
+    /// Where the pages stand: where the first one stood.
+    pub fn position(&self, here: Position) -> Position {
+        self.resumed.map_or(here, |(position, _)| position)
+    }
+
+    /// The view of a list that keeps its views: that of the first page, or one for a new list; `fresh` says that only the
+    /// newest will do.
+    ///
+    /// # Errors
+    /// When the view of the first page is no longer kept.
+    pub fn pinned(&self, pins: &Pins<View>, newest: Arc<View>, fresh: bool) -> Result<Arc<View>, ApiError> {
+        match self.resumed {
+            Some((position, _)) => pins.resume(monotonic(), position.seq),
+            None => Ok(pins.choose(monotonic(), newest, fresh)),
+        }
+    }
+
+    /// The token of the page after, whose view is kept for it; empty after the last.
+    ///
+    /// # Errors
+    /// When as many views are kept as may be.
+    pub fn next_pinned(
+        &self,
+        pins: &Pins<View>,
+        view: &Arc<View>,
+        shown: usize,
+        total: usize,
+    ) -> Result<String, ApiError> {
+        let token = self.next(view.position, shown, total);
+        if !token.is_empty() {
+            pins.keep(monotonic(), view.position.seq, view)?;
+        }
+        Ok(token)
     }
 
     /// Items on the pages before.
@@ -213,20 +284,25 @@ mod tests {
     #[test]
     fn a_token_belongs_to_its_request_and_history() {
         let here = Position { shard: 0, lineage: 1, seq: 9 };
-        let request = |filter: &str| v1::ListAccountsRequest { filter: filter.into(), ..Default::default() };
-        let first = Asked::new("List", &request("a"), "", here).unwrap();
+        let request = |filter: &str, token: &str| v1::ListAccountsRequest {
+            filter: filter.into(),
+            page_token: token.into(),
+            ..Default::default()
+        };
+        let asked =
+            |filter: &str, token: &str, here| Asked::new(&request(filter, token), PAGE_SIZE_MAX, here);
+        let first = asked("a", "", here).unwrap();
         let token = first.next(here, 2, 5);
-        let second = Asked::new("List", &request("a"), &token, here).unwrap();
+        let second = asked("a", &token, here).unwrap();
         assert_eq!(second.resumed, Some((here, 2)));
         assert_eq!(second.next(here, 3, 5), "");
-        let problem = |method, filter, token: &str, here| {
-            Asked::new(method, &request(filter), token, here).unwrap_err()
-        };
-        assert!(problem("List", "b", &token, here).to_string().contains("another request"));
-        assert!(problem("Time", "a", &token, here).to_string().contains("another request"));
-        assert!(problem("List", "a", "xyz", here).to_string().contains("damaged"));
+        assert!(asked("b", &token, here).unwrap_err().to_string().contains("another request"));
+        let timeline = v1::GetTimelineRequest { page_token: token.clone(), ..Default::default() };
+        let of_another = Asked::new(&timeline, PAGE_SIZE_MAX, here).unwrap_err();
+        assert!(of_another.to_string().contains("another request"));
+        assert!(asked("a", "xyz", here).unwrap_err().to_string().contains("damaged"));
         let restored = Position { lineage: 2, ..here };
-        assert!(problem("List", "a", &token, restored).to_string().contains("restoring"));
+        assert!(asked("a", &token, restored).unwrap_err().to_string().contains("restoring"));
     }
 
     #[test]

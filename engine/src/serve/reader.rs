@@ -105,6 +105,26 @@ impl Reader {
         folded(self.published()?.load())
     }
 
+    /// Tells of every published sequence.
+    ///
+    /// # Errors
+    /// When the engine does not fold accounts.
+    pub fn watch(&self) -> Result<tokio::sync::watch::Receiver<u64>, ApiError> {
+        Ok(self.published()?.watch())
+    }
+
+    /// The sequence that a position token names, of this history.
+    ///
+    /// # Errors
+    /// For a token of another shard or history, and one past what is durable.
+    pub fn sequence(&self, token: &str) -> Result<u64, ApiError> {
+        let here = self.position();
+        match wanted(token, here)? {
+            seq if seq <= here.seq => Ok(seq),
+            seq => Err(ApiError::PositionNotReached { wanted: seq, published: here.seq }),
+        }
+    }
+
     /// Where the newest view stands; the durable end of the log where there is none.
     pub fn position(&self) -> Position {
         match &self.published {

@@ -12,7 +12,7 @@ use super::api_error::ApiError;
 use super::columns::EventColumn;
 use super::convert;
 use super::filter::Filter;
-use super::paging::{Asked, instant, page_size};
+use super::paging::{Asked, instant};
 use super::reader::Reader;
 use crate::cancellation::Cancellation;
 use crate::fold::history::{History, HistoryError};
@@ -34,15 +34,8 @@ pub fn answer(
     request: &v1::GetTimelineRequest,
     cancellation: &Cancellation,
 ) -> Result<v1::GetTimelineResponse, ApiError> {
-    let size = page_size(request.page_size, reader.caller().page_size_max())?;
-    let bare = v1::GetTimelineRequest {
-        page_size: 0,
-        page_token: String::new(),
-        min_position: String::new(),
-        ..request.clone()
-    };
-    let asked = Asked::new("GetTimeline", &bare, &request.page_token, view.position)?;
-    let position = asked.resumed.map_or(view.position, |(position, _)| position);
+    let asked = Asked::new(request, reader.caller().page_size_max(), view.position)?;
+    let (size, position) = (asked.size, asked.position(view.position));
     let snapshot = reader.snapshot(view).cancelled_by(cancellation);
     let snapshot = ReadSnapshot { history: snapshot.history.until(position.seq), ..snapshot };
     let (entries, total) = page(&snapshot, request, asked.skipped(), size)?;

@@ -64,10 +64,21 @@ impl Words<'_> {
     fn found(&self, measure: &MeasureScore) -> String {
         let metric = &self.model.metrics[measure.measured.metric];
         let subject = subject(self.model, metric);
-        match &measure.measured.value {
+        match (&measure.measured.value, measure.measured.of_seats) {
             _ if measure.measured.stale => format!("{subject}: no news for too long"),
-            None => format!("{subject}: nothing known"),
-            Some(value) => format!("{subject} {}", figure(metric, value)),
+            (None, _) => format!("{subject}: nothing known"),
+            (Some(_), Some((part, seats))) => {
+                format!("{} {} of {} seats", self.divided(metric), plain(part), plain(seats))
+            }
+            (Some(value), None) => format!("{subject} {}", figure(metric, value)),
+        }
+    }
+
+    /// What a figure per seat divides by seats, in words.
+    fn divided(&self, metric: &Metric) -> String {
+        match &metric.agg {
+            Agg::PerSeat { a } => subject(self.model, &self.model.metrics[*a]),
+            _ => subject(self.model, metric),
         }
     }
 
@@ -91,13 +102,21 @@ impl Words<'_> {
         let value = |measure: &MeasureScore| {
             let metric = &self.model.metrics[measure.measured.metric];
             let value = measure.measured.value.as_ref().filter(|_| measure.measured.present);
-            value.map_or_else(|| "not measured".to_owned(), |value| figure(metric, value))
+            match (value, measure.measured.of_seats) {
+                (None, _) => "not measured".to_owned(),
+                (Some(_), Some((part, seats))) => format!("{} of {} seats", plain(part), plain(seats)),
+                (Some(value), None) => figure(metric, value),
+            }
         };
         match cause {
             Cause::Metric => format!("{}, was judged by {}", self.found(after), self.found(before)),
             _ => {
                 let metric = &self.model.metrics[after.measured.metric];
-                format!("{} {}, was {}", subject(self.model, metric), value(after), value(before))
+                let subject = match after.measured.of_seats {
+                    Some(_) => self.divided(metric),
+                    None => subject(self.model, metric),
+                };
+                format!("{subject} {}, was {}", value(after), value(before))
             }
         }
     }
@@ -126,6 +145,11 @@ impl Words<'_> {
 
 fn measures(health: &Health) -> &[MeasureScore] {
     health.figures.as_ref().map_or(&[], |figures| &figures.weighed.measures)
+}
+
+/// A number without digits that say nothing.
+fn plain(number: f64) -> String {
+    if number.fract() == 0.0 { format!("{number:.0}") } else { format!("{number:.1}") }
 }
 
 /// Points to a tenth, whole from ten on.

@@ -527,6 +527,9 @@ impl Sequencer {
                 Some(Control::SourceReset { source, generation, mapping_digest })
             }
             Command::Adopt(adoption) => return self.adopted(*adoption),
+            Command::SetOverride { account, band_override } => {
+                Some(Control::OverrideSet { account, band_override })
+            }
             Command::ResolveDeadLetters { seqs } => {
                 (!seqs.is_empty()).then_some(Control::DeadLettersResolved { seqs })
             }

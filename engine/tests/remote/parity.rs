@@ -113,7 +113,7 @@ fn commands_on_a_directory() {
     let listed = directory.says(&["list", "--json"]).lines().count();
     assert!(listed > 5, "{listed}");
     let table = directory.says(&["list", "--limit", "3"]);
-    let last = format!("3 of {listed} accounts, those that lost most usage first");
+    let last = format!("3 of {listed} accounts, worst score first");
     assert_eq!(table.lines().last(), Some(last.as_str()));
     assert_eq!(directory.says(&["timeline", "--account", "odd", "--json"]).lines().count(), 4);
     let newest = directory.run(&["timeline", "--account", "odd", "--json", "--limit", "1"]);

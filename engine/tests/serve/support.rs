@@ -24,6 +24,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use v1::account_service_client::AccountServiceClient;
 use v1::dead_letter_service_client::DeadLetterServiceClient;
+use v1::health_service_client::HealthServiceClient;
 use v1::import_service_client::ImportServiceClient;
 use v1::log_service_client::LogServiceClient;
 use v1::metric_service_client::MetricServiceClient;
@@ -108,6 +109,10 @@ impl Served {
 
     pub fn metrics(&self) -> MetricServiceClient<Channel> {
         MetricServiceClient::new(self.channel.clone())
+    }
+
+    pub fn health(&self) -> HealthServiceClient<Channel> {
+        HealthServiceClient::new(self.channel.clone())
     }
 
     pub fn dead_letters(&self) -> DeadLetterServiceClient<Channel> {

@@ -14,6 +14,7 @@ use tidewatch_engine::position::Position;
 use tidewatch_engine::storage::log::Entry;
 use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::canonical::write_account;
+use tidewatch_projections::health::{Health, health};
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::{Bounds, Plan};
@@ -190,8 +191,9 @@ pub fn canonical(view: &View) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-/// What an account is worth at an instant, by the engine: its metrics and its status.
-pub fn figures(view: &View, account: Symbol, as_of: i64) -> (Vec<Option<Scalar>>, Since) {
+/// What an account is worth at an instant, by the engine: its metrics, its status and its health.
+pub fn figures(view: &View, account: Symbol, as_of: i64) -> (Vec<Option<Scalar>>, Since, Health) {
     let account_at = AccountAt::new(view.context(), account, as_of);
-    (account_at.metrics(), account_at.since())
+    let health = health(&account_at).expect("state without bounds has everything");
+    (account_at.metrics(), account_at.since(), health)
 }

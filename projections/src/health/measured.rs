@@ -3,6 +3,7 @@
 use super::Inexact;
 use crate::account_at::AccountAt;
 use crate::calendar::Day;
+use crate::model::Agg;
 use crate::model::measure::{Measure, Missing};
 use crate::scalar::Scalar;
 use crate::series::Series;
@@ -25,6 +26,8 @@ pub struct Measured {
     pub stale: bool,
     /// From 0 to 100, measured or filled in; `None`: it is not used.
     pub points: Option<f64>,
+    /// What is divided by seats, and the seats, where the metric is a figure per seat: people read "14 of 60 seats".
+    pub of_seats: Option<(f64, f64)>,
 }
 
 /// Measures one measure of the model, by its place there.
@@ -65,7 +68,16 @@ fn as_found(account_at: &AccountAt<'_>, measure: &Measure, index: usize) -> Resu
         present: points.is_some(),
         stale,
         points,
+        of_seats: of_seats(account_at, attempt.metric),
     })
+}
+
+/// What a figure per seat is made of, at the instant itself.
+fn of_seats(account_at: &AccountAt<'_>, metric: usize) -> Option<(f64, f64)> {
+    match account_at.context().plan.model.metrics[metric].agg {
+        Agg::PerSeat { a } => Some((account_at.metric(a)?.number()?, account_at.seats()?.to_f64())),
+        _ => None,
+    }
 }
 
 /// Whether the newest input event of an attempt is older than the measure allows, or was never seen.

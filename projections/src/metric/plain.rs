@@ -128,14 +128,17 @@ impl AccountAt<'_> {
                 Some(Scalar::Integer(people.len() as i128))
             }
             PlainKind::ActiveDays => {
-                let mut active: BTreeSet<Day> = BTreeSet::new();
+                // Days rise within a member, so that only those of several members have to be put in order.
+                let mut active: Vec<Day> = Vec::new();
                 self.each_activity(index, |_, days| {
                     cells(days, window, last, |day, activity| {
-                        if activity.by_anyone() {
-                            active.insert(day);
+                        if activity.by_anyone() && active.last() != Some(&day) {
+                            active.push(day);
                         }
                     });
                 });
+                active.sort_unstable();
+                active.dedup();
                 Some(Scalar::Integer(active.len() as i128))
             }
             PlainKind::FeaturesUsed { core } => {

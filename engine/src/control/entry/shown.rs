@@ -35,6 +35,14 @@ impl Control {
             Self::SourceReset { source, generation, mapping_digest } => {
                 json!({ "source": source, "generation": generation, "mapping_digest": mapping_digest })
             }
+            Self::OverrideSet { account, band_override } => json!({
+                "account": account,
+                "band": band_override.band,
+                "reason": band_override.reason,
+                "author": band_override.author,
+                "at": time(band_override.at),
+                "expires_at": time(band_override.expires_at),
+            }),
             Self::DeadLettersResolved { seqs } => json!({ "seqs": seqs }),
         }
     }

@@ -22,11 +22,11 @@ use crate::serve::api_error::ApiError;
 use crate::serve::columns::AccountColumn;
 use crate::serve::filter::{Filter, Operand};
 use crate::serve::order::Order;
-use crate::serve::paging::{Asked, BATCH_ACCOUNTS_MAX, deadline, instant, over_all, page_size, question};
+use crate::serve::paging::{Asked, BATCH_ACCOUNTS_MAX, deadline, instant, over_all, question};
 use crate::serve::pins::Pins;
 use crate::serve::reader::Reader;
 use crate::serve::top_k::TopK;
-use crate::serve::{convert, monotonic, timeline};
+use crate::serve::{convert, timeline};
 
 /// Adopted metrics beside each account of a list at most.
 pub const METRICS_PER_LIST_MAX: usize = 32;
@@ -149,27 +149,15 @@ impl AccountService for Accounts {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let newest = self.reader.view(&request.min_position, deadline).await?;
-        let size = page_size(request.page_size, self.reader.caller().page_size_max())?;
-        let bare = v1::ListAccountsRequest {
-            page_size: 0,
-            page_token: String::new(),
-            min_position: String::new(),
-            ..request.clone()
-        };
-        let asked = Asked::new("ListAccounts", &bare, &request.page_token, newest.position)?;
-        let view = match asked.resumed {
-            Some((position, _)) => self.pins.resume(monotonic(), position.seq)?,
-            None => self.pins.choose(monotonic(), newest, !request.min_position.is_empty()),
-        };
-        let (pins, listed) = (Arc::clone(&self.pins), Arc::clone(&view));
+        let size_max = self.reader.caller().page_size_max();
+        let asked = Asked::new(&request, size_max, newest.position)?;
+        let view = asked.pinned(&self.pins, newest, !request.min_position.is_empty())?;
+        let listed = Arc::clone(&view);
         let listing = over_all(deadline, move |cancellation| {
-            list(&listed, &request, asked.skipped(), size, cancellation)
+            list(&listed, &request, asked.skipped(), asked.size, cancellation)
         });
         let (accounts, total) = listing.await?;
-        let next_page_token = asked.next(view.position, accounts.len(), total);
-        if !next_page_token.is_empty() {
-            pins.keep(monotonic(), view.position.seq, &view)?;
-        }
+        let next_page_token = asked.next_pinned(&self.pins, &view, accounts.len(), total)?;
         Ok(Response::new(v1::ListAccountsResponse {
             accounts,
             next_page_token,

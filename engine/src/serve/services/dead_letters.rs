@@ -22,7 +22,7 @@ use crate::serve::filter::{Filter, Kind, Operand};
 use crate::serve::formats::{self, Formats, SourceFormat};
 use crate::serve::idempotency::{IdempotencyStore, request};
 use crate::serve::order::Order;
-use crate::serve::paging::{Asked, deadline, page_size, question};
+use crate::serve::paging::{Asked, deadline, question};
 use crate::serve::reader::Reader;
 use crate::storage::log::{DeadLetter, Entry};
 
@@ -193,15 +193,8 @@ fn list(
     request: &v1::ListDeadLettersRequest,
     cancellation: &Cancellation,
 ) -> Result<v1::ListDeadLettersResponse, ApiError> {
-    let size = page_size(request.page_size, reader.caller().page_size_max())?;
-    let bare = v1::ListDeadLettersRequest {
-        page_size: 0,
-        page_token: String::new(),
-        min_position: String::new(),
-        ..request.clone()
-    };
-    let asked = Asked::new("ListDeadLetters", &bare, &request.page_token, view.position)?;
-    let position = asked.resumed.map_or(view.position, |(position, _)| position);
+    let asked = Asked::new(request, reader.caller().page_size_max(), view.position)?;
+    let (size, position) = (asked.size, asked.position(view.position));
     let history = reader.history(view).cancelled_by(cancellation);
     catch_up(reader, &history)?;
     let dead_letters =

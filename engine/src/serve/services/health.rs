@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use tidewatch_projections::calendar::{Calendar, Day};
@@ -25,13 +26,16 @@ use crate::read::scan::AsOf;
 use crate::read::scheduler::{Answer, QuestionDigest};
 use crate::serve::api_error::ApiError;
 use crate::serve::asked::{asked, cost, model};
-use crate::serve::health::{Naming, UNKNOWN_BAND, model_version};
+use crate::serve::convert;
+use crate::serve::health::{Naming, UNKNOWN_BAND, model_version, override_of, wire_override};
 use crate::serve::health_list::list;
-use crate::serve::paging::{self, deadline, instant, over_all, page_size, question};
+use crate::serve::health_watch::watch;
+use crate::serve::idempotency::{IdempotencyStore, request};
+use crate::serve::overrides;
+use crate::serve::paging::{self, aside, deadline, instant, over_all, question};
 use crate::serve::pins::Pins;
 use crate::serve::reader::Reader;
 use crate::serve::rows::{ROWS_AHEAD_MAX, WireRows, give_out};
-use crate::serve::{convert, monotonic};
 
 /// What the figures of one health take, in values of a row.
 const HEALTH_VALUES: usize = 64;
@@ -43,12 +47,19 @@ const EXPLAINED_DAYS: i64 = 28;
 pub struct HealthAnswers {
     reader: Reader,
     pins: Arc<Pins<View>>,
+    idempotency: Arc<IdempotencyStore>,
+    stop: Arc<AtomicBool>,
 }
 
 impl HealthAnswers {
-    /// Answers from this reader; pages of lists from the views pinned here.
-    pub fn new(reader: Reader, pins: Arc<Pins<View>>) -> Self {
-        Self { reader, pins }
+    /// Answers from this reader, pages of lists from the views pinned here, and watches until `stop` is set.
+    pub fn new(
+        reader: Reader,
+        pins: Arc<Pins<View>>,
+        idempotency: Arc<IdempotencyStore>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        Self { reader, pins, idempotency, stop }
     }
 
     /// The health of the accounts that memory does not answer, from the log.
@@ -197,9 +208,14 @@ impl HealthService for HealthAnswers {
         let bare = v1::GetHealthRequest { min_position: String::new(), ..request };
         let question = question("GetHealth", &bare, view.position);
         find(&view, &bare.account).ok_or(ApiError::AccountUnknown { account: bare.account })?;
+        let is_live = asked.as_of.is_empty();
         let rows = self.rows(&view, asked, &bare.model, question, deadline).await?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
-        Ok(Response::new(v1::GetHealthResponse { health: Some(rows.wire(0)), freshness }))
+        let mut health = rows.wire(0);
+        if is_live && let Some(account) = view.names.find(&health.account) {
+            health.r#override = override_of(&view, account);
+        }
+        Ok(Response::new(v1::GetHealthResponse { health: Some(health), freshness }))
     }
 
     async fn batch_get_health(
@@ -236,18 +252,9 @@ impl HealthService for HealthAnswers {
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let newest = self.reader.view(&request.min_position, deadline).await?;
-        let size = page_size(request.page_size, self.reader.caller().page_size_max())?;
-        let bare = v1::ListHealthRequest {
-            page_size: 0,
-            page_token: String::new(),
-            min_position: String::new(),
-            ..request.clone()
-        };
-        let asked = paging::Asked::new("ListHealth", &bare, &request.page_token, newest.position)?;
-        let view = match asked.resumed {
-            Some((position, _)) => self.pins.resume(monotonic(), position.seq)?,
-            None => self.pins.choose(monotonic(), newest, !request.min_position.is_empty()),
-        };
+        let size_max = self.reader.caller().page_size_max();
+        let asked = paging::Asked::new(&request, size_max, newest.position)?;
+        let view = asked.pinned(&self.pins, newest, !request.min_position.is_empty())?;
         let (store, listed) = (Arc::clone(self.reader.engine().cells()), Arc::clone(&view));
         let cells = over_all(deadline, move |cancellation| Ok(store.at(&listed, cancellation)?)).await?;
         let inexact_question = question("ListHealth", &v1::ListHealthRequest::default(), view.position);
@@ -256,19 +263,73 @@ impl HealthService for HealthAnswers {
         let named = Named::new(&view, &adopted, "");
         let skipped = asked.skipped();
         let listing = over_all(deadline, move |cancellation| {
-            list(&cells, &past, named.naming(), &request, (skipped, size), cancellation)
+            list(&cells, &past, named.naming(), &request, (skipped, asked.size), cancellation)
         });
         let (accounts, total) = listing.await?;
-        let next_page_token = asked.next(view.position, accounts.len(), total);
-        if !next_page_token.is_empty() {
-            self.pins.keep(monotonic(), view.position.seq, &view)?;
-        }
+        let next_page_token = asked.next_pinned(&self.pins, &view, accounts.len(), total)?;
         Ok(Response::new(v1::ListHealthResponse {
             accounts,
             next_page_token,
             total: u32::try_from(total).unwrap_or(u32::MAX),
             freshness: Some(convert::freshness(&view, self.reader.engine())),
         }))
+    }
+
+    async fn set_override(
+        &self,
+        asked: Request<v1::SetOverrideRequest>,
+    ) -> Result<Response<v1::SetOverrideResponse>, Status> {
+        let asked = asked.into_inner();
+        let view = self.reader.log_view("", None).await?;
+        let (engine, idempotency) = (Arc::clone(self.reader.engine()), Arc::clone(&self.idempotency));
+        let caller = self.reader.caller();
+        let answer = aside(move || {
+            let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
+            let request = request(&engine, caller, "SetOverride", by, &asked)?;
+            let command = overrides::command(&view, &asked, &request)?;
+            let position = Some(idempotency.submit(&engine, command, &request)?);
+            Ok(v1::SetOverrideResponse { position })
+        });
+        Ok(Response::new(answer.await?))
+    }
+
+    async fn list_overrides(
+        &self,
+        request: Request<v1::ListOverridesRequest>,
+    ) -> Result<Response<v1::ListOverridesResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let view = self.reader.log_view(&request.into_inner().min_position, deadline).await?;
+        let mut overrides: Vec<v1::HealthOverride> = view
+            .control_state
+            .overrides_in_force()
+            .map(|(account, set)| wire_override(view.names.text(account), set))
+            .collect();
+        overrides.sort_by(|a, b| a.account.cmp(&b.account));
+        let freshness = Some(convert::freshness(&view, self.reader.engine()));
+        Ok(Response::new(v1::ListOverridesResponse { overrides, freshness }))
+    }
+
+    type WatchHealthStream = Answers<v1::WatchHealthResponse>;
+
+    async fn watch_health(
+        &self,
+        request: Request<v1::WatchHealthRequest>,
+    ) -> Result<Response<Self::WatchHealthStream>, Status> {
+        let deadline = deadline(request.metadata());
+        let v1::WatchHealthRequest { filter, token } = request.into_inner();
+        let sent_seq = match token.as_str() {
+            "" => None,
+            token => Some(self.reader.sequence(token)?),
+        };
+        let (reader, stop) = (self.reader.clone(), Arc::clone(&self.stop));
+        let (to, told) = mpsc::channel(ROWS_AHEAD_MAX);
+        tokio::spawn(async move {
+            if let Err(refusal) = watch(&reader, &filter, sent_seq, deadline, &stop, &to).await {
+                // A client that has gone hears nothing.
+                let _told = to.send(Err(refusal.into())).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
     }
 
     type ScanHealthStream = Answers<v1::ScanHealthResponse>;

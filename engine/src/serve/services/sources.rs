@@ -17,7 +17,7 @@ use crate::serve::api_error::ApiError;
 use crate::serve::filter::{Filter, Kind, Operand};
 use crate::serve::idempotency::{IdempotencyStore, request};
 use crate::serve::order::Order;
-use crate::serve::paging::{Asked, aside, deadline, page_size, question};
+use crate::serve::paging::{Asked, aside, deadline, question};
 use crate::serve::reader::Reader;
 use crate::serve::{convert, formats};
 use crate::write::sequencer::Command;
@@ -131,15 +131,8 @@ fn answer(
     request: &v1::ListSourcesRequest,
     cancellation: &Cancellation,
 ) -> Result<v1::ListSourcesResponse, ApiError> {
-    let size = page_size(request.page_size, reader.caller().page_size_max())?;
-    let bare = v1::ListSourcesRequest {
-        page_size: 0,
-        page_token: String::new(),
-        min_position: String::new(),
-        ..request.clone()
-    };
-    let asked = Asked::new("ListSources", &bare, &request.page_token, view.position)?;
-    let position = asked.resumed.map_or(view.position, |(position, _)| position);
+    let asked = Asked::new(request, reader.caller().page_size_max(), view.position)?;
+    let (size, position) = (asked.size, asked.position(view.position));
     let engine = reader.engine();
     let (mut sources, total) = match asked.resumed {
         None => page(&view.names, &view.control_state, request, 0, size)?,

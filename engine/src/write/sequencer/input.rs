@@ -5,6 +5,7 @@ use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::Symbol;
 
 use crate::control::adoption::Adoption;
+use crate::control::band_override::BandOverride;
 use crate::control::request::Request;
 
 /// Ties an answer to its question; chosen by who asks.
@@ -70,6 +71,8 @@ pub enum Command {
     },
     /// Settings or a model that were checked ([`Adoption::check`]).
     Adopt(Box<Adoption>),
+    /// The band of an account is set by hand; what was checked is that the account is known and the model has the band.
+    SetOverride { account: Box<str>, band_override: BandOverride },
     /// Dead letters were replayed and are settled.
     ResolveDeadLetters { seqs: Vec<u64> },
 }
