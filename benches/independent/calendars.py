@@ -72,6 +72,10 @@ class Calendar:
             self._start[day] = got
         return got
 
+    def has(self, day):
+        """Whether the zone had the day at all: one that moved across the date line left one out."""
+        return self.start(day) < self.end(day)
+
     def end(self, day):
         return self.start(day + 1)
 

@@ -24,6 +24,7 @@ LEVEL = 0  # window keys; a positive key n is the window ending n days before to
 PREVIOUS = -1
 ALWAYS = -(1 << 30)
 ANSWERED = "ticket_replied"
+POINTS_AT_ONCE = 2000
 
 
 class Point:
@@ -101,11 +102,27 @@ class Computation:
             wanted = sorted(a for a, first in self.seen_first.items() if first < t and a not in merged)
         return list(dict.fromkeys(self.point(a, t) for a in wanted))
 
+    def together(self, instants, wanted=None):
+        """The points of some instants at a time: as many as are read from the tables in one go."""
+        batch = []
+        for t in instants:
+            batch += self.points(t, wanted)
+            if len(batch) > POINTS_AT_ONCE:
+                yield batch
+                batch = []
+        yield batch
+
+    def answers(self, instants, wanted=None):
+        """{point: {metric: value}} at the exclusive instants."""
+        out = {}
+        for points in self.together(instants, wanted):
+            self.evaluate(points, self.metrics)
+            out.update((p, {name: self.value(name, p) for name in self.metrics}) for p in points)
+        return out
+
     def at(self, t, wanted=None):
         """Answers [(account, {metric: value})] at the exclusive instant `t`."""
-        points = self.points(t, wanted)
-        self.evaluate(points, self.metrics)
-        return [(p.account, {name: self.value(name, p) for name in self.metrics}) for p in points]
+        return [(p.account, values) for p, values in self.answers([t], wanted).items()]
 
     # -- windows -----------------------------------------------------------------------------------------------------
 
@@ -398,14 +415,12 @@ def computation(a):
 
 
 def main():
-    p = arguments(__doc__)
-    p.add_argument("--as-of", action="append", required=True)
-    a = p.parse_args()
+    parser = arguments(__doc__)
+    parser.add_argument("--as-of", action="append", required=True)
+    a = parser.parse_args()
     c = computation(a)
-    for text in a.as_of:
-        t = as_instant(text, c.calendar, c.events)
-        for account, values in c.at(t, a.account):
-            print(json.dumps({"account": account, "as_of": text_of(t), "metrics": {k: plain_json(v) for k, v in values.items()}}, ensure_ascii=False))
+    for p, values in c.answers([as_instant(text, c.calendar, c.events) for text in a.as_of], a.account).items():
+        print(json.dumps({"account": p.account, "as_of": text_of(p.t), "metrics": {k: plain_json(v) for k, v in values.items()}}, ensure_ascii=False))
 
 
 if __name__ == "__main__":

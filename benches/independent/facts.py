@@ -24,11 +24,11 @@ class Facts:
         n = bisect.bisect_left(known, t, key=lambda f: f[0])
         return (known[n - 1][2] if n and known[n - 1][2] != "" else None)
 
-    def since(self, account, name, t):
-        """When the value that holds at `t` was first told without another in between."""
+    def since(self, account, name, values, t):
+        """When a value of these, one of which holds at `t`, was first told without another in between."""
         known = self.of.get((account, name), [])
         n = bisect.bisect_left(known, t, key=lambda f: f[0]) - 1
-        while n > 0 and known[n - 1][2] == known[n][2]:
+        while n > 0 and known[n - 1][2] in values:
             n -= 1
         return known[n][0]
 

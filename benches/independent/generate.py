@@ -3,7 +3,7 @@
 
     generate.py --seed N --accounts A --out DIR [--contested] [--malformed]
 
-Writes `events-1.ndjson`, `events-2.ndjson`, `model.toml`, `closed.csv` and `case.json` (zone, source, as_of list). The default set keeps to inputs the
+Writes `events-1.ndjson`, `events-2.ndjson`, `model.toml`, `closed.csv` and `case.json` (zone, source, as_of list, days of the history). The default set keeps to inputs the
 contract speaks about plainly; `--contested` adds those that READINGS.md calls open, `--malformed` optional fields
 of a wrong type or range and facts about nobody (reading 33).
 """
@@ -219,9 +219,11 @@ class Fleet:
             for name, values in (("seats", [5, 10, 60, 0, None]), ("deployment", ["cloud", "cloud", "on_premise", None]),
                                  ("segment", ["smb", "ent", None]), ("country", ["DE", "JP", None]), ("tier", ["A", "B"]),
                                  ("usage_rhythm", ["daily", "weekly", "monthly", None]), ("stage", ["onboarding", "adopted", None]),
-                                 ("name", ["Acme", "Ünal"]), ("kind", ["customer", "test"])):
+                                 ("name", ["Acme", "Ünal"]), ("kind", ["customer", "customer", "test", "internal"])):
                 if r.random() < 0.3:
                     props[name] = r.choice(values)
+            if r.random() < 0.2:
+                props["roles"] = {r.choice(["owner", "seller"]): r.choice(["ann", "bob", None, ""])}
             if r.random() < 0.1:
                 props[r.choice(["deployment", "segment", "country", "usage_rhythm", "stage"])] = ""
             us = self.moment(r.randrange(born - 10, last))
@@ -488,7 +490,8 @@ def write(seed, accounts, out, contested=False, malformed=False):
     closed = fleet.closed()
     (out / "closed.csv").write_text("scope,from,to\n" + "".join(",".join(r) + "\n" for r in closed), encoding="utf-8")
     (out / "model.toml").write_text(draw_model(fleet.r, FEATURES), encoding="utf-8")
-    (out / "case.json").write_text(json.dumps({"zone": fleet.zone, "source": "file", "as_of": as_of, "closed": bool(closed)}, indent=1), encoding="utf-8")
+    (out / "case.json").write_text(json.dumps({"zone": fleet.zone, "source": "file", "as_of": as_of, "closed": bool(closed),
+                                              "days": [fleet.first - 3, fleet.first + fleet.days + 10]}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,21 +20,29 @@ class Health:
         self.scores = Scores(c)
         self.bands = Bands(self.scores)
 
-    def at(self, t, wanted=None):
-        """{account: what `health` says of it at the exclusive instant `t`}."""
-        points = self.c.points(t, wanted)
-        answers, bands = self.scores.at(points), self.bands.at(points)
-        return {p.account: self.said(p, answers[p], bands[p]) for p in points}
+    def answers(self, instants, wanted=None):
+        """{point: what `health` says of it} at the exclusive instants."""
+        out = {}
+        for points in self.c.together(instants, wanted):
+            answers, bands = self.scores.at(points), self.bands.at(points)
+            out.update((p, self.said(p, answers[p], bands[p])) for p in points)
+        return out
+
+    def at(self, t, account):
+        """What it says of one account."""
+        return next(iter(self.answers([t], [account]).values()))
 
     def said(self, p, a, band):
         return {"account": p.account, "as_of": text_of(p.t), "state": a.state, "reason": a.reason, "status": a.status, "score": a.score, "shown": a.shown,
-                "band": band, "provisional": not p.at_day_end, "coverage": a.coverage, "profile": a.profile, "groups": a.groups,
+                "band": band, "provisional": not p.at_day_end, "coverage": a.coverage, "profile": a.profile,
+                "model": {k: self.c.model.get(k) for k in ("name", "version")}, "groups": a.groups,
                 "measures": [{**m, "value": plain_json(m["value"])} for m in a.measures]}
 
     def history(self, first, last, wanted=None):
         """[what `history` says of an account's day end], the days of life from `first` to `last`."""
         named = [p.account for p in self.c.points(self.c.calendar.end(last), wanted)]
-        points = [p for a in named for d in range(first, last + 1) for p in [self.c.point(a, self.c.calendar.end(d))] if p.life is not None]
+        points = [p for a in named for d in range(first, last + 1) if self.c.calendar.has(d)
+                  for p in [self.c.point(a, self.c.calendar.end(d))] if p.life is not None]
         answers, bands = self.scores.at(points), self.bands.at(points)
         return [{"account": p.account, "day": date_of(p.today).isoformat(), "state": answers[p].state, "score": answers[p].score, "band": bands[p],
                  "coverage": answers[p].coverage, "profile": answers[p].profile} for p in points]
@@ -48,7 +56,7 @@ def main():
     a = p.parse_args()
     c = computation(a)
     health = Health(c)
-    rows = [row for text in a.as_of for row in health.at(as_instant(text, c.calendar, c.events), a.account).values()]
+    rows = list(health.answers([as_instant(text, c.calendar, c.events) for text in a.as_of], a.account).values())
     if a.first:
         rows += health.history(day_number(a.first), day_number(a.last), a.account)
     for row in rows:

@@ -85,14 +85,16 @@ class Measures:
         if m["agg"] == "standing":
             types = STANDING_INPUT.get(m["kind"])
             return types and [{"type": types}]
-        if m["agg"] in models.TICKET_HOURS or m["agg"] == "happiness":
+        if m["agg"] in models.TICKET_HOURS:
             return [{"type": TICKET_TYPES}]
+        if m["agg"] == "happiness":
+            return [{"type": "ticket_rated"} | (m.get("filter") or {})]
         return [f for _, f in models.sides(m)]
 
     def carried_over(self, name, points):
         """{point: points} of a missing measure that takes its last ones, fading towards 50; no entry where there were none."""
         half_life = float(self.declared[name]["half_life_days"])
-        furthest = math.floor(10 * half_life)
+        furthest = math.floor(10 * self.declared[name]["half_life_days"])
         found, ahead, done, size = {}, list(points), 0, 8
         while ahead and done < furthest:
             back = range(done + 1, min(done + size, furthest) + 1)

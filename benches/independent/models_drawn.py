@@ -1,18 +1,7 @@
 """A random model file that uses every aggregation, in the grammar of the default model."""
 
-FAMILY_FILTERS = ['{ family = "usage" }', '{ family = "value" }', '{ family = "support" }', '{ family = "survey" }', '{ type = "usage" }', '{ family = ["usage", "value"] }']
-OTHER_FILTERS = [
-    '{ family = "usage", feature = "export" }', '{ family = "usage", feature = ["export", "Search", "b c"] }', '{ family = "usage", feature = { not = "export" } }',
-    '{ type = ["ticket_opened", "ticket_reopened"] }', '{ type = "nps_answered", "properties.score" = { ge = 7 } }', '{ type = { not = "usage" } }',
-    '{ family = { not = ["usage", "account"] } }', '{ type = "usage", user = { exists = true } }', '{ type = "usage", user = { exists = false } }',
-    '{ type = "usage", product = "core" }', '{ type = "usage", product = { not = "core" } }', '{ type = "usage", source = ["app", "App"] }',
-    '{ type = "usage", actor = "service" }', '{ type = "usage", actor = "person" }', '{ type = "usage", quantity = { gt = 1, le = 5 } }', '{ type = "usage", quantity = 0.5 }',
-    '{ type = "usage", quantity = { lt = 0 } }', '{ family = "billing", currency = "JPY" }', '{ type = "invoice_issued", amount = { ge = 10000 }, currency = "EUR" }',
-    '{ type = "usage", "properties.flag" = true }', '{ type = "usage", "properties.flag" = 1 }', '{ type = "usage", "properties.flag" = "true" }',
-    '{ type = "usage", "properties.flag" = { exists = true } }', '{ type = "usage", "properties.flag" = { not = [true, 0] } }',
-    '{ type = "usage", "properties.duration_s" = { ge = 12.5 } }', '{ properties.n = 1 }', '{ type = "beta.clicked" }', '{ type = "never_seen" }',
-    '{ type = "value", metric = "orders" }', '{ user = "shared" }', '{ user = { lt = "u2" } }', '{ "properties.priority" = { ge = "i" } }', '{ }', '{ family = "usage", type = "nps_answered" }', '{ type = "usage.count" }',
-]
+from filters_drawn import FAMILY_FILTERS, OTHER_FILTERS
+from scoring_drawn import draw_scoring
 
 
 def draw_model(r, features):
@@ -114,4 +103,5 @@ def draw_model(r, features):
     if r.random() < 0.5:
         top = (f'payment_terms_days = {r.choice([0, 14, 30, 60])}\nusage_rhythm = "{r.choice(["daily", "weekly", "monthly"])}"\n'
                f'milestones = [{{ name = "kickoff", due_after_days = {r.choice([0, 3])} }}, {{ name = "live", due_after_days = 45 }}, {{ name = "extra", due_after_days = 90 }}]\n\n')
-    return top + "[metrics]\n" + "\n".join(lines) + "\n"
+    above, below = draw_scoring(r, dict(line.split(" = ", 1) for line in lines))
+    return above + top + "[metrics]\n" + "\n".join(lines) + "\n" + below

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every aggregation over the public sets at twenty instants, engine against compute.py, where the sets are present.
+# Every aggregation over the public sets at twenty instants, engine against this computation, where the sets are present;
+# scores, bands and the last sixty day ends too of two of them.
 #   real.sh TIDEWATCH [SET…]        folder of the sets by $TIDEWATCH_DATASETS, else ../shared/data
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,8 +18,10 @@ for set in "$@"; do
     fi
     echo "== $set"
     started=$SECONDS
+    scores=()
+    case $set in ravenstack | openstack-vendors) scores=(--scores) ;; esac
     "$top/.cache/venv/bin/python" "$here/compare.py" --tidewatch "$tidewatch" --neutral "$events" --source "$set" \
-        --model "$here/real-sets.toml" --zone Europe/Berlin --closed-days "$here/real-closed.csv" --instants 20 || status=1
+        --model "$here/real-sets.toml" --zone Europe/Berlin --closed-days "$here/real-closed.csv" --instants 20 "${scores[@]}" || status=1
     echo "   $((SECONDS - started)) s"
 done
 exit $status

@@ -21,7 +21,7 @@ def health(events, text, zone="UTC"):
 
 
 def on(h, day, account="a"):
-    return h.at(h.c.calendar.end(day_number(day)), [account])[account]
+    return h.at(h.c.calendar.end(day_number(day)), account)
 
 
 def same(have, want):
@@ -186,7 +186,7 @@ def frozen():
     check(on(h, "2024-05-03"), state="frozen", reason="paused", status="paused", score=80.0, band="green", coverage=1.0, profile="all")
     check(on(h, "2024-05-05"), state="frozen", score=80.0, provisional=False)
     check(on(h, "2024-05-06"), state="scored", score=20.0, status="paying", band="red")
-    before = h.at(h.c.calendar.start(day_number("2024-05-03")) + 8 * 3_600_000_000, ["a"])["a"]
+    before = h.at(h.c.calendar.start(day_number("2024-05-03")) + 8 * 3_600_000_000, "a")
     check(before, state="scored", score=10.0, provisional=True, band="red")
     check(on(health(told + scores(None, None, 1), text), "2024-05-04"), state="unknown", reason="paused", score=None, profile=None, coverage=0.0, band="unknown")
 
@@ -230,6 +230,12 @@ def fold_from_the_start():
     assert [on(h, f"2024-05-{d:02d}")["band"] for d in range(1, 32)] == whole
 
 
+def skipped_day():
+    h = health([ev("a", "nps_answered", f"2011-12-{d}T20:00:00Z", {"score": 5}) for d in (28, 29, 30)], SCORE + ONE, "Pacific/Apia")
+    days = [r["day"] for r in h.history(day_number("2011-12-27"), day_number("2011-12-31"), ["a"])]
+    assert days == ["2011-12-28", "2011-12-29", "2011-12-31"], days
+
+
 def profiles():
     def one(when):
         text = SCORE + f'[[profiles]]\nname = "first"\nwhen = {when}\ngroups = {{ g = {{ weight = 1, measures = "w" }} }}\n' + ONE
@@ -246,4 +252,4 @@ def profiles():
         assert one(when) == "all", when
 
 
-CASES = (curves, weights_and_coverage, missing, stale, otherwise, states, frozen, never_used, folded, fold_from_the_start, profiles)
+CASES = (curves, weights_and_coverage, missing, stale, otherwise, states, frozen, never_used, folded, fold_from_the_start, skipped_day, profiles)

@@ -19,9 +19,9 @@ class Status:
 
     def of(self, point):
         """(status, the day since which it is closed or ended, where it is)."""
-        closed = [day for a in point.members for at, day in [self.closings.get(a, (point.t, 0))] if at < point.t]
-        if closed:
-            return "closed", min(closed)
+        at, day = self.closings.get(point.account, (point.t, None))
+        if at < point.t:
+            return "closed", day
         subs = [s for _, _, s in self.c.standing.subscriptions(point, point.today)]
         if not subs:
             return "paying", None
@@ -42,7 +42,7 @@ class Status:
         if since is not None and point.today > since:
             return status
         kind = self.c.facts.at(point.account, "kind", point.t)
-        if kind in EXCLUDED_KINDS and point.today > self.c.calendar.day(self.c.facts.since(point.account, "kind", point.t)):
+        if kind in EXCLUDED_KINDS and point.today > self.c.calendar.day(self.c.facts.since(point.account, "kind", EXCLUDED_KINDS, point.t)):
             return kind
         return None
 
@@ -55,10 +55,10 @@ class Status:
         return fed and not self.ever_used(point)
 
     def amount(self, point):
-        """Σ of the annualised amounts of live subscriptions that are no trials; None where one has none or currencies differ."""
+        """Σ of the annualised amounts of live subscriptions that are no trials; None where there is none, one has none or currencies differ."""
         paid = [s for _, _, s in self.c.standing.subscriptions(point, point.today) if s.live and not s.trial]
         amounts = [s.annual_amount() for s in paid]
-        if any(x is None for x in amounts) or len({s.currency for s in paid}) > 1:
+        if not paid or any(x is None for x in amounts) or len({s.currency for s in paid}) > 1:
             return None
         return Decimal(sum(amounts))
 
