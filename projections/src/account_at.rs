@@ -143,6 +143,11 @@ impl<'a> AccountAt<'a> {
         })
     }
 
+    /// Whether an account is among them that was given more than its bounds let it keep.
+    pub(crate) fn is_past_a_bound(&self) -> bool {
+        self.members().iter().any(|member| member.past_a_bound())
+    }
+
     /// Whether everything known happened before the instant and no bound was passed: then what is counted over all events
     /// ([`AccountAt::events`], [`AccountAt::newest_at`]) is right too.
     pub fn is_newest(&self) -> bool {

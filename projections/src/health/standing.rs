@@ -34,6 +34,10 @@ pub(super) fn standing(account_at: &AccountAt<'_>) -> Result<Standing, Inexact> 
     if scoring.profiles.is_empty() {
         return Ok(Standing::NoModel);
     }
+    // Status, facts and life are wrong where something was not kept.
+    if account_at.is_past_a_bound() {
+        return Err(Inexact);
+    }
     if let Some(reason) = exclusion(account_at) {
         return Ok(Standing::Excluded(reason));
     }

@@ -12,12 +12,15 @@ use crate::names::Symbol;
 #[derive(Default)]
 pub struct Walk {
     /// What is remembered at the end of a day.
-    kept: Option<(Day, Memory)>,
+    kept: Option<Memory>,
 }
 
 /// What a day end hands on.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy)]
 struct Memory {
+    /// The account that answered: a merged one hands nothing on to its survivor, which has day ends of its own.
+    account: Symbol,
+    day: Day,
     /// The band of the newest scored day.
     held: Option<usize>,
 }
@@ -66,16 +69,16 @@ impl Walk {
             let held = match (health.state, health.band) {
                 (State::Scored | State::CatchingUp, Band::Of(band)) => Some(Some(band)),
                 // What has no score leaves the remembered band alone.
-                _ => self.remembered(account_at.today).map(|memory| memory.held),
+                _ => self.remembered(account_at, account_at.today.plus(-1)).map(|memory| memory.held),
             };
-            self.kept = held.map(|held| (account_at.today, Memory { held }));
+            self.kept = held.map(|held| Memory { account: account_at.survivor, day: account_at.today, held });
         }
         Ok(health)
     }
 
-    /// What the day end before a day handed on, if this walk was there.
-    fn remembered(&self, day: Day) -> Option<Memory> {
-        self.kept.as_ref().filter(|(kept, _)| kept.plus(1) == day).map(|(_, memory)| memory.clone())
+    /// What a day end of the same account handed on, if this walk was there last.
+    fn remembered(&self, account_at: &AccountAt<'_>, day: Day) -> Option<Memory> {
+        self.kept.filter(|kept| kept.day == day && kept.account == account_at.survivor)
     }
 
     /// The band of a scored instant: one step from the day end before, which is looked up as far back as the margin leaves it
@@ -90,9 +93,7 @@ impl Walk {
         let mut held = None;
         let mut day = account_at.today.plus(-1);
         while account_at.first_day().is_some_and(|first| first <= day) {
-            if let Some((kept, memory)) = &self.kept
-                && *kept == day
-            {
+            if let Some(memory) = self.remembered(account_at, day) {
                 held = memory.held;
                 break;
             }
@@ -121,6 +122,9 @@ fn before_pause(account_at: &AccountAt<'_>) -> Result<Option<(usize, Figures)>, 
     let mut day = account_at.today.plus(-1);
     while first <= day {
         let then = account_at.at_end_of(day);
+        if then.is_past_a_bound() {
+            return Err(Inexact);
+        }
         if !is_paused(&then) {
             return Ok(match standing(&then)? {
                 Standing::Scored(figures) => {

@@ -1,28 +1,25 @@
-//! Laws of the fold and the evaluator: order, cuts, splits and merges of the same events change no answer.
-
-use std::collections::BTreeMap;
+//! Drawn events of every type, and what is folded from them.
 
 use proptest::prelude::*;
 use tidewatch_projections::account::Account;
-use tidewatch_projections::account_at::AccountAt;
-use tidewatch_projections::calendar::Calendar;
-use tidewatch_projections::canonical;
-use tidewatch_projections::context::Context;
+use tidewatch_projections::calendar::{Calendar, Day};
 use tidewatch_projections::decimal::Decimal;
 use tidewatch_projections::event::{Actor, Currency, Event, Micros, Money, Subject};
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::{Bounds, Plan};
-use tidewatch_projections::scalar::Scalar;
 use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
 use tidewatch_projections::tenant::Tenant;
 use tidewatch_projections::value::Value;
 use tidewatch_projections::vocabulary::{EventType, KNOWN_TYPES};
 
-const HOUR: Micros = 3_600_000_000;
+pub const HOUR: Micros = 3_600_000_000;
+
+/// Whom the events are about.
+pub const ACCOUNT: &str = "acme";
 
 /// Every aggregation once.
-const MODEL: &str = r#"
+pub const MODEL: &str = r#"
 milestones = [{ name = "kickoff", due_after_days = 3 }, { name = "live", due_after_days = 20 }]
 [metrics]
 n = { agg = "count", window = 7, filter = { family = "usage" }, skip_closed = true }
@@ -65,18 +62,18 @@ age = { agg = "standing", kind = "age_days" }
 "#;
 
 #[derive(Clone, Debug)]
-struct Draft {
-    kind: usize,
-    hour: i64,
-    source: u8,
-    user: Option<u8>,
-    actor: u8,
-    entity: u8,
-    number: i32,
-    flag: bool,
+pub struct Draft {
+    pub kind: usize,
+    pub hour: i64,
+    pub source: u8,
+    pub user: Option<u8>,
+    pub actor: u8,
+    pub entity: u8,
+    pub number: i32,
+    pub flag: bool,
 }
 
-fn drafts() -> impl Strategy<Value = Vec<Draft>> {
+pub fn drafts() -> impl Strategy<Value = Vec<Draft>> {
     let draft = (
         0..KNOWN_TYPES.len(),
         0i64..24 * 60,
@@ -100,7 +97,7 @@ fn drafts() -> impl Strategy<Value = Vec<Draft>> {
     prop::collection::vec(draft, 0..80)
 }
 
-fn event(names: &Names, index: usize, draft: &Draft) -> Event {
+pub fn event(names: &Names, index: usize, draft: &Draft) -> Event {
     let day = |days: i64| Value::Text(jiff_date(draft.hour / 24 + days).into());
     let number = |number: i32| Value::Number(Decimal::from(i64::from(number)));
     let text = |text: &str| Value::Text(text.into());
@@ -131,7 +128,7 @@ fn event(names: &Names, index: usize, draft: &Draft) -> Event {
         source: names.intern(["app", "crm"][draft.source as usize]),
         generation: 0,
         id: format!("{index}").into(),
-        subject: Subject::Account(names.intern("acme")),
+        subject: Subject::Account(names.intern(ACCOUNT)),
         user: draft.user.map(|user| names.intern(&format!("u{user}"))),
         actor: [Actor::Person, Actor::Person, Actor::Person, Actor::Service, Actor::Internal]
             [draft.actor as usize],
@@ -160,103 +157,47 @@ fn roles(draft: &Draft) -> Value {
 }
 
 fn jiff_date(day: i64) -> String {
-    tidewatch_projections::calendar::Day(i32::try_from(day).expect("a small number")).to_string()
+    Day(i32::try_from(day).expect("a small number")).to_string()
 }
 
-fn settings() -> Settings {
-    let from = tidewatch_projections::calendar::Day(20);
-    let to = tidewatch_projections::calendar::Day(23);
+pub fn settings() -> Settings {
+    let from = Day(20);
+    let to = Day(23);
     Settings { closed_days: vec![ClosedDays { scope: Scope::All, from, to }], ..Settings::default() }
 }
 
 /// Bounds that nearly every account of these tests passes.
-const NARROW: Bounds =
+pub const NARROW: Bounds =
     Bounds { days_max: Some(20), entities_max: 2, changes_max: 3, facts_max: 3, profiles: true };
 
-fn plan(names: &Names, bounds: Bounds, cuts: &[Micros]) -> Plan {
-    let model = Model::parse(MODEL).expect("a model");
+pub fn plan(model: &str, names: &Names, bounds: Bounds, cuts: &[Micros]) -> Plan {
+    let model = Model::parse(model).expect("a model");
     Plan::compile(model, names, Calendar::utc(), bounds, cuts).expect("few ticket filters")
 }
 
-fn fold(plan: &Plan, names: &Names, events: &[Event]) -> Account {
-    let mut account = Account::new(names.intern("acme"));
+pub fn fold(plan: &Plan, names: &Names, events: &[Event]) -> Account {
+    let mut account = Account::new(names.intern(ACCOUNT));
     events.iter().for_each(|event| account.apply(plan, names, event));
     account
 }
 
-fn tenant(names: &Names, events: &[Event]) -> Tenant {
+pub fn tenant(names: &Names, events: &[Event]) -> Tenant {
     let mut tenant = Tenant::default();
     events.iter().for_each(|event| tenant.observe(names, event));
     tenant
 }
 
-fn named(plan: &Plan, values: Vec<Option<Scalar>>) -> Vec<(String, Option<Scalar>)> {
-    plan.model.metrics.iter().map(|metric| metric.name.clone()).zip(values).collect()
+pub fn events(names: &Names, drafts: &[Draft]) -> Vec<Event> {
+    drafts.iter().enumerate().map(|(index, draft)| event(names, index, draft)).collect()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
-    #[test]
-    fn arrival_changes_no_state(drafts in drafts(), at in any::<prop::sample::Index>()) {
-        let names = Names::new();
-        let events: Vec<Event> = drafts.iter().enumerate().map(|(index, draft)| event(&names, index, draft)).collect();
-        let mut turned = events.clone();
-        if !turned.is_empty() {
-            let by = at.index(turned.len());
-            turned.rotate_left(by);
-            turned[..by].reverse();
-        }
-        for bounds in [Bounds::LIVE, NARROW] {
-            let plan = plan(&names, bounds, &[]);
-            let bytes = |events: &[Event]| {
-                let mut bytes = Vec::new();
-                canonical::write_account(&fold(&plan, &names, events), &names, &mut bytes);
-                bytes
-            };
-            prop_assert_eq!(bytes(&events), bytes(&turned));
-        }
-        prop_assert_eq!(tenant(&names, &events), tenant(&names, &turned));
+/// Part of the events backwards, and then the others in order after them.
+pub fn turned(events: &[Event], at: prop::sample::Index) -> Vec<Event> {
+    let mut turned = events.to_vec();
+    if !turned.is_empty() {
+        let by = at.index(turned.len());
+        turned.rotate_left(by);
+        turned[..by].reverse();
     }
-
-    #[test]
-    fn an_answer_about_the_past_is_the_answer_given_then(drafts in drafts(), hours in prop::collection::vec(1i64..24 * 62, 1..4)) {
-        let names = Names::new();
-        let events: Vec<Event> = drafts.iter().enumerate().map(|(index, draft)| event(&names, index, draft)).collect();
-        let instants: Vec<Micros> = hours.iter().map(|hour| hour * HOUR + 1).collect();
-        let settings = settings();
-        // Feed looks past the instant by contract, so both sides are given the same one.
-        let tenant = tenant(&names, &events);
-        let cut = plan(&names, Bounds::NONE, &instants);
-        let whole = fold(&cut, &names, &events);
-        for as_of in instants {
-            let seen: Vec<Event> = events.iter().filter(|event| event.occurred_at < as_of).cloned().collect();
-            let then = fold(&cut, &names, &seen);
-            let accounts = BTreeMap::new();
-            let context =
-                Context { plan: &cut, settings: &settings, tenant: &tenant, names: &names, accounts: &accounts };
-            let answer = |account: &Account| {
-                named(&cut, AccountAt::alone(context, account, as_of).metrics())
-            };
-            prop_assert_eq!(answer(&whole), answer(&then));
-        }
-    }
-
-    #[test]
-    fn bounded_state_answers_as_unbounded(drafts in drafts()) {
-        let names = Names::new();
-        let events: Vec<Event> = drafts.iter().enumerate().map(|(index, draft)| event(&names, index, draft)).collect();
-        let settings = settings();
-        let tenant = tenant(&names, &events);
-        let as_of = 24 * 61 * HOUR;
-        let answer = |bounds: Bounds| {
-            let plan = plan(&names, bounds, &[]);
-            let account = fold(&plan, &names, &events);
-            let accounts = BTreeMap::new();
-            let context =
-                Context { plan: &plan, settings: &settings, tenant: &tenant, names: &names, accounts: &accounts };
-            named(&plan, AccountAt::alone(context, &account, as_of).metrics())
-        };
-        prop_assert_eq!(answer(Bounds::LIVE), answer(Bounds::NONE));
-    }
+    turned
 }
