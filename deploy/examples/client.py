@@ -35,45 +35,50 @@ class Api:
         )
         return unary(request(**fields), timeout=10)
 
-    def accounts(self, **query):
-        """Every account of a list, page by page; all pages stand at one position."""
+    def by_score(self, **query):
+        """Every account with its health, worst score first, page by page; all pages stand at one position."""
         token = ""
         while True:
-            page = self.call("AccountService", "ListAccounts", page_token=token, **query)
-            yield from (listed.account for listed in page.accounts)
+            page = self.call("HealthService", "ListHealth", page_token=token, **query)
+            yield from page.accounts
             token = page.next_page_token
             if not token:
                 return
 
 
-def value(metric):
-    """A metric's value; absent is missing, never 0."""
-    kind = metric.WhichOneof("value")
-    return "missing" if kind is None else getattr(metric, kind)
+def name_of(message, field):
+    """The name of an enum's value, as `scored` of HEALTH_STATE_SCORED."""
+    kind = message.DESCRIPTOR.fields_by_name[field].enum_type
+    name = kind.values_by_number[getattr(message, field)].name
+    return name.removeprefix(kind.values_by_number[0].name.removesuffix("UNSPECIFIED")).lower()
 
 
 def show(api, account):
-    """Prints one account with its metrics."""
+    """Prints one account: its score, why, and what moved it in the last four weeks."""
     found = api.call("AccountService", "GetAccount", account=account).account
-    status = found.DESCRIPTOR.fields_by_name["status"].enum_type.values_by_number[found.status].name
+    health = api.call("HealthService", "GetHealth", account=account).health
     name = found.facts.name if found.facts.HasField("name") else found.id
-    print(f"{name}: {status.removeprefix('ACCOUNT_STATUS_').lower()}, {found.events} events")
-    rows = api.call("MetricService", "GetMetrics", account=account).rows
-    for metric in rows[0].metrics:
-        print(f"  {metric.name:<18}{value(metric)}")
+    # Absent is never 0: an account without a score says why in its state and reason.
+    score = health.shown if health.HasField("shown") else name_of(health, "state")
+    print(f"{name}: {score} {health.band}, {name_of(found, 'status')}, coverage {health.coverage:.0%}")
+    for reason in health.reasons:
+        print(f"  {reason}")
+    moved = api.call("HealthService", "ExplainHealth", account=account)
+    for change in moved.changes:
+        print(f"  in four weeks: {change.text}")
 
 
 def main():
     arguments = argparse.ArgumentParser(description="Asks a running engine about its accounts.")
     arguments.add_argument("--target", default="127.0.0.1:7300", help="where gRPC is served")
-    arguments.add_argument("account", nargs="*", help="accounts to show; without one the busiest three")
+    arguments.add_argument("account", nargs="*", help="accounts to show; without one the worst three")
     asked = arguments.parse_args()
     with grpc.insecure_channel(asked.target) as channel:
         api = Api(channel)
         info = api.call("ServerService", "GetServerInfo")
         print(f"tidewatch {info.version}, {info.accounts} accounts at position {info.freshness.position.sequence}")
-        busiest = (account.id for _, account in zip(range(3), api.accounts(order_by="events desc", page_size=3)))
-        for account in asked.account or list(busiest):
+        worst = (listed.account.id for _, listed in zip(range(3), api.by_score(page_size=3)))
+        for account in asked.account or list(worst):
             try:
                 show(api, account)
             except grpc.RpcError as error:

@@ -164,7 +164,7 @@ fn subject(model: &Model, metric: &Metric) -> String {
         Agg::Plain(plain) => plain_subject(plain, &metric.name),
         Agg::Share { window, .. } => format!("{} in {window} days", spaced(&metric.name)),
         Agg::Standing(kind) => standing_subject(*kind).to_owned(),
-        Agg::Ratio { .. } => spaced(&metric.name),
+        Agg::Ratio { a, b, .. } => format!("{} ÷ {}", of(a), of(b)),
         Agg::PerSeat { a } => format!("{} per seat", of(a)),
         Agg::Change { a, .. } => format!("change of {}", of(a)),
         Agg::AgainstOwn { a, weeks } => format!("{} against its own {weeks} weeks before", of(a)),

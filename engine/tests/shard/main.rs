@@ -4,6 +4,7 @@ mod dataset;
 mod dead_letters;
 mod disk_full;
 mod expected;
+mod golden;
 mod models;
 mod pipeline;
 mod rejection_rate;
