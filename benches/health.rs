@@ -1,24 +1,36 @@
 //! Health: one account's score, its year of day ends, and the cells of all accounts, from memory.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::ToSpan as _;
 use tidewatch_benches::cost::Cost;
+use tidewatch_benches::log::context;
 use tidewatch_benches::options::{Options, scratch};
 use tidewatch_benches::pair::Spread;
+use tidewatch_benches::population::{Population, Size};
 use tidewatch_benches::table::Report;
 use tidewatch_engine::app::{self, Engine, Reading};
 use tidewatch_engine::cancellation::Cancellation;
+use tidewatch_engine::fold::replay::Fold;
+use tidewatch_engine::fold::step::Entries;
 use tidewatch_engine::fold::view::View;
+use tidewatch_engine::fold::worker::Worker;
+use tidewatch_engine::position::Position;
 use tidewatch_engine::read::account;
 use tidewatch_engine::read::cells::Cells;
+use tidewatch_engine::serve::health::{Naming, model_version};
+use tidewatch_engine::serve::health_list::list;
+use tidewatch_engine::storage::log::Entry;
 use tidewatch_ingest::decode::{Decoder, Format};
 use tidewatch_ingest::fleet::{Fleet, FleetSource, Horizon, Shape};
 use tidewatch_ingest::limits::Limits;
 use tidewatch_projections::calendar::Calendar;
 use tidewatch_projections::health::{health, history};
+use tidewatch_projections::names::Names;
+use tidewatch_proto::v1;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -72,8 +84,60 @@ fn main() {
         }));
     }
     report.row(&["a year of one account's day ends, ms".into(), shown(&years, 1e6), "≤ 10".into()]);
+    lists(&options, &mut report);
     report.note(format!("a cell takes {} bytes", size_of::<tidewatch_engine::read::cells::Place>()));
     report.print();
+}
+
+/// A page of a list by score, and what brings it up to date.
+fn lists(options: &Options, report: &mut Report) {
+    let accounts = options.size(100_000, 500);
+    let view = population(accounts);
+    let never = Cancellation::default();
+    let at =
+        |before: Option<&Cells>| Cells::at(Arc::clone(&view), before, &never).expect("nobody cancels it");
+    let turn = vec![Cost::of_thread(u64::from(accounts), || at(None))];
+    report.row(&[
+        format!("a day's turn of {accounts} accounts, µs an account"),
+        shown(&turn, 1e3),
+        "≤ 100".into(),
+    ]);
+    let cells = at(None);
+    let unchanged = self::costs(options.rounds(9), || Cost::of_thread(1, || at(Some(&cells))));
+    report.row(&[
+        format!("cells of {accounts} accounts where nothing changed, µs"),
+        shown(&unchanged, 1e3),
+        "–".into(),
+    ]);
+    let version =
+        model_version(&view.plan.model, view.control_state.model_text(), &view.control_state.settings);
+    let naming = Naming { names: &view.names, model: &view.plan.model, version: &version };
+    for (what, filter) in [("all", ""), ("those in red", "band = \"red\"")] {
+        let request = v1::ListHealthRequest { filter: filter.to_owned(), ..Default::default() };
+        let page = || {
+            list(&cells, &HashMap::new(), naming, &request, (0, 100), &never)
+                .expect("a filter in the grammar")
+        };
+        let pages = self::costs(options.rounds(9), || Cost::of_thread(1, page));
+        report.row(&[format!("the worst 100 of {accounts}, {what}, ms"), shown(&pages, 1e6), "≤ 50".into()]);
+    }
+}
+
+/// A view of many small accounts, folded by one worker.
+fn population(accounts: u32) -> Arc<View> {
+    const FRAME_ENTRIES: u64 = 16_384;
+    let events = u64::from(accounts) * 10;
+    let names = Arc::new(Names::new());
+    let population = Population::new(Size { accounts, users: 5, features: 12, days: 28, events }, &names);
+    let context = context(&names);
+    let mut fold = Fold::new(context.clone(), Worker::new(0, 1, context));
+    for from in (0..events).step_by(FRAME_ENTRIES as usize) {
+        let indexes = from..(from + FRAME_ENTRIES).min(events);
+        let entries = indexes.map(|index| (index + 1, Entry::Event(population.event(index)))).collect();
+        fold.take(&Entries::new(entries)).expect("events alone");
+    }
+    let parts = vec![fold.executor().part()];
+    Arc::new(fold.view_of(Position { shard: 0, lineage: 0, seq: events }, parts))
 }
 
 fn costs(rounds: usize, run: impl Fn() -> Cost) -> Vec<Cost> {
