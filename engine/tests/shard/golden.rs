@@ -1,5 +1,6 @@
 //! A data directory that an earlier version made (before scores, and before the default model was logged) opens, answers what
 //! it answered, and is scored.
+#![expect(clippy::disallowed_methods, reason = "tests write their own input files")]
 
 use std::fs;
 use std::path::Path;
