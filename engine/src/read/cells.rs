@@ -1,8 +1,9 @@
 //! One cell of health for each account, kept up to date: a list by score evaluates only who changed since the list before.
 //!
 //! A cell stands for its account's live instant at the view it was brought up to. It is computed anew when the account has
-//! an event, when the clock or the wall clock turns a day, and when a model, settings, merges or feeds change; within a day
-//! silence changes no figure but ages in hours, and the cell names the instant it stands at.
+//! an event, when the clock or the wall clock turns a day, when its live instant moves past events of its own, and when a
+//! model, settings, merges or feeds change; within a day silence changes no figure but ages in hours, and the cell names the
+//! instant it stands at.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,13 +30,21 @@ pub enum Place {
     Merged,
 }
 
+/// The places of one chunk.
+#[derive(Clone)]
+struct OfChunk {
+    places: Arc<[Place]>,
+    /// Whether all of them hold as long as the chunk stays as it is.
+    is_settled: bool,
+}
+
 /// The cells of all accounts at one view.
 #[derive(Clone)]
 pub struct Cells {
     /// The view they stand for.
     pub view: Arc<View>,
     /// By worker and chunk, in the order of the view.
-    parts: Vec<Vec<Arc<[Place]>>>,
+    parts: Vec<Vec<OfChunk>>,
     /// How many were computed to bring them here.
     pub evaluated: usize,
 }
@@ -52,6 +61,8 @@ impl Cells {
     ) -> Result<Self, Cancelled> {
         // Where all may have changed nothing is taken over but when each changed last.
         let is_same = before.is_some_and(|before| stands_for_the_same(&before.view, &view));
+        // What an older view has seen, a newer one has; not the other way round.
+        let is_newer = before.is_some_and(|before| view.position.seq >= before.view.position.seq);
         let overridden = before.map(|before| overridden(&before.view, &view)).unwrap_or_default();
         let mut evaluated = 0;
         let mut parts = Vec::with_capacity(view.parts.len());
@@ -60,11 +71,17 @@ impl Cells {
             for (place, chunk) in part.chunks.iter().enumerate() {
                 let known = before.and_then(|before| {
                     let chunk = before.view.parts.get(worker)?.chunks.get(place)?;
-                    Some((chunk, before.parts.get(worker)?.get(place)?))
+                    Some((&*before.view, chunk, before.parts.get(worker)?.get(place)?))
                 });
                 cells.push(match known {
-                    Some((old, cells)) if is_same && overridden.is_empty() && Arc::ptr_eq(old, chunk) => {
-                        Arc::clone(cells)
+                    Some((_, old, cells))
+                        if is_same
+                            && is_newer
+                            && cells.is_settled
+                            && overridden.is_empty()
+                            && Arc::ptr_eq(old, chunk) =>
+                    {
+                        cells.clone()
                     }
                     known => {
                         let known = Known { chunk: known, is_same, overridden: &overridden };
@@ -80,10 +97,9 @@ impl Cells {
     /// Every place with the account's own state, in no order.
     pub fn all(&self) -> impl Iterator<Item = (&Account, Place)> {
         self.view.parts.iter().zip(&self.parts).flat_map(|(part, cells)| {
-            part.chunks
-                .iter()
-                .zip(cells)
-                .flat_map(|(chunk, cells)| chunk.accounts().map(Arc::as_ref).zip(cells.iter().copied()))
+            part.chunks.iter().zip(cells).flat_map(|(chunk, cells)| {
+                chunk.accounts().map(Arc::as_ref).zip(cells.places.iter().copied())
+            })
         })
     }
 
@@ -93,7 +109,7 @@ impl Cells {
             Place::Inexact(account) => Some(*account),
             Place::Cell(..) | Place::Merged => None,
         };
-        self.parts.iter().flatten().flat_map(|cells| cells.iter().filter_map(inexact)).collect()
+        self.parts.iter().flatten().flat_map(|cells| cells.places.iter().filter_map(inexact)).collect()
     }
 }
 
@@ -123,8 +139,8 @@ fn overridden(one: &View, other: &View) -> BTreeSet<Symbol> {
 
 /// What is known of a chunk from cells before.
 struct Known<'a> {
-    /// The chunk as it was, and its cells.
-    chunk: Option<(&'a Arc<Chunk>, &'a Arc<[Place]>)>,
+    /// The view before, the chunk as it was there, and its cells.
+    chunk: Option<(&'a View, &'a Arc<Chunk>, &'a OfChunk)>,
     /// Whether all but the accounts themselves is as it was.
     is_same: bool,
     /// Accounts with another override than before.
@@ -137,28 +153,39 @@ fn of_chunk(
     known: &Known<'_>,
     evaluated: &mut usize,
     cancellation: &Cancellation,
-) -> Result<Arc<[Place]>, Cancelled> {
+) -> Result<OfChunk, Cancelled> {
+    let mut is_settled = true;
     let mut places = Vec::with_capacity(chunk.accounts_count());
     for (place, account) in chunk.accounts().enumerate() {
         // An account keeps its place for as long as its worker lives; another fold may give it another.
-        let before = known.chunk.and_then(|(old, cells)| {
+        let before = known.chunk.and_then(|(old_view, old, cells)| {
             let old = old.get(place).filter(|old| old.id == account.id)?;
-            Some((old, *cells.get(place)?))
+            Some((old_view, old, *cells.places.get(place)?))
         });
-        // Members of a merge answer together: what one of them did changes the answer of another.
-        let stays = known.is_same
-            && !view.tenant.merges.concern(account.id)
-            && !known.overridden.contains(&account.id);
+        let is_settled_here = is_alone_and_seen(view, account);
+        is_settled &= is_settled_here;
+        let stays = known.is_same && is_settled_here && !known.overridden.contains(&account.id);
         places.push(match before {
-            Some((old, cell)) if stays && Arc::ptr_eq(old, account) => cell,
+            Some((old_view, old, cell))
+                if stays && Arc::ptr_eq(old, account) && is_alone_and_seen(old_view, account) =>
+            {
+                cell
+            }
             before => {
                 cancellation.check()?;
                 *evaluated += 1;
-                of_account(view, account, before.map(|(_, cell)| cell))
+                of_account(view, account, before.map(|(_, _, cell)| cell))
             }
         });
     }
-    Ok(places.into())
+    Ok(OfChunk { places: places.into(), is_settled })
+}
+
+/// Whether the answer of an account depends on nothing but its own events, all of which it has seen. Members of a merge answer
+/// together, so that what one of them did changes the answer of another; and an account that the clock, or the wall clock, is
+/// behind of answers anew as it moves on.
+fn is_alone_and_seen(view: &View, account: &Account) -> bool {
+    !view.tenant.merges.concern(account.id) && view.live_instant(&[account]).0 > account.newest_at
 }
 
 fn of_account(view: &View, account: &Account, before: Option<Place>) -> Place {
