@@ -50,7 +50,7 @@ enum Task {
     Serve(serve::Arguments),
     /// Show the main job on a simulated fleet, or on a file of events.
     Demo(demo::Arguments),
-    /// List accounts, those that lost most usage first.
+    /// List accounts by score, worst first, with the reason that weighs most.
     List(accounts::ListArguments),
     /// Show one account: status, metrics, facts.
     Get(accounts::GetArguments),
