@@ -39,6 +39,7 @@ use crate::fold::view::{Published, View};
 use crate::meters::{LOG_COPIED, LOG_CUT, Meters};
 use crate::position::Position;
 use crate::read::cells::CellStore;
+use crate::storage::account_index::AccountIndex;
 use crate::storage::directory::{Directory, DirectoryError, SHARD, TENANT_DEFAULT};
 use crate::storage::log::{DeadLetter, Ended, Opened};
 use crate::write::queues::{Inbox, Priority};
@@ -150,6 +151,7 @@ struct Shared {
     failure: Mutex<Option<String>>,
     is_read_only: bool,
     sources: Mutex<BTreeMap<String, SourceStatus>>,
+    account_index: Arc<AccountIndex>,
     clock: Arc<dyn Clock>,
     meters: Arc<Meters>,
 }
@@ -208,6 +210,7 @@ impl Engine {
             failure: Mutex::new(None),
             is_read_only: false,
             sources: Mutex::new(sources),
+            account_index: Arc::new(directory.account_index(false, &options.meters)),
             clock: options.clock,
             meters: options.meters,
         });
@@ -260,7 +263,8 @@ impl Engine {
     /// The log up to its durable end, to be read beside the writer.
     pub fn history(&self) -> History {
         let until = *self.shared.durable.borrow();
-        History::new(Arc::clone(self.directory.disk()), Arc::clone(&self.shared.names), until)
+        let log = History::new(Arc::clone(self.directory.disk()), Arc::clone(&self.shared.names), until);
+        log.indexed_by(&self.shared.account_index)
     }
 
     /// Why the engine stopped, if it failed.

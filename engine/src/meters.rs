@@ -85,6 +85,12 @@ meters! {
         "Ids that are known for deduplication.";
     IDS_MEMORY = "tidewatch_ids_memory_bytes" Gauge Some(Unit::Bytes), [],
         "Memory that they take; the rest lies on disk.";
+    ACCOUNT_INDEX = "tidewatch_account_index_parts" Gauge Some(Unit::Count), [],
+        "Parts of the index of accounts on disk.";
+    ACCOUNT_INDEX_BYTES = "tidewatch_account_index_bytes" Gauge Some(Unit::Bytes), [],
+        "Bytes of them.";
+    ACCOUNT_INDEX_DISCARDED = "tidewatch_account_index_discarded_total" Counter Some(Unit::Count), [],
+        "Parts that were damaged, unfinished or of another log; they are made anew from the log, and no answer depends on them.";
     DURABLE = "tidewatch_position_durable" Gauge None, [],
         "The newest sequence that is synced.";
     PUBLISHED = "tidewatch_position_published" Gauge None, [],

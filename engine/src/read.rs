@@ -3,10 +3,10 @@
 pub mod snapshot;
 pub mod account;
 pub mod scan;
+pub mod past;
 pub mod answer;
 pub mod health;
 pub mod cells;
-pub mod past;
 pub mod digest;
 pub mod admission;
 pub mod estimate;

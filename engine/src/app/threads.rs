@@ -35,6 +35,10 @@ const TICK: Duration = Duration::from_secs(1);
 /// A full disk is tried again this often.
 const DISK_FULL_RETRY: Duration = Duration::from_millis(500);
 
+/// The index of accounts is brought up to date when so many bytes, before compression, are durable that it does not cover. What is
+/// left then takes a read a few milliseconds.
+const INDEX_STEP_BYTES: usize = 2 << 20;
+
 /// What the threads work with.
 pub(super) struct Parts {
     pub(super) sequencer: Sequencer,
@@ -70,8 +74,10 @@ pub(super) fn start(shared: &Arc<Shared>, parts: Parts) -> Vec<JoinHandle<()>> {
             Ok(())
         }));
     }
+    let (to_index, grown) = sync_channel(1);
+    threads.push(spawn("indexer", shared, move |shared| index(shared, &grown)));
     threads.push(spawn("writer", shared, move |shared| {
-        write(shared, Writer::new(log), &emits, to_fold.as_ref())
+        write(shared, Writer::new(log), &emits, to_fold.as_ref(), &to_index)
     }));
     threads
 }
@@ -167,7 +173,9 @@ fn write(
     mut writer: Writer,
     emits: &Receiver<Vec<Emit>>,
     to_fold: Option<&SyncSender<Folding>>,
+    to_index: &SyncSender<()>,
 ) -> Result<(), String> {
+    let mut unindexed_bytes = 0;
     let frames = shared.meters.counter(&FRAMES, &[]);
     let frame_entries = shared.meters.histogram(&FRAME_ENTRIES, &[]);
     let write_time = shared.meters.histogram(&WRITE_TIME, &[]);
@@ -197,6 +205,7 @@ fn write(
                 Emit::Frame(filled) => {
                     frames.increment(1);
                     frame_entries.record(filled.entries.len() as f64);
+                    unindexed_bytes += filled.frame.bytes();
                     let Some(to_fold) = to_fold else { continue };
                     let last_seq = filled.frame.next_seq() - 1;
                     let entries = Entries::new(filled.entries);
@@ -206,8 +215,30 @@ fn write(
                 }
             }
         }
+        if unindexed_bytes >= INDEX_STEP_BYTES && to_index.try_send(()).is_ok() {
+            unindexed_bytes = 0;
+        }
     }
     writer.close().map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Brings the index of accounts up to date whenever the log has grown. It is derived: what goes wrong stops nothing.
+fn index(shared: &Shared, grown: &Receiver<()>) -> Result<(), String> {
+    let mut has_told = false;
+    loop {
+        let durable_seq = *shared.durable.borrow();
+        match shared.account_index.catch_up(durable_seq, &shared.stopping) {
+            Ok(()) | Err(LogError::Cancelled(_)) => {}
+            Err(error) => {
+                if !std::mem::replace(&mut has_told, true) {
+                    tracing::warn!(%error, "the index of accounts does not follow the log; its reads say more");
+                }
+            }
+        }
+        if grown.recv().is_err() {
+            return Ok(());
+        }
+    }
 }
 
 /// Waits a full disk out: what was queued is neither lost nor acknowledged meanwhile. A shard that shuts down does not wait.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidewatch_projections::calendar::UnknownZone;
 use tidewatch_projections::model::{Model, ModelError};
-use tidewatch_projections::names::Names;
+use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::{Bounds, Plan};
 use tidewatch_projections::tenant::Tenant;
 
@@ -15,9 +15,10 @@ use super::workers::Workers;
 use crate::cancellation::Cancellation;
 use crate::control::entry::Control;
 use crate::control::state::ControlState;
+use crate::storage::account_index::{self, AccountIndex};
 use crate::storage::directory::LOG_DIR;
 use crate::storage::disk::Disk;
-use crate::storage::log::{BackwardReader, Entry, Frame, LogError, LogReader};
+use crate::storage::log::{BackwardReader, Entry, Excerpt, Frame, LogError, LogReader};
 
 /// Why the log could not be read back.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +64,18 @@ pub struct History {
     names: Arc<Names>,
     until_seq: u64,
     cancellation: Cancellation,
+    account_index: Option<Arc<AccountIndex>>,
 }
 
 impl History {
     /// The log of `disk` up to `until_seq` included.
     pub fn new(disk: Arc<dyn Disk>, names: Arc<Names>, until_seq: u64) -> Self {
-        Self { disk, names, until_seq, cancellation: Cancellation::default() }
+        Self { disk, names, until_seq, cancellation: Cancellation::default(), account_index: None }
+    }
+
+    /// The same log, whose index of accounts answers for it what is asked of some accounts.
+    pub fn indexed_by(self, index: &Arc<AccountIndex>) -> Self {
+        Self { account_index: Some(Arc::clone(index)), ..self }
     }
 
     /// The same log up to another sequence.
@@ -153,6 +160,23 @@ impl History {
             each(frame)?;
         }
         Ok(())
+    }
+
+    /// Calls `each` with the events of some accounts, frame by frame in the order of their sequences: from where the index of
+    /// accounts says, or by a search of every frame where the log has none.
+    ///
+    /// # Errors
+    /// Whatever the log or `each` says.
+    pub fn events_of<E: From<LogError>>(
+        &self,
+        accounts: &[Symbol],
+        each: impl FnMut(Excerpt) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Self { disk, names, until_seq, cancellation, account_index } = self;
+        match account_index {
+            Some(index) => index.read(names, accounts, *until_seq, cancellation, each),
+            None => account_index::scan(disk, LOG_DIR, names, accounts, *until_seq, cancellation, each),
+        }
     }
 
     /// Calls `each` with every entry from a sequence on; `false` ends the reading.

@@ -7,9 +7,9 @@ use tidewatch_projections::names::Symbol;
 
 use crate::cancellation::Cancelled;
 use crate::fold::view::View;
-use crate::read::account;
-use crate::read::scan::{AsOf, Figures, Question, Row, ScanError, scan, standing_accounts};
+use crate::read::scan::{self, AsOf, Figures, Row, ScanError, standing_accounts};
 use crate::read::snapshot::ReadSnapshot;
+use crate::read::{account, past};
 
 /// Instants that one reading of the log answers at most.
 pub const INSTANTS_MAX: usize = 64;
@@ -217,6 +217,8 @@ fn ask_log<F: Figures>(
     accounts: Option<Vec<String>>,
     as_of: Vec<AsOf>,
 ) -> Result<Vec<Row<F::Value>>, ScanError> {
-    let model = asked.model(&snapshot.view).clone();
-    scan(&snapshot.history, &Question { model, as_of, accounts }, figures, snapshot.workers)
+    let model = asked.model(&snapshot.view);
+    let (past, asked) = past::folded(snapshot, model, accounts.as_deref(), &as_of)?;
+    let cancellation = snapshot.history.cancellation();
+    scan::rows(&past, asked.as_deref(), &as_of, figures, snapshot.workers, cancellation)
 }

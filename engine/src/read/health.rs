@@ -8,7 +8,8 @@ use tidewatch_projections::names::Symbol;
 
 use crate::fold::view::View;
 use crate::read::answer::Asked;
-use crate::read::scan::{Figures, ScanError, folded, standing_accounts};
+use crate::read::past;
+use crate::read::scan::{Figures, ScanError, standing_accounts};
 use crate::read::snapshot::ReadSnapshot;
 
 /// The health of an account, as what is computed of it.
@@ -67,7 +68,7 @@ pub fn history(
         let ids: Vec<String> = inexact.iter().map(|(_, account)| account.clone()).collect();
         let asked_of_log = accounts.as_ref().map(|_| ids.as_slice());
         let model = asked.model(view);
-        let (past, symbols) = folded(&snapshot.history, model, asked_of_log, &[], snapshot.workers)?;
+        let (past, symbols) = past::folded(snapshot, model, asked_of_log, &[])?;
         let of_log = |symbol| {
             Ok::<_, ScanError>(days(snapshot, &past, symbol, (from, to))?.expect("the log has everything"))
         };

@@ -149,15 +149,30 @@ pub fn scan<F: Figures>(
 ) -> Result<Vec<Row<F::Value>>, ScanError> {
     let asked = question.accounts.as_deref();
     let (view, asked) = folded(history, &question.model, asked, &question.as_of, workers)?;
+    rows(&view, asked.as_deref(), &question.as_of, figures, workers, history.cancellation())
+}
+
+/// Evaluates accounts that were folded for it, or all, at some instants.
+///
+/// # Errors
+/// `last` of an empty log; once it is cancelled.
+pub fn rows<F: Figures>(
+    view: &View,
+    asked: Option<&[Symbol]>,
+    instants: &[AsOf],
+    figures: &F,
+    workers: usize,
+    cancellation: &Cancellation,
+) -> Result<Vec<Row<F::Value>>, ScanError> {
     let last = view.tenant.last_instant();
     let mut rows = Vec::new();
-    for as_of in &question.as_of {
+    for as_of in instants {
         let as_of = as_of.instant(&view.plan.calendar, last).ok_or(ScanError::NoEvent)?;
-        let accounts = match &asked {
+        let accounts = match asked {
             Some(asked) => asked.iter().map(|account| view.tenant.merges.survivor(*account, as_of)).collect(),
-            None => standing_accounts(&view, as_of),
+            None => standing_accounts(view, as_of),
         };
-        rows.extend(evaluate_all(&view, figures, &accounts, as_of, workers, history.cancellation())?);
+        rows.extend(evaluate_all(view, figures, &accounts, as_of, workers, cancellation)?);
     }
     Ok(rows)
 }

@@ -19,7 +19,6 @@ use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
 use crate::read::account;
 use crate::read::snapshot::ReadSnapshot;
-use crate::storage::log::Entry;
 
 /// Events beyond the page that are kept while reading, before the oldest are let go.
 const SLACK_EVENTS: usize = 4_096;
@@ -62,8 +61,7 @@ fn page(
     let account = view.names.find(&request.account).ok_or_else(unknown)?;
     account::at(view, account, as_of).ok_or_else(unknown)?;
 
-    let mut sought = Sought { members: members(view, account, as_of), as_of, filter, names: &view.names };
-    sought.members.sort_unstable();
+    let sought = Sought { members: members(view, account, as_of), as_of, filter, names: &view.names };
     let (found, total) = read(&snapshot.history, view, &sought, skipped.saturating_add(size))?;
     let entry = |found: Found| v1::TimelineEntry {
         event: Some(convert::event(&view.names, &snapshot.tenant, &found.event)),
@@ -79,7 +77,6 @@ fn members(view: &View, account: Symbol, as_of: Micros) -> Vec<Symbol> {
 }
 
 struct Sought<'v> {
-    /// Sorted.
     members: Vec<Symbol>,
     as_of: Micros,
     filter: Filter<EventColumn>,
@@ -89,7 +86,6 @@ struct Sought<'v> {
 impl Sought<'_> {
     fn is_met_by(&self, event: &Event) -> bool {
         event.occurred_at < self.as_of
-            && event.account().is_some_and(|account| self.members.binary_search(&account).is_ok())
             && self.filter.matches(&mut |column: &EventColumn| column.operand(self.names, event))
     }
 }
@@ -111,12 +107,11 @@ fn read(
     let (mut found, mut total) = (Vec::new(), 0);
     let newest_first =
         |left: &Found, right: &Found| -> Ordering { right.order.cmp(&left.order, sought.names) };
-    history.frames(|frame| {
-        for (seq, entry) in frame.entries {
-            let Entry::Event(event) = entry else { continue };
+    history.events_of(&sought.members, |excerpt| {
+        for (seq, event) in excerpt.events {
             if view.control_state.counts(&event) && sought.is_met_by(&event) {
                 total += 1;
-                let (order, recorded_at) = (Order::of(&event), frame.header.recorded_at);
+                let (order, recorded_at) = (Order::of(&event), excerpt.header.recorded_at);
                 found.push(Found { order, seq, recorded_at, event });
             }
         }

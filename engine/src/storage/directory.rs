@@ -4,6 +4,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::meters::Meters;
+use crate::storage::account_index::{AccountIndex, AccountIndexOptions, PART_BYTES};
 use crate::storage::disk::Disk;
 use crate::storage::disk::lock::{DirectoryLock, LockError};
 use crate::storage::disk::real::RealDisk;
@@ -19,6 +21,8 @@ pub const TENANT_BYTES_MAX: usize = 128;
 pub const LOG_DIR: &str = "log";
 /// Where the ids that were accepted lie; derived.
 pub const DEDUP_DIR: &str = "dedup";
+/// Where the index of accounts lies; derived.
+pub const ACCOUNTS_DIR: &str = "accounts";
 /// Where the index of dead letters lies; derived.
 pub const INDEX_DIR: &str = "index";
 /// What the directory is.
@@ -163,8 +167,10 @@ impl Directory {
     )]
     pub fn discard_derived(&self) -> Result<(), DirectoryError> {
         let remove = || {
-            for name in self.disk.list(DEDUP_DIR)? {
-                self.disk.remove(&format!("{DEDUP_DIR}/{name}"))?;
+            for dir in [DEDUP_DIR, ACCOUNTS_DIR] {
+                for name in self.disk.list(dir)? {
+                    self.disk.remove(&format!("{dir}/{name}"))?;
+                }
             }
             match std::fs::remove_dir_all(self.root.join(INDEX_DIR)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -176,6 +182,17 @@ impl Directory {
             path: self.root.clone(),
             source,
         })
+    }
+
+    /// The index of accounts of its log.
+    pub fn account_index(&self, is_read_only: bool, meters: &Arc<Meters>) -> AccountIndex {
+        let options = AccountIndexOptions {
+            dir: ACCOUNTS_DIR.into(),
+            log_dir: LOG_DIR.into(),
+            part_bytes: PART_BYTES,
+            is_read_only,
+        };
+        AccountIndex::new(Arc::clone(&self.disk), options, Arc::clone(meters))
     }
 
     /// How its log is opened; an empty log gets a lineage of its own.

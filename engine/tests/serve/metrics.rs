@@ -1,6 +1,8 @@
 //! Metrics: from memory, from the log, of an inline model, of everybody.
 
-use tidewatch_engine::read::scan::{AsOf, Columns, Question, scan};
+use tidewatch_engine::cancellation::Cancellation;
+use tidewatch_engine::read::past::of_own_events;
+use tidewatch_engine::read::scan::{AsOf, Columns, Question, rows as rows_of, scan};
 use tidewatch_engine::serve::convert;
 use tidewatch_projections::model::{DEFAULT, Model};
 use tidewatch_proto::v1;
@@ -8,7 +10,7 @@ use tokio_stream::StreamExt as _;
 use tonic::Code;
 use v1::metric::Value::{Integer, Number};
 
-use crate::support::{Served, date, last, refused, usage};
+use crate::support::{Served, date, last, line, refused, usage};
 
 const MODEL: &str = "[metrics]\nuses = { agg = 'count', window = 2, filter = { family = 'usage' } }\n\
                      people = { agg = 'active_users', window = 7, filter = { family = 'usage' } }\n";
@@ -118,6 +120,40 @@ async fn an_account_that_no_event_names_has_the_row_of_its_log_and_fails_no_othe
         assert_eq!(live.iter().map(is_unknown).collect::<Vec<_>>(), [true, false, true]);
         assert!(live[0].as_of.is_none() && live[0].metrics.iter().all(|metric| metric.value.is_none()));
         assert!(live[1].as_of.is_some());
+    }
+}
+
+#[tokio::test]
+async fn accounts_folded_from_their_own_events_have_the_rows_of_a_scan_of_everything() {
+    let accounts = ["acme", "globex", "initech", "umbrella", "ghost"];
+    let mut lines = week();
+    for (place, account) in accounts[1..4].iter().enumerate() {
+        let id = |day| format!("{account}-{day}");
+        lines.extend((1..=9).map(|day| usage(&id(day), account, &format!("2024-02-0{day}T0{place}:30:00Z"))));
+    }
+    let into = r#""properties":{"into_account":"globex"}"#;
+    lines.push(line("merge", "acme", "account_merged", "2024-02-05T00:00:00Z", into));
+    let served = Served::new(&lines).await;
+    let (history, view) = (served.engine.history(), served.engine.view().unwrap());
+    let cuts = ["2024-02-03", "2024-02-06T01:15:00Z"].map(|at| AsOf::parse(at).unwrap());
+    let as_of: Vec<AsOf> = cuts.into_iter().chain([AsOf::Last]).collect();
+    let instant = |as_of: &AsOf| match as_of {
+        AsOf::At(at) => Some(*at),
+        AsOf::EndOf(day) => Some(view.plan.calendar.end(*day)),
+        AsOf::Last => None,
+    };
+    let cuts: Vec<i64> = as_of.iter().filter_map(instant).collect();
+    for text in [DEFAULT, MODEL] {
+        let model = Model::parse(text).unwrap();
+        let columns = Columns::all(&model);
+        for account in accounts {
+            let asked = [view.names.intern(account)];
+            let own = of_own_events(&history, &view, &model, &asked, &cuts, i64::MAX).unwrap();
+            let found = rows_of(&own, Some(&asked), &as_of, &columns, 2, &Cancellation::default());
+            let accounts = Some(vec![account.to_owned()]);
+            let question = Question { model: model.clone(), as_of: as_of.clone(), accounts };
+            assert_eq!(found.unwrap(), scan(&history, &question, &columns, 2).unwrap(), "{account}");
+        }
     }
 }
 

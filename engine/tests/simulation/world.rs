@@ -1,6 +1,7 @@
 //! One seed: a workload, faults, the lives of the process in between, and what must hold whenever one of them ends.
 
 mod check;
+mod past;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -90,6 +91,8 @@ pub struct Simulation {
     witness: Witness,
     accepted: Vec<Accept>,
     backup: Option<Backup>,
+    /// The files of the index of accounts, as the last life left them.
+    account_index: Vec<(String, Vec<u8>)>,
     true_now: i64,
     wall_ahead: i64,
     weights: Vec<u32>,
@@ -165,6 +168,7 @@ impl Simulation {
             witness: Witness::default(),
             accepted: Vec::new(),
             backup: None,
+            account_index: Vec::new(),
             true_now,
             wall_ahead: 0,
             weights,

@@ -89,6 +89,54 @@ pub(crate) struct Dictionary {
     symbols: Vec<Symbol>,
 }
 
+/// Gives the symbols that entries refer to by number.
+pub(crate) trait Strings {
+    /// The symbol with this number in the frame's dictionary.
+    fn symbol(&self, number: usize) -> Option<Symbol>;
+
+    /// Reads a reference.
+    #[inline]
+    fn read(&self, bytes: &mut Bytes<'_>, what: &'static str) -> Result<Symbol, Malformed> {
+        let number = bytes.length(what)?;
+        self.symbol(number).map_or(malformed(what), Ok)
+    }
+}
+
+impl Strings for Dictionary {
+    #[inline]
+    fn symbol(&self, number: usize) -> Option<Symbol> {
+        self.symbols.get(number).copied()
+    }
+}
+
+/// The strings of a frame of which few entries are read: one is interned when it is asked for.
+pub(crate) struct SparseDictionary<'a> {
+    texts: Vec<&'a [u8]>,
+    names: &'a Names,
+}
+
+impl<'a> SparseDictionary<'a> {
+    pub(crate) fn new(texts: Vec<&'a [u8]>, names: &'a Names) -> Self {
+        Self { texts, names }
+    }
+}
+
+impl Strings for SparseDictionary<'_> {
+    fn symbol(&self, number: usize) -> Option<Symbol> {
+        std::str::from_utf8(self.texts.get(number)?).ok().map(|text| self.names.intern(text))
+    }
+}
+
+/// Splits a dictionary at its strings, in the order of their numbers.
+pub(crate) fn split_texts(texts: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
+    let mut bytes = Bytes::new(texts);
+    let mut split = Vec::new();
+    while !bytes.is_empty() {
+        split.push(bytes.blob("dictionary text")?);
+    }
+    Ok(split)
+}
+
 impl Dictionary {
     pub(crate) fn decode(texts: &[u8], names: &Names) -> Result<Self, Malformed> {
         let mut bytes = Bytes::new(texts);
@@ -97,14 +145,5 @@ impl Dictionary {
             texts.push(bytes.text("dictionary text")?);
         }
         Ok(Self { symbols: names.intern_all(&texts) })
-    }
-
-    #[inline]
-    pub(crate) fn read(&self, bytes: &mut Bytes<'_>, what: &'static str) -> Result<Symbol, Malformed> {
-        let number = bytes.length(what)?;
-        match self.symbols.get(number) {
-            Some(symbol) => Ok(*symbol),
-            None => malformed(what),
-        }
     }
 }

@@ -6,7 +6,7 @@ use tidewatch_projections::event::{Event, Micros};
 use tidewatch_projections::names::{Names, Symbol};
 
 use super::bytes::{Bytes, Malformed, malformed, put_blob, put_signed, put_varint};
-use super::dictionary::{Dictionary, DictionaryBuilder};
+use super::dictionary::{Dictionary, DictionaryBuilder, Strings as _};
 use super::event::{Before, KIND_EVENT, KIND_MASK, put_event, take_event};
 
 /// One entry of the log; its sequence is its place.
@@ -135,6 +135,40 @@ pub(crate) fn take_entry(
         })),
         _ => malformed("entry kind"),
     }
+}
+
+/// Goes past an entry that is no event and that nobody asked for.
+pub(crate) fn pass_other(tag: u8, bytes: &mut Bytes<'_>) -> Result<(), Malformed> {
+    match tag & KIND_MASK {
+        KIND_DEAD_LETTER => {
+            bytes.varint("source")?;
+            bytes.blob("reason")?;
+            bytes.signed("time of refusal")?;
+            if tag & IS_CUT != 0 {
+                bytes.varint("length of the original")?;
+            }
+            match bytes.byte("origin kind")? {
+                ORIGIN_KAFKA => {
+                    for what in ["topic", "topic id", "partition", "offset"] {
+                        bytes.varint(what)?;
+                    }
+                }
+                ORIGIN_LINE => {
+                    bytes.varint("file digest")?;
+                    bytes.varint("line")?;
+                }
+                _ => return malformed("origin kind"),
+            }
+            bytes.blob("detail")?;
+            bytes.blob("original bytes")?;
+        }
+        KIND_CONTROL => {
+            bytes.varint("control kind")?;
+            bytes.blob("control payload")?;
+        }
+        _ => return malformed("entry kind"),
+    }
+    Ok(())
 }
 
 fn take_dead_letter(

@@ -13,9 +13,9 @@ use super::bytes::{
     Bytes, Malformed, malformed, put_blob, put_signed, put_varint, put_wide_varint, wide_unzigzag,
     wide_zigzag,
 };
-use super::dictionary::{Dictionary, DictionaryBuilder};
-use super::id::{LastId, put_id, take_id};
-use super::value::{put_value, take_value};
+use super::dictionary::{DictionaryBuilder, Strings};
+use super::id::{LastId, pass_id, put_id, take_id};
+use super::value::{pass_value, put_value, take_value};
 
 /// What the encoding of an event is relative to. Starts anew with every sub-block, so that one can be read alone.
 #[derive(Default)]
@@ -165,7 +165,7 @@ pub(crate) fn put_event(
 pub(crate) fn take_event(
     tag: u8,
     bytes: &mut Bytes<'_>,
-    dictionary: &Dictionary,
+    dictionary: &impl Strings,
     before: &mut Before,
 ) -> Result<Event, Malformed> {
     let flags = bytes.byte("event flags")?;
@@ -234,6 +234,77 @@ pub(crate) fn take_event(
         properties,
         unknown,
     })
+}
+
+/// The beginning of an event: enough to know whose it is and to go past it.
+pub(crate) struct EventHead<'a> {
+    /// The number of its account in the frame's dictionary, if it names one.
+    pub(crate) account: Option<usize>,
+    flags: u8,
+    step_us: i64,
+    id: Bytes<'a>,
+    rest: Bytes<'a>,
+}
+
+impl<'a> EventHead<'a> {
+    /// Reads the beginning of the event whose tag was read before `bytes`.
+    pub(crate) fn read(tag: u8, mut bytes: Bytes<'a>) -> Result<Self, Malformed> {
+        let flags = bytes.byte("event flags")?;
+        if bytes.byte("event type")? == TYPE_OTHER {
+            bytes.varint("event type")?;
+        }
+        bytes.varint("source")?;
+        if tag & HAS_GENERATION != 0 {
+            bytes.varint("generation")?;
+        }
+        let id = bytes;
+        pass_id(&mut bytes)?;
+        let step_us = bytes.signed("occurred_at")?;
+        let account = match tag >> SUBJECT_SHIFT & 0b11 {
+            0 => Some(bytes.length("account")?),
+            1 => {
+                bytes.varint("system")?;
+                bytes.varint("reference")?;
+                None
+            }
+            _ => None,
+        };
+        Ok(Self { account, flags, step_us, id, rest: bytes })
+    }
+
+    /// Goes past the event; answers what follows it, and keeps what the next one is relative to.
+    pub(crate) fn pass(self, before: &mut Before) -> Result<Bytes<'a>, Malformed> {
+        let Self { flags, step_us, mut id, rest: mut bytes, .. } = self;
+        before.id.pass(&mut id)?;
+        before.occurred_at = before.occurred_at.wrapping_add(step_us);
+        for (flag, what) in [(HAS_USER, "user"), (HAS_PRODUCT, "product")] {
+            if flags & flag != 0 {
+                bytes.varint(what)?;
+            }
+        }
+        if flags & HAS_QUANTITY != 0 {
+            bytes.wide_varint("quantity")?;
+        }
+        if flags & HAS_AMOUNT != 0 {
+            bytes.varint("amount")?;
+            bytes.take(3, "currency")?;
+        }
+        for (flag, what) in [(HAS_FEATURE, "feature"), (HAS_METRIC, "metric")] {
+            if flags & flag != 0 {
+                bytes.varint(what)?;
+            }
+        }
+        if flags & HAS_PROPERTIES != 0 {
+            for _ in 0..bytes.count("number of properties")? {
+                bytes.varint("property")?;
+                pass_value(&mut bytes)?;
+            }
+        }
+        if flags & HAS_UNKNOWN != 0 {
+            bytes.blob("unknown fields")?;
+        }
+        Ok(bytes)
+    }
 }
 
 /// Millionths in a whole unit: most quantities are whole, and then one bit saves three bytes.

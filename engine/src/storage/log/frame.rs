@@ -362,16 +362,21 @@ pub(crate) fn decode_sub_block(
     raw: &mut Vec<u8>,
     mut each: impl FnMut(Entry),
 ) -> Result<(), Malformed> {
-    if sub_block.raw_len > ENTRY_BYTES_MAX + SUB_BLOCK_BYTES {
-        return malformed("length of a sub-block");
-    }
-    inflate(sub_block.stored, sub_block.raw_len, raw)?;
+    inflate_sub_block(sub_block, raw)?;
     let mut bytes = Bytes::new(raw);
     let mut before = Before::default();
     for _ in 0..sub_block.count {
         each(take_entry(&mut bytes, dictionary, &mut before)?);
     }
     if bytes.is_empty() { Ok(()) } else { malformed("end of a sub-block") }
+}
+
+/// Uncompresses the entries of a sub-block into `raw`.
+pub(crate) fn inflate_sub_block(sub_block: &SubBlock<'_>, raw: &mut Vec<u8>) -> Result<(), Malformed> {
+    if sub_block.raw_len > ENTRY_BYTES_MAX + SUB_BLOCK_BYTES {
+        return malformed("length of a sub-block");
+    }
+    inflate(sub_block.stored, sub_block.raw_len, raw)
 }
 
 /// Uncompresses into `raw`; bytes as long as their raw form were stored plainly.

@@ -15,10 +15,42 @@ impl LastId {
         self.number = 0;
         self.text.clear();
     }
+
+    /// Goes past an id that nobody asked for, and keeps of it what the next one is relative to.
+    pub(crate) fn pass(&mut self, bytes: &mut Bytes<'_>) -> Result<(), Malformed> {
+        let mut id = *bytes;
+        pass_id(bytes)?;
+        let coded = id.varint(WHAT)?;
+        match coded & FORM_MASK {
+            form @ (TEXT | AFTER_PREFIX) => self.take_text(form, coded >> FORM_BITS, &mut id)?,
+            NUMBER => self.take_number(&mut id)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_text(&mut self, form: u64, len: u64, bytes: &mut Bytes<'_>) -> Result<(), Malformed> {
+        let len = usize::try_from(len).or(malformed(WHAT))?;
+        let shared = if form == AFTER_PREFIX { usize::from(bytes.byte(WHAT)?) } else { 0 };
+        if shared > self.text.len() {
+            return malformed(WHAT);
+        }
+        self.text.truncate(shared);
+        self.text.extend_from_slice(bytes.take(len, WHAT)?);
+        Ok(())
+    }
+
+    fn take_number(&mut self, bytes: &mut Bytes<'_>) -> Result<(), Malformed> {
+        self.number = self.number.wrapping_add(bytes.signed(WHAT)? as u64);
+        Ok(())
+    }
 }
 
+/// What a reader of ids calls them where one makes no sense.
+const WHAT: &str = "event id";
 /// An id's first number is its length in this form's units, above the form's bits.
 const FORM_BITS: u32 = 3;
+const FORM_MASK: u64 = (1 << FORM_BITS) - 1;
 const TEXT: u64 = 0;
 const AFTER_PREFIX: u64 = 1;
 const UUID: u64 = 2;
@@ -73,27 +105,38 @@ pub(crate) fn put_id(out: &mut Vec<u8>, id: &str, last: &mut LastId) {
 }
 
 pub(crate) fn take_id(bytes: &mut Bytes<'_>, last: &mut LastId) -> Result<Box<str>, Malformed> {
-    const WHAT: &str = "event id";
     let coded = bytes.varint(WHAT)?;
     let len = usize::try_from(coded >> FORM_BITS).or(malformed(WHAT))?;
-    match coded & ((1 << FORM_BITS) - 1) {
+    match coded & FORM_MASK {
         form @ (TEXT | AFTER_PREFIX) => {
-            let shared = if form == AFTER_PREFIX { usize::from(bytes.byte(WHAT)?) } else { 0 };
-            if shared > last.text.len() {
-                return malformed(WHAT);
-            }
-            last.text.truncate(shared);
-            last.text.extend_from_slice(bytes.take(len, WHAT)?);
+            last.take_text(form, coded >> FORM_BITS, bytes)?;
             Ok(std::str::from_utf8(&last.text).or(malformed(WHAT))?.into())
         }
         UUID => Ok(uuid_text(bytes.take(16, WHAT)?)),
         NUMBER => {
-            last.number = last.number.wrapping_add(bytes.signed(WHAT)? as u64);
+            last.take_number(bytes)?;
             Ok(last.number.to_string().into())
         }
         HEX => Ok(hex_text(bytes.take(len, WHAT)?).into()),
         _ => malformed(WHAT),
     }
+}
+
+/// Goes past an id without keeping anything of it.
+pub(crate) fn pass_id(bytes: &mut Bytes<'_>) -> Result<(), Malformed> {
+    let coded = bytes.varint(WHAT)?;
+    let len = usize::try_from(coded >> FORM_BITS).or(malformed(WHAT))?;
+    match coded & FORM_MASK {
+        TEXT | HEX => bytes.take(len, WHAT)?,
+        AFTER_PREFIX => {
+            bytes.byte(WHAT)?;
+            bytes.take(len, WHAT)?
+        }
+        UUID => bytes.take(16, WHAT)?,
+        NUMBER => return bytes.varint(WHAT).map(|_| ()),
+        _ => return malformed(WHAT),
+    };
+    Ok(())
 }
 
 fn parse_number(text: &[u8]) -> Option<u64> {

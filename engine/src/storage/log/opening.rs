@@ -69,7 +69,7 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions) -> Result<Recovered
     for segment in segments.iter().take(segments.len().saturating_sub(1)) {
         let expected = before.clone();
         before = check_sealed(disk, dir, segment, before)?;
-        sealed.push((segment.clone(), expected));
+        sealed.push((*segment, expected));
     }
     let mut cut = None;
     let mut last = None;
@@ -83,10 +83,10 @@ pub(crate) fn recover(disk: &dyn Disk, options: &LogOptions) -> Result<Recovered
             cut = tail.cut;
             segments.pop();
             if let Some((segment, expected)) = sealed.pop() {
-                last = Some((segment.clone(), Tail::read(disk, dir, &segment, expected)?));
+                last = Some((segment, Tail::read(disk, dir, &segment, expected)?));
             }
         } else {
-            last = Some((segment.clone(), tail));
+            last = Some((*segment, tail));
         }
     }
     let Some((segment, tail)) = last else {

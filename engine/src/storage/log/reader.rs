@@ -106,6 +106,11 @@ impl LogReader {
         }
     }
 
+    /// The segment of the frame given last; `None` before the first one, and after the last one of a segment.
+    pub(crate) fn segment(&self) -> Option<&SegmentName> {
+        self.at.as_ref().map(|(segment, _)| segment)
+    }
+
     fn path(&self) -> String {
         self.at.as_ref().map_or_else(|| self.dir.clone(), |(_, walk)| walk.path.clone())
     }
@@ -128,7 +133,7 @@ impl LogReader {
         if let Err(what) = continues(&walk, segment) {
             return Err(LogError::Damage(Box::new(walk.damage(what, &Beyond::default()))));
         }
-        self.at = Some((segment.clone(), walk));
+        self.at = Some((*segment, walk));
         Ok(true)
     }
 

@@ -18,7 +18,7 @@ pub(crate) const TEMPORARY: &str = ".tmp";
 const WINDOW_BYTES: usize = 1 << 20;
 
 /// The name of a segment: the first sequence and the first frame in it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct SegmentName {
     pub(crate) first_seq: u64,
     pub(crate) first_frame: u64,
@@ -388,4 +388,53 @@ pub(crate) fn frame_ending_at(
         }
         Err(fault) => Err(fault.describe()),
     })
+}
+
+/// The frame at an offset, alone; what is wrong when there is none.
+pub(crate) fn frame_at(
+    file: &dyn DiskFile,
+    path: &str,
+    offset: u64,
+) -> Result<Result<RawFrame, String>, LogError> {
+    let mut header = [0; HEADER_BYTES];
+    let read = file.read_full_at(&mut header, offset).map_err(LogError::io("read", path))?;
+    if read < HEADER_BYTES {
+        return Ok(Err("the file ends within a frame's header".into()));
+    }
+    let header = match FrameHeader::decode(&header) {
+        Ok(header) => header,
+        Err(HeaderFault::Newer(found)) => return Err(LogError::NewerFormat { file: path.into(), found }),
+        Err(fault) => return Ok(Err(fault.describe())),
+    };
+    if u64::from(header.offset) != offset {
+        return Ok(Err("a frame stands at another frame's offset".into()));
+    }
+    let len = header.frame_bytes() as usize;
+    let mut bytes = vec![0; len];
+    let read = file.read_full_at(&mut bytes, offset).map_err(LogError::io("read", path))?;
+    if read < len {
+        return Ok(Err("the file ends within a frame".into()));
+    }
+    Ok(RawFrame::check(header, bytes, false).map_err(Into::into))
+}
+
+/// The header and the CRC of the frame that ends at an offset, without a look at what lies between; `None` where none does.
+pub(crate) fn frame_end(
+    file: &dyn DiskFile,
+    path: &str,
+    end: u64,
+) -> Result<Option<(FrameHeader, u32)>, LogError> {
+    let mut trailer = [0; TRAILER_BYTES];
+    let Some(at) = end.checked_sub(TRAILER_BYTES as u64) else { return Ok(None) };
+    let mut read = file.read_full_at(&mut trailer, at).map_err(LogError::io("read", path))?;
+    let [crc, len] = [0, 4].map(|at| u32::from_le_bytes([0, 1, 2, 3].map(|byte| trailer[at + byte])));
+    let Some(offset) = end.checked_sub(u64::from(len)) else { return Ok(None) };
+    let mut header = [0; HEADER_BYTES];
+    read += file.read_full_at(&mut header, offset).map_err(LogError::io("read", path))?;
+    let header = FrameHeader::decode(&header).ok().filter(|header| {
+        read == TRAILER_BYTES + HEADER_BYTES
+            && u64::from(header.offset) == offset
+            && header.frame_bytes() == u64::from(len)
+    });
+    Ok(header.map(|header| (header, crc)))
 }

@@ -113,6 +113,38 @@ fn take_within(bytes: &mut Bytes<'_>, depth: usize) -> Result<Value, Malformed> 
     })
 }
 
+/// Goes past a value that nobody asked for.
+pub(crate) fn pass_value(bytes: &mut Bytes<'_>) -> Result<(), Malformed> {
+    pass_within(bytes, VALUE_DEPTH_MAX)
+}
+
+fn pass_within(bytes: &mut Bytes<'_>, depth: usize) -> Result<(), Malformed> {
+    match bytes.byte("value")? {
+        NULL | FALSE | TRUE | SMALL_BASE.. => {}
+        NUMBER => {
+            bytes.signed("exponent")?;
+            bytes.wide_varint("mantissa")?;
+        }
+        TEXT => {
+            bytes.blob("text value")?;
+        }
+        LIST | OBJECT if depth == 0 => return malformed("value: nested too deep"),
+        LIST => {
+            for _ in 0..bytes.count("list length")? {
+                pass_within(bytes, depth - 1)?;
+            }
+        }
+        OBJECT => {
+            for _ in 0..bytes.count("number of fields")? {
+                bytes.blob("field name")?;
+                pass_within(bytes, depth - 1)?;
+            }
+        }
+        _ => return malformed("value tag"),
+    }
+    Ok(())
+}
+
 fn take_number(bytes: &mut Bytes<'_>) -> Result<Decimal, Malformed> {
     let exponent = bytes.signed("exponent")?;
     let mantissa = wide_unzigzag(bytes.wide_varint("mantissa")?);

@@ -49,6 +49,7 @@ impl Simulation {
         if self.draw.often(250) {
             self.check_rot()?;
         }
+        self.check_account_index(last_seq)?;
         if self.draw.often(300) {
             let as_of = self.some_instants(&audit, machine);
             self.check_figures(machine, &audit, &as_of[..1])?;
