@@ -15,6 +15,7 @@ mod limits;
 mod log;
 mod mapping;
 mod metrics;
+mod model;
 mod movers;
 mod output;
 mod override_band;
@@ -74,6 +75,9 @@ enum Task {
     Digest(digest::Arguments),
     /// Log settings that change what facts mean: the zone, closed days, the model.
     Adopt(adopt::Arguments),
+    /// Look at models: check a file, show what is adopted, compare two, preview one.
+    #[command(subcommand)]
+    Model(model::Task),
     /// Look at what was refused, and decode it again after a fix.
     #[command(subcommand, name = "deadletters")]
     DeadLetters(deadletters::Task),
@@ -146,6 +150,7 @@ pub fn run() -> ExitCode {
         Task::Metrics(arguments) => metrics::run(&arguments),
         Task::Digest(arguments) => digest::run(&arguments),
         Task::Adopt(arguments) => adopt::run(&arguments),
+        Task::Model(task) => model::run(&task),
         Task::DeadLetters(task) => deadletters::run(&task),
         Task::Override(task) => override_band::run(&task),
         Task::Mapping(task) => mapping::run(&task),

@@ -7,6 +7,7 @@ pub mod past;
 pub mod answer;
 pub mod health;
 pub mod cells;
+pub mod preview;
 pub mod digest;
 pub mod admission;
 pub mod estimate;

@@ -22,6 +22,8 @@ pub mod words;
 pub mod health;
 pub mod health_list;
 pub mod health_watch;
+pub mod model_words;
+pub mod model_check;
 pub mod idempotency;
 pub mod overrides;
 pub mod services;

@@ -328,6 +328,12 @@ impl Filter {
         self.conditions.iter().any(|(field, test)| *field == Field::Currency && test.any_of.is_some())
     }
 
+    /// The texts that a field is compared with.
+    pub(crate) fn texts<'a>(&'a self, field: &'a Field) -> impl Iterator<Item = &'a str> {
+        let of_field = self.conditions.iter().filter(move |(other, _)| other == field);
+        of_field.flat_map(|(_, test)| test.values()).filter_map(Value::as_text)
+    }
+
     /// Whether an event passes.
     pub fn passes(&self, names: &Names, event: &Event) -> bool {
         self.conditions.iter().all(|(field, test)| test.passes(field.of(names, event)))

@@ -5,12 +5,14 @@ pub mod cell;
 pub mod change;
 mod measured;
 mod profile;
+pub mod shift;
 mod standing;
 mod walk;
 mod weighed;
 
 use crate::account_at::AccountAt;
 use crate::event::Micros;
+use crate::model::scoring::Scoring;
 use crate::names::Symbol;
 use crate::vocabulary::Status;
 
@@ -171,6 +173,11 @@ impl Health {
 /// A score cut to whole points, as it is shown.
 pub fn shown(score: f64) -> i64 {
     score.floor() as i64
+}
+
+/// The profile that applies to an account, by its place in the model; `None` where the model has none.
+pub fn profile_of(scoring: &Scoring, account_at: &AccountAt<'_>) -> Option<usize> {
+    profile::choose(scoring, account_at)
 }
 
 /// The health of an account at an instant.

@@ -7,12 +7,16 @@ pub mod active_account;
 pub mod band;
 pub mod condition;
 pub mod curve;
+pub mod difference;
 mod document;
+pub mod doubt;
+mod every_error;
 pub mod group;
 mod input_events;
 mod lookback;
 pub mod measure;
 mod metric;
+pub mod places;
 pub mod profile;
 pub mod scoring;
 

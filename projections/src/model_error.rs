@@ -74,6 +74,40 @@ pub enum ModelError {
     },
 }
 
+impl ModelError {
+    /// Where it stands: the full path of a key or table; `None` of a text that is no TOML.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Syntax(_) => None,
+            Self::UnknownKey { path, .. }
+            | Self::BadValue { path, .. }
+            | Self::MissingKey { path, .. }
+            | Self::UselessKey { path, .. }
+            | Self::NoSuchName { path, .. }
+            | Self::Refused { path, .. } => Some(path),
+        }
+    }
+
+    /// The key within that table, where one is too many there, or the name that nothing has.
+    pub fn within(&self) -> Option<&str> {
+        match self {
+            Self::UnknownKey { key, .. } | Self::UselessKey { key, .. } => Some(key),
+            Self::NoSuchName { name, .. } => Some(name),
+            Self::Syntax(_) | Self::BadValue { .. } | Self::MissingKey { .. } | Self::Refused { .. } => None,
+        }
+    }
+
+    /// The valid key or the existing name most like what was written.
+    pub fn nearest(&self) -> Option<&str> {
+        let nearest = match self {
+            Self::UnknownKey { nearest, .. } | Self::NoSuchName { nearest, .. } => nearest,
+            Self::UselessKey { nearest, .. } => &**nearest,
+            Self::Syntax(_) | Self::BadValue { .. } | Self::MissingKey { .. } | Self::Refused { .. } => "",
+        };
+        Some(nearest).filter(|nearest| !nearest.is_empty())
+    }
+}
+
 fn hint(nearest: &str) -> String {
     match nearest {
         "" => ", nor any other".to_owned(),

@@ -64,6 +64,11 @@ impl Roster {
         Numbered::At(number)
     }
 
+    /// The names it keeps, in no order.
+    pub fn names(&self) -> impl Iterator<Item = Symbol> + '_ {
+        self.names.iter().copied()
+    }
+
     fn find(&self, name: Symbol) -> Option<u32> {
         match &self.large {
             Some(large) => large.numbers.get(&name).copied(),

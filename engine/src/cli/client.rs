@@ -19,6 +19,7 @@ use v1::health_service_client::HealthServiceClient;
 use v1::import_service_client::ImportServiceClient;
 use v1::log_service_client::LogServiceClient;
 use v1::metric_service_client::MetricServiceClient;
+use v1::model_service_client::ModelServiceClient;
 use v1::server_service_client::ServerServiceClient;
 use v1::settings_service_client::SettingsServiceClient;
 use v1::source_service_client::SourceServiceClient;
@@ -225,6 +226,11 @@ impl Client {
     /// The health.
     pub(super) fn health(&self) -> HealthServiceClient<Channel> {
         HealthServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The models.
+    pub(super) fn models(&self) -> ModelServiceClient<Channel> {
+        ModelServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     /// The dead letters.

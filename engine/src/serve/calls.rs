@@ -15,9 +15,11 @@ use super::monotonic;
 use crate::meters::{CALL_TIME, CALLS, Meters};
 
 /// The services of the API. Their methods are counted by name; everything else is `other`, so that labels stay closed.
-pub(super) const SERVICES: [&str; 8] = [
+pub(super) const SERVICES: [&str; 10] = [
     v1::account_service_server::SERVICE_NAME,
     v1::metric_service_server::SERVICE_NAME,
+    v1::health_service_server::SERVICE_NAME,
+    v1::model_service_server::SERVICE_NAME,
     v1::dead_letter_service_server::SERVICE_NAME,
     v1::server_service_server::SERVICE_NAME,
     v1::settings_service_server::SERVICE_NAME,

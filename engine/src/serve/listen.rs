@@ -23,6 +23,7 @@ use v1::health_service_server::HealthServiceServer;
 use v1::import_service_server::ImportServiceServer;
 use v1::log_service_server::LogServiceServer;
 use v1::metric_service_server::MetricServiceServer;
+use v1::model_service_server::ModelServiceServer;
 use v1::server_service_server::ServerServiceServer;
 use v1::settings_service_server::SettingsServiceServer;
 use v1::source_service_server::SourceServiceServer;
@@ -42,6 +43,7 @@ use crate::serve::services::health::HealthAnswers;
 use crate::serve::services::imports::{Imports, MESSAGE_BYTES_MORE};
 use crate::serve::services::logs::Logs;
 use crate::serve::services::metrics::Metrics;
+use crate::serve::services::models::Models;
 use crate::serve::services::server::Info;
 use crate::serve::services::settings::Settings;
 use crate::serve::services::sources::Sources;
@@ -259,6 +261,7 @@ fn services(api: Api) -> RoutesBuilder {
     }
     let accounts = AccountServiceServer::new(Accounts::new(reader.clone(), Arc::clone(&pins)));
     let metrics = MetricServiceServer::new(Metrics::new(reader.clone()));
+    let models = ModelServiceServer::new(Models::new(reader.clone()));
     let health = HealthServiceServer::new(HealthAnswers::new(
         reader.clone(),
         pins,
@@ -277,6 +280,7 @@ fn services(api: Api) -> RoutesBuilder {
         .add_service(checked!(accounts, REQUEST_BYTES_MAX))
         .add_service(checked!(metrics, REQUEST_BYTES_MAX))
         .add_service(checked!(health, REQUEST_BYTES_MAX))
+        .add_service(checked!(models, REQUEST_BYTES_MAX))
         .add_service(checked!(dead_letters, REQUEST_BYTES_MAX))
         .add_service(checked!(settings, REQUEST_BYTES_MAX))
         .add_service(checked!(sources, REQUEST_BYTES_MAX))

@@ -6,6 +6,7 @@ pub mod health;
 pub mod imports;
 pub mod logs;
 pub mod metrics;
+pub mod models;
 pub mod server;
 pub mod settings;
 pub mod sources;

@@ -6,6 +6,7 @@ mod health;
 mod imports;
 mod logs;
 mod metrics;
+mod models;
 mod operators;
 mod read_only;
 mod overrides;

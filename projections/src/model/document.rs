@@ -135,7 +135,7 @@ fn object(table: &Table) -> Value {
     Value::Object(fields)
 }
 
-fn value_of(toml: &Toml) -> Value {
+pub(super) fn value_of(toml: &Toml) -> Value {
     match toml {
         Toml::String(text) => Value::Text(text.as_str().into()),
         Toml::Integer(number) => Value::Number(Decimal::from(*number)),

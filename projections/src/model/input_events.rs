@@ -11,12 +11,15 @@ impl Model {
     pub(crate) fn input_events(&self, measure: &Measure, attempt: usize) -> Vec<Filter> {
         match &measure.input {
             Some(filter) => vec![filter.clone()],
-            None => {
-                let mut filters = Vec::new();
-                self.add_inputs(measure.attempts[attempt].metric, &mut filters);
-                filters
-            }
+            None => self.inputs_of(measure.attempts[attempt].metric),
         }
+    }
+
+    /// The filters of the events that a metric is made of, by its place in the model.
+    pub(super) fn inputs_of(&self, metric: usize) -> Vec<Filter> {
+        let mut filters = Vec::new();
+        self.add_inputs(metric, &mut filters);
+        filters
     }
 
     fn add_inputs(&self, metric: usize, filters: &mut Vec<Filter>) {

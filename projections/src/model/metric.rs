@@ -343,13 +343,18 @@ impl Reading<'_> {
     }
 }
 
-/// The metrics one is composed of.
-fn parts(agg: &Agg) -> Vec<usize> {
-    match agg {
-        Agg::Plain(_) | Agg::Share { .. } | Agg::Standing(_) => vec![],
-        Agg::Ratio { a, b, .. } => vec![*a, *b],
-        Agg::PerSeat { a } | Agg::Change { a, .. } | Agg::AgainstOwn { a, .. } | Agg::Slope { a, .. } => {
-            vec![*a]
+impl Agg {
+    /// The metrics it is composed of, by their places in the model.
+    pub fn parts(&self) -> Vec<usize> {
+        match self {
+            Self::Plain(_) | Self::Share { .. } | Self::Standing(_) => vec![],
+            Self::Ratio { a, b, .. } => vec![*a, *b],
+            Self::PerSeat { a }
+            | Self::Change { a, .. }
+            | Self::AgainstOwn { a, .. }
+            | Self::Slope { a, .. } => {
+                vec![*a]
+            }
         }
     }
 }
@@ -358,13 +363,13 @@ fn check_composition(metrics: &[Metric], index: usize) -> Result<(), ModelError>
     let path = format!("metrics.{}", metrics[index].name);
     let refused = |reason: String| Err(ModelError::Refused { path: path.clone(), reason });
     let mut reached = vec![false; metrics.len()];
-    let mut ahead = parts(&metrics[index].agg);
+    let mut ahead = metrics[index].agg.parts();
     while let Some(part) = ahead.pop() {
         if part == index {
             return refused("the metric is composed of itself".to_owned());
         }
         if !std::mem::replace(&mut reached[part], true) {
-            ahead.extend(parts(&metrics[part].agg));
+            ahead.extend(metrics[part].agg.parts());
         }
     }
     let (Agg::Change { a, .. } | Agg::AgainstOwn { a, .. } | Agg::Slope { a, .. }) = metrics[index].agg

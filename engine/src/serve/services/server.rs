@@ -23,7 +23,7 @@ use crate::serve::services::accounts::{METRICS_PER_LIST_MAX, adopted_metrics};
 use crate::serve::services::imports::{BATCH_BYTES_MAX, IMPORTS_MAX};
 
 /// What can be asked beyond the first version of the API. Words are added, never changed.
-const CAPABILITIES: [&str; 5] = ["digest", "import", "log", "settings", "sources"];
+const CAPABILITIES: [&str; 7] = ["digest", "health", "import", "log", "models", "settings", "sources"];
 
 /// Answers about the engine.
 pub struct Info {
