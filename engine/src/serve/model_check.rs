@@ -145,9 +145,10 @@ band_margn = 3
 [metrics]
 events = { agg = \"count\", window = 28, filter = { famly = \"usage\" } }
 days = { agg = \"active_days\" }
+all = { agg = \"count\", window = 7 }
 [measures]
 use = { metric = \"evnts\", curve = [[0, 0], [10, 100]] }
-pace = { metric = \"days\", curve = [[0, 0], [1, 50], [1, 100]] }
+pace = { metric = \"all\", curve = [[0, 0], [1, 50], [1, 100]] }
 [[profiles]]
 name = \"standard\"
 groups = { outcome = { weight = 1, measures = { use = 1, pace = 1 } } }
@@ -161,8 +162,8 @@ groups = { outcome = { weight = 1, measures = { use = 1, pace = 1 } } }
                 "4: error: metrics.events.filter: unknown key \"famly\"; nearest valid key: \"family\" (valid: family, type, \
                  feature, metric, product, actor, source, user, quantity, amount, currency, properties.<key>)",
                 "5: error: metrics.days: active_days needs the key \"window\"",
-                "7: error: measures.use.metric: there is no metric \"evnts\"; nearest: \"events\"",
-                "8: error: measures.pace.curve[2]: the value 1 does not exceed 1 before it; values must rise",
+                "8: error: measures.use.metric: there is no metric \"evnts\"; nearest: \"events\"",
+                "9: error: measures.pace.curve[2]: the value 1 does not exceed 1 before it; values must rise",
             ]
         );
     }
