@@ -48,11 +48,14 @@ async fn adopt(served: &Served, request_id: &str, text: &str) -> v1::Position {
 #[tokio::test]
 async fn every_adopted_version_is_listed_and_can_be_read_again() {
     let served = Served::new(&[usage("1", "acme", "2024-02-01T00:00:00Z")]).await;
-    let none = served.models().list_model_versions(v1::ListModelVersionsRequest::default()).await.unwrap();
-    assert_eq!(none.into_inner().versions, []);
+    let first = served.models().list_model_versions(v1::ListModelVersionsRequest::default()).await.unwrap();
+    let names: Vec<String> =
+        first.into_inner().versions.into_iter().map(|adopted| adopted.version.unwrap().name).collect();
+    assert_eq!(names, ["default"], "the first tick of a directory logs it");
     let newest = v1::GetModelRequest::default();
     let default = served.models().get_model(newest).await.unwrap().into_inner().model.unwrap();
-    assert_eq!((default.text.as_str(), &default.adopted_at), (DEFAULT, &None));
+    let default_at = default.adopted_at.as_ref().unwrap().sequence;
+    assert_eq!((default.text.as_str(), default_at), (DEFAULT, 1));
     assert_eq!(default.version.as_ref().map(|version| version.name.as_str()), Some("default"));
 
     let (first, second) = (model("ours", 1, ""), model("ours", 2, "# tuned\n"));
@@ -68,7 +71,11 @@ async fn every_adopted_version_is_listed_and_can_be_read_again() {
             (version.version, adopted.adopted_at.as_ref().unwrap().sequence)
         })
         .collect();
-    assert_eq!(told, [(2, second_at.sequence), (1, first_at.sequence)], "newest first");
+    assert_eq!(
+        told,
+        [(2, second_at.sequence), (1, first_at.sequence), (2, default_at)],
+        "newest first, the default model last"
+    );
 
     for (sequence, text) in [
         (0, second.as_str()),
@@ -152,11 +159,12 @@ async fn a_preview_tells_how_every_account_would_move() {
              measures = {{ use = 1 }} }} }}\n"
         )
     };
-    adopt(&served, "r1", &scored("[[0, 0], [10, 100]]")).await;
+    let adopted = adopt(&served, "r1", &scored("[[0, 0], [10, 100]]")).await;
     let preview = |model: String, as_of: Option<v1::AsOf>, moved_max: i32| {
         let mut models = served.models();
+        let min_position = adopted.token.clone();
         async move {
-            let request = v1::PreviewModelRequest { model, as_of, moved_max, ..Default::default() };
+            let request = v1::PreviewModelRequest { model, as_of, moved_max, min_position };
             models.preview_model(request).await.map(tonic::Response::into_inner)
         }
     };
