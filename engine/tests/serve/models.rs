@@ -176,7 +176,8 @@ async fn a_preview_tells_how_every_account_would_move() {
         .map(|moved| (moved.before.as_deref(), moved.after.as_deref(), moved.accounts))
         .collect();
     let (red, yellow, green) = (Some("red"), Some("yellow"), Some("green"));
-    assert_eq!(bands, [(yellow, red, 1), (green, yellow, 1), (None, None, 1)]);
+    // 40 points after red days stay red within the margin of 3.
+    assert_eq!(bands, [(red, red, 1), (green, yellow, 1), (None, None, 1)]);
     assert_eq!(answer.scores_before, [0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
     assert_eq!(answer.scores_after, [0, 0, 1, 0, 1, 0, 0, 0, 0, 0]);
     let [moved] = answer.moved.as_slice() else { panic!("{:?}", answer.moved) };
@@ -188,10 +189,11 @@ async fn a_preview_tells_how_every_account_would_move() {
         "use: 45 points at 100.0 % of the score, was 90 points at 100.0 % of the score: −45.0"
     );
 
-    // Nothing was adopted, and the same model moves nobody; the instant is that of the newest event where none is asked for.
+    // Nothing was adopted, and the same model moves nobody; the instant is the newest live one where none is asked for.
     let same = preview(scored("[[0, 0], [10, 100]]"), None, 0).await.unwrap();
-    assert_eq!((same.moved.len(), same.accounts, same.as_of), (0, 3, answer.as_of));
-    assert_eq!((&same.before, &same.scores_before), (&same.after, &answer.scores_before));
+    assert_eq!((same.moved.len(), same.accounts), (0, 3));
+    assert!(same.as_of.unwrap().seconds > answer.as_of.unwrap().seconds);
+    assert_eq!((&same.before, &same.scores_before), (&same.after, &same.scores_after));
     refused(preview(String::new(), None, 0).await, Code::InvalidArgument, "INVALID_MODEL");
     refused(preview("[metrics]\nx = 1\n".into(), None, 0).await, Code::InvalidArgument, "INVALID_MODEL");
     refused(preview(stricter, None, -1).await, Code::InvalidArgument, "INVALID_PAGE_SIZE");

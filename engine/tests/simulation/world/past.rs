@@ -44,7 +44,8 @@ impl Simulation {
         let all = frames(&history).or_else(|error| unreadable(&error))?;
         let accounts = self.fleet.accounts();
         for _ in 0..ACCOUNTS {
-            let account = names.intern(draw.pick(&accounts));
+            let account: &String = draw.pick(&accounts);
+            let account = names.intern(account);
             let mut found = Vec::new();
             let read = history.events_of(&[account], |excerpt| {
                 found.extend(excerpt.events);
