@@ -280,13 +280,19 @@ impl HealthService for HealthAnswers {
         asked: Request<v1::SetOverrideRequest>,
     ) -> Result<Response<v1::SetOverrideResponse>, Status> {
         let asked = asked.into_inner();
-        let view = self.reader.log_view("", None).await?;
+        let view = match self.reader.log_view("", None).await {
+            Ok(view) => Some(view),
+            // An engine that only writes has no view; its log knows the names and the model.
+            Err(ApiError::NotFolded) => None,
+            Err(refusal) => return Err(refusal.into()),
+        };
         let (engine, idempotency) = (Arc::clone(self.reader.engine()), Arc::clone(&self.idempotency));
         let caller = self.reader.caller();
         let answer = aside(move || {
             let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
             let request = request(&engine, caller, "SetOverride", by, &asked)?;
-            let command = overrides::command(&view, &asked, &request)?;
+            let known = overrides::Known::of(view.as_deref(), &engine.history())?;
+            let command = overrides::command(&known, &asked, &request)?;
             let position = Some(idempotency.submit(&engine, command, &request)?);
             Ok(v1::SetOverrideResponse { position })
         });
