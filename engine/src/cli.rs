@@ -167,3 +167,21 @@ pub fn run() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_file_needs_no_place() {
+        let is_understood = |line: &str| Arguments::try_parse_from(line.split(' ')).is_ok();
+        for line in [
+            "tidewatch model check a.toml",
+            "tidewatch model check a.toml --server 127.0.0.1:1",
+            "tidewatch model show --default",
+            "tidewatch model diff a.toml default",
+        ] {
+            assert!(is_understood(line), "{line}");
+        }
+    }
+}

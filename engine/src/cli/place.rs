@@ -27,6 +27,25 @@ pub(super) struct Place {
     server: Option<String>,
 }
 
+/// A data directory or a running engine, for commands that can do without.
+#[derive(Args)]
+pub(super) struct OptionalPlace {
+    /// The data directory, which no engine may be running on.
+    #[arg(long, value_name = "DIR", env = "TIDEWATCH_DATA")]
+    data: Option<PathBuf>,
+    /// A running engine instead, as http://127.0.0.1:7300; it need not be this machine's, but nothing is encrypted.
+    #[arg(long, value_name = "ADDR")]
+    server: Option<String>,
+}
+
+impl OptionalPlace {
+    /// The place, where one is named.
+    pub(super) fn place(&self) -> Option<Place> {
+        let Self { data, server } = self;
+        (data.is_some() || server.is_some()).then(|| Place { data: data.clone(), server: server.clone() })
+    }
+}
+
 impl Place {
     /// Whether it is a running engine.
     pub(super) fn is_server(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::cli::Workers;
 use crate::cli::client::Opening;
 use crate::cli::metrics::read_model_text;
 use crate::cli::output;
-use crate::cli::place::Place;
+use crate::cli::place::OptionalPlace;
 use crate::serve::model_check;
 
 #[derive(Args)]
@@ -20,7 +20,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    place: Option<Place>,
+    place: OptionalPlace,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -31,7 +31,7 @@ pub(in crate::cli) struct Arguments {
 /// Without a place the file alone is judged; with one, what is doubtful for its accounts is told too.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let text = read_model_text(&arguments.file)?;
-    let findings = match &arguments.place {
+    let findings = match arguments.place.place() {
         None => model_check::check(&text).findings,
         Some(place) => {
             let client = place.client(Opening::Accounts(arguments.workers.count()))?;

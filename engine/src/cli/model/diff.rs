@@ -12,7 +12,7 @@ use super::show::adopted;
 use crate::cli::client::{Client, Opening};
 use crate::cli::metrics::{read_model, read_model_text};
 use crate::cli::output;
-use crate::cli::place::Place;
+use crate::cli::place::OptionalPlace;
 use crate::serve::model_words;
 
 #[derive(Args)]
@@ -24,7 +24,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(value_name = "B")]
     to: String,
     #[command(flatten)]
-    place: Option<Place>,
+    place: OptionalPlace,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
@@ -64,7 +64,7 @@ impl<'a> Named<'a> {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (from, to) = (Named::of(&arguments.from), Named::of(&arguments.to));
     let is_adopted = [&from, &to].iter().any(|named| matches!(named, Named::Adopted(_)));
-    let client = match &arguments.place {
+    let client = match arguments.place.place() {
         Some(place) if is_adopted => Some(place.client(Opening::Log(1))?),
         _ => None,
     };

@@ -9,12 +9,12 @@ use tidewatch_proto::v1;
 
 use crate::cli::client::{Client, Opening};
 use crate::cli::output;
-use crate::cli::place::Place;
+use crate::cli::place::OptionalPlace;
 
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
-    place: Option<Place>,
+    place: OptionalPlace,
     /// The annotated default model of this program, whatever is adopted: a file to start from.
     #[arg(long, conflicts_with_all = ["at", "json"])]
     default: bool,
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         write!(out, "{}", model::DEFAULT)?;
         return Ok(out.flush()?);
     }
-    let Some(place) = &arguments.place else {
+    let Some(place) = arguments.place.place() else {
         bail!("--data or --server names where a model is adopted; --default shows the default one");
     };
     let client = place.client(Opening::Log(1))?;
