@@ -109,8 +109,7 @@ fn lists(options: &Options, report: &mut Report) {
         shown(&unchanged, 1e3),
         "–".into(),
     ]);
-    let version =
-        model_version(&view.plan.model, view.control_state.model_text(), &view.control_state.settings);
+    let version = model_version(&view.plan.model, &view.control_state.settings);
     let naming = Naming { names: &view.names, model: &view.plan.model, version: &version };
     for (what, filter) in [("all", ""), ("those in red", "band = \"red\"")] {
         let request = v1::ListHealthRequest { filter: filter.to_owned(), ..Default::default() };

@@ -27,6 +27,7 @@ mod serve;
 mod signals;
 mod source;
 mod timeline;
+mod who;
 mod writes;
 
 use std::process::ExitCode;

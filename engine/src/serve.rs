@@ -18,6 +18,7 @@ pub mod reader;
 pub mod api_error;
 pub mod asked;
 pub mod rows;
+pub mod selection;
 pub mod words;
 pub mod health;
 pub mod health_list;

@@ -12,6 +12,7 @@ mod weighed;
 
 use crate::account_at::AccountAt;
 use crate::event::Micros;
+use crate::model::Model;
 use crate::model::scoring::Scoring;
 use crate::names::Symbol;
 use crate::vocabulary::Status;
@@ -43,10 +44,6 @@ pub enum State {
 }
 
 impl State {
-    /// All states.
-    pub const ALL: [Self; 6] =
-        [Self::Scored, Self::CatchingUp, Self::Frozen, Self::Unknown, Self::StatusExcluded, Self::NoModel];
-
     /// The contract's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -82,18 +79,6 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All reasons.
-    pub const ALL: [Self; 8] = [
-        Self::NoLife,
-        Self::Coverage,
-        Self::Paused,
-        Self::Ended,
-        Self::Closed,
-        Self::Internal,
-        Self::Test,
-        Self::NeverUsed,
-    ];
-
     /// The contract's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -118,6 +103,17 @@ pub enum Band {
     Unknown,
     /// The account is not scored at all.
     Excluded,
+}
+
+impl Band {
+    /// Its name under the model that gave it: `unknown` without a score; `None` of what is not scored at all.
+    pub fn name(self, model: &Model) -> Option<&str> {
+        match (self, &model.scoring) {
+            (Self::Of(band), Ok(scoring)) => Some(&scoring.bands[band].name),
+            (Self::Of(_) | Self::Unknown, _) => Some("unknown"),
+            (Self::Excluded, _) => None,
+        }
+    }
 }
 
 /// The health of one account at one instant under one model.

@@ -20,7 +20,7 @@ pub mod places;
 pub mod profile;
 pub mod scoring;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use toml::{Table, Value as Toml};
 
@@ -206,6 +206,9 @@ pub struct Model {
     pub milestones: Vec<Milestone>,
     /// The metrics, by name.
     pub metrics: Vec<Metric>,
+    /// What a digest of it covers: files that mean the same whatever their comments, their order of keys and their spelling of numbers
+    /// give the same bytes, and what a file leaves to the default model is written out.
+    pub canonical: Arc<[u8]>,
     /// How accounts are scored, or why this model cannot score them, which only one that [`Model::parse_adopted`] read can say.
     pub scoring: Result<Scoring, ModelError>,
 }
@@ -226,6 +229,11 @@ const TOP_LEVEL: [&str; 13] = [
     "profiles",
 ];
 
+static DEFAULT_TABLE: LazyLock<Table> =
+    LazyLock::new(|| document::parse(DEFAULT).expect("the default model is TOML"));
+static DEFAULT_MODEL: LazyLock<Model> =
+    LazyLock::new(|| Model::read(&DEFAULT_TABLE, None).expect("the default model is in the grammar"));
+
 /// Those that come from the default model where a file has none.
 const FROM_DEFAULT: [&str; 7] = [
     "coverage_min",
@@ -236,6 +244,9 @@ const FROM_DEFAULT: [&str; 7] = [
     "active_account",
     "milestones",
 ];
+
+/// Half-lives after which a decayed value, or an old answer, is no longer counted (health-model §4, §5).
+pub(crate) const HALF_LIVES_MAX: f64 = 10.0;
 
 /// Most metrics a model may declare.
 pub const METRICS_MAX: usize = 1_000;
@@ -260,26 +271,7 @@ impl Model {
     /// # Errors
     /// Anything outside the grammar among what metrics depend on.
     pub fn parse_adopted(text: &str) -> Result<Self, ModelError> {
-        static DEFAULT_MODEL: LazyLock<Model> = LazyLock::new(|| {
-            let read = document::parse(DEFAULT).and_then(|table| Model::read(&table, None));
-            read.expect("the default model is in the grammar")
-        });
         Self::read(&document::parse(text)?, Some(&DEFAULT_MODEL))
-    }
-
-    /// What a digest of a model file covers: files that mean the same whatever their comments, their order of keys and their
-    /// spelling of numbers give the same bytes, and what a file leaves to the default model is written out.
-    ///
-    /// # Errors
-    /// When it is not TOML.
-    pub fn canonical(text: &str) -> Result<Vec<u8>, ModelError> {
-        let (mut table, default) = (document::parse(text)?, document::parse(DEFAULT)?);
-        for (key, value) in default {
-            if FROM_DEFAULT.contains(&key.as_str()) {
-                table.entry(key).or_insert(value);
-            }
-        }
-        Ok(document::canonical(&table))
     }
 
     fn read(table: &Table, default: Option<&Self>) -> Result<Self, ModelError> {
@@ -322,9 +314,20 @@ impl Model {
             usage_rhythm: rhythm.expect("the default model states it"),
             milestones: milestones.expect("the default model states them"),
             metrics,
+            canonical: document::canonical(&with_defaults(table.clone())).into(),
             scoring,
         })
     }
+}
+
+/// A model file with what it leaves to the default model written out.
+fn with_defaults(mut table: Table) -> Table {
+    for key in FROM_DEFAULT {
+        if let Some(value) = DEFAULT_TABLE.get(key) {
+            table.entry(key).or_insert_with(|| value.clone());
+        }
+    }
+    table
 }
 
 fn read_milestones(list: &Toml) -> Result<Vec<Milestone>, ModelError> {
@@ -365,7 +368,7 @@ mod tests {
 
     #[test]
     fn the_canonical_bytes_cover_what_a_file_means() {
-        let canonical = |text: &str| Model::canonical(text).expect(text);
+        let canonical = |text: &str| Model::parse(text).expect(text).canonical;
         let plain =
             "name = 'm'\nusage_rhythm = 'weekly'\n[metrics]\na = { agg = 'decayed_sum', half_life_days = 3 }";
         let same = "# mine\nusage_rhythm = \"weekly\"\nname = \"m\"\nband_margin = 3.0\nmetrics.a.half_life_days = 3.00\n\

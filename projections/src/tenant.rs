@@ -171,9 +171,19 @@ impl Merges {
         merged
     }
 
-    /// The accounts that ever count together with `account`, at whatever instant, itself included; in no order.
-    pub fn connected(&self, account: Symbol) -> Vec<Symbol> {
+    /// Some accounts and those that ever count together with one of them, at whatever instant; sorted, each once.
+    pub fn connected(&self, accounts: &[Symbol]) -> Vec<Symbol> {
+        let mut connected: Vec<Symbol> = accounts.iter().flat_map(|account| self.reached(*account)).collect();
+        connected.sort_unstable();
+        connected.dedup();
+        connected
+    }
+
+    fn reached(&self, account: Symbol) -> Vec<Symbol> {
         let mut reached = vec![account];
+        if !self.concern(account) {
+            return reached;
+        }
         let mut next = 0;
         while let Some(account) = reached.get(next).copied() {
             for (_, from, into) in &self.edges {

@@ -47,12 +47,11 @@ pub(super) fn refresh_cells(shared: &Shared, published: &Published) {
 /// Sets how many accounts there are by state and band; those of which there are none any more stay at 0.
 fn count(shared: &Shared, cells: &Cells, by_band: &mut BTreeMap<(&'static str, String), (u64, Gauge)>) {
     by_band.values_mut().for_each(|(count, _)| *count = 0);
-    let scoring = cells.view.plan.model.scoring.as_ref();
     for (_, place) in cells.all() {
         let Place::Cell(cell, _) = place else { continue };
-        let band = match (cell.band, scoring) {
-            (Band::Of(band), Ok(scoring)) => scoring.bands[band].name.as_str(),
-            _ => "",
+        let band = match cell.band {
+            Band::Of(_) => cell.band.name(&cells.view.plan.model).unwrap_or_default(),
+            Band::Unknown | Band::Excluded => "",
         };
         let state = cell.state.name();
         let gauge = || (0, shared.meters.gauge(&ACCOUNTS_BY_BAND, &[state, band]));

@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn json(change: &v1::HealthChange) -> String {
-    let cause = change.cause().as_str_name().trim_start_matches("HEALTH_CAUSE_").to_lowercase();
+    let cause = convert::word(change.cause().as_str_name(), "HEALTH_CAUSE_");
     output::json_object([
         ("name", output::json_text(&change.name)),
         ("cause", output::json_text(&cause)),

@@ -3,20 +3,19 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 use tidewatch_proto::v1;
 
 use super::client::{Client, Opening};
 use super::metrics::{as_of, model_text};
 use super::output::{self, ABSENT};
 use super::place::Place;
+use super::who::Who;
 use crate::read::scan::AsOf;
 use crate::serve::convert::{self, status_name};
 use crate::serve::health::{reason_name, state_name};
-use crate::serve::paging::BATCH_ACCOUNTS_MAX;
 
 #[derive(Args)]
-#[command(group = ArgGroup::new("who").required(true).args(["account", "all"]))]
 pub(super) struct Arguments {
     #[command(flatten)]
     place: Place,
@@ -26,12 +25,8 @@ pub(super) struct Arguments {
     /// When: RFC 3339, a date (its end), or `last`; may repeat. Each account's live instant when not given.
     #[arg(long, value_name = "T", value_parser = as_of)]
     as_of: Vec<AsOf>,
-    /// Which accounts.
-    #[arg(long, value_name = "A", num_args = 1..)]
-    account: Vec<String>,
-    /// Every account that answers for itself.
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    who: Who,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
@@ -58,33 +53,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Asks in parts where one call may not ask for all. Rows come by instant, so accounts are only parted under one instant.
+/// Asks in parts where one call may not ask for all.
 fn rows(arguments: &Arguments, client: &Client) -> anyhow::Result<Vec<v1::Health>> {
     let model = model_text(arguments.model.as_deref())?;
-    let accounts = if arguments.all { &[][..] } else { arguments.account.as_slice() };
-    let parts: Vec<&[String]> = match accounts {
-        [] => vec![&[]],
-        accounts => accounts.chunks(BATCH_ACCOUNTS_MAX).collect(),
-    };
-    let instants_max = if parts.len() == 1 { client.caller().instants_max() } else { 1 };
-    let instants: Vec<&[AsOf]> = match arguments.as_of.as_slice() {
-        [] => vec![&[]],
-        instants => instants.chunks(instants_max).collect(),
-    };
     let mut rows = Vec::new();
-    for instants in instants {
-        for accounts in &parts {
-            let request = v1::ScanHealthRequest {
-                accounts: accounts.to_vec(),
-                as_of: instants.iter().copied().map(convert::as_of).collect(),
-                model: model.clone(),
-                ..Default::default()
-            };
-            client.each(client.health().scan_health(request), |message| {
-                rows.extend(message.health);
-                Ok(())
-            })?;
-        }
+    for (instants, accounts) in arguments.who.calls(&arguments.as_of, client.caller()) {
+        let request = v1::ScanHealthRequest {
+            accounts: accounts.to_vec(),
+            as_of: instants.iter().copied().map(convert::as_of).collect(),
+            model: model.clone(),
+            ..Default::default()
+        };
+        client.each(client.health().scan_health(request), |message| {
+            rows.extend(message.health);
+            Ok(())
+        })?;
     }
     Ok(rows)
 }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 use tidewatch_projections::calendar::Day;
 use tidewatch_proto::v1;
 
@@ -11,14 +11,13 @@ use super::client::{Client, Opening};
 use super::metrics::model_text;
 use super::output::{self, ABSENT};
 use super::place::Place;
+use super::who::Who;
 use crate::serve::health::state_name;
-use crate::serve::paging::BATCH_ACCOUNTS_MAX;
 
 /// Width of the bar of the best score.
 const BAR_CHARS: usize = 40;
 
 #[derive(Args)]
-#[command(group = ArgGroup::new("who").required(true).args(["account", "all"]))]
 pub(super) struct Arguments {
     #[command(flatten)]
     place: Place,
@@ -31,12 +30,8 @@ pub(super) struct Arguments {
     /// The last day, as 2026-03-31.
     #[arg(long, value_name = "D", value_parser = day)]
     to: Day,
-    /// Which accounts.
-    #[arg(long, value_name = "A", num_args = 1..)]
-    account: Vec<String>,
-    /// Every account that answers for itself.
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    who: Who,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
@@ -77,13 +72,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn days(arguments: &Arguments, client: &Client) -> anyhow::Result<Vec<v1::HealthDay>> {
     let model = model_text(arguments.model.as_deref())?;
-    let accounts = if arguments.all { &[][..] } else { arguments.account.as_slice() };
-    let parts: Vec<&[String]> = match accounts {
-        [] => vec![&[]],
-        accounts => accounts.chunks(BATCH_ACCOUNTS_MAX).collect(),
-    };
     let mut days = Vec::new();
-    for accounts in parts {
+    for accounts in arguments.who.parts() {
         let request = v1::GetHealthHistoryRequest {
             accounts: accounts.to_vec(),
             from: arguments.from.to_text(),

@@ -4,19 +4,18 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{ArgGroup, Args};
+use clap::Args;
 use tidewatch_projections::model::Model;
 use tidewatch_proto::v1;
 
 use super::client::{Client, Opening};
 use super::output;
 use super::place::Place;
+use super::who::Who;
 use crate::read::scan::AsOf;
 use crate::serve::convert;
-use crate::serve::paging::BATCH_ACCOUNTS_MAX;
 
 #[derive(Args)]
-#[command(group = ArgGroup::new("who").required(true).args(["account", "all"]))]
 pub(super) struct Arguments {
     #[command(flatten)]
     place: Place,
@@ -26,12 +25,8 @@ pub(super) struct Arguments {
     /// When: RFC 3339, a date (its end), or `last`; may repeat.
     #[arg(long, value_name = "T", required = true, value_parser = as_of)]
     as_of: Vec<AsOf>,
-    /// Which accounts.
-    #[arg(long, value_name = "A", num_args = 1..)]
-    account: Vec<String>,
-    /// Every account that answers for itself.
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    who: Who,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
@@ -57,27 +52,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks in parts where one call may not ask for all. Rows come by instant, so accounts are only parted under one instant.
+/// Asks in parts where one call may not ask for all.
 fn rows(arguments: &Arguments, client: &Client) -> anyhow::Result<Vec<v1::MetricRow>> {
     let model = model_text(arguments.model.as_deref())?;
-    let caller = client.caller();
-    let accounts = if arguments.all { &[][..] } else { arguments.account.as_slice() };
-    let parts: Vec<&[String]> = match accounts {
-        [] => vec![&[]],
-        accounts => accounts.chunks(BATCH_ACCOUNTS_MAX).collect(),
-    };
-    let instants_max = if parts.len() == 1 { caller.instants_max() } else { 1 };
     let mut rows = Vec::new();
-    for instants in arguments.as_of.chunks(instants_max) {
-        for accounts in &parts {
-            let request = v1::ScanMetricsRequest {
-                accounts: accounts.to_vec(),
-                as_of: instants.iter().copied().map(convert::as_of).collect(),
-                model: model.clone(),
-                ..Default::default()
-            };
-            rows.extend(super::reads::scan(client, request)?);
-        }
+    for (instants, accounts) in arguments.who.calls(&arguments.as_of, client.caller()) {
+        let request = v1::ScanMetricsRequest {
+            accounts: accounts.to_vec(),
+            as_of: instants.iter().copied().map(convert::as_of).collect(),
+            model: model.clone(),
+            ..Default::default()
+        };
+        rows.extend(super::reads::scan(client, request)?);
     }
     Ok(rows)
 }

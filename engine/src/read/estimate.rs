@@ -17,6 +17,9 @@ pub const EVENT_BYTES: u64 = 64;
 /// A value of a row; bytes.
 pub const VALUE_BYTES: u64 = size_of::<Option<Scalar>>() as u64;
 
+/// What the figures of one health take, in values of a row.
+pub const HEALTH_VALUES: usize = 64;
+
 /// A read that keeps no accounts.
 pub const READ: Cost = Cost { memory_bytes: READ_BYTES, answer_bytes: 0, is_bulk: false };
 

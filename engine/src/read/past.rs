@@ -45,8 +45,9 @@ pub fn folded(
     let ReadSnapshot { view, history, workers, .. } = snapshot;
     if let Some(accounts) = accounts.filter(|_| view.is_folded()) {
         let asked: Vec<Symbol> = accounts.iter().map(|account| view.names.intern(account)).collect();
-        let own = asked.iter().flat_map(|account| view.tenant.merges.connected(*account));
-        let events: u64 = own.filter_map(|account| view.account(account)).map(|account| account.events).sum();
+        let own = view.tenant.merges.connected(&asked);
+        let own = own.into_iter().filter_map(|account| view.account(account));
+        let events: u64 = own.map(|account| account.events).sum();
         if events.saturating_mul(FEW_OF) <= view.tenant.events {
             let cuts = instants.iter().filter_map(|as_of| as_of.instant(&view.plan.calendar, None));
             let cuts: Vec<Micros> = cuts.collect();
@@ -70,10 +71,7 @@ pub fn of_own_events(
     cuts: &[Micros],
     before: Micros,
 ) -> Result<View, HistoryError> {
-    let merges = &view.tenant.merges;
-    let mut only: Vec<Symbol> = accounts.iter().flat_map(|account| merges.connected(*account)).collect();
-    only.sort_unstable();
-    only.dedup();
+    let only = view.tenant.merges.connected(accounts);
     let calendar = view.plan.calendar.clone();
     let plan = Arc::new(Plan::compile(model.clone(), &view.names, calendar, Bounds::NONE, cuts)?);
     let context = FoldContext {

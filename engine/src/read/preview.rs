@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tidewatch_projections::event::Micros;
+use tidewatch_projections::health::Health;
 use tidewatch_projections::health::shift::{Judged, Shift, shifts};
-use tidewatch_projections::health::{Band, Health};
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Symbol;
 
@@ -86,7 +86,8 @@ pub fn preview(
     let mut moved = Vec::new();
     for ((account, before), (other, after)) in before.into_iter().zip(after) {
         debug_assert_eq!(account, other, "one instant has the same accounts under any model");
-        let bands = (band(adopted, before.band), band(&model, after.band));
+        let name = |model: &Model, health: &Health| health.band.name(model).map(str::to_owned);
+        let bands = (name(adopted, &before), name(&model, &after));
         *preview.bands.entry(bands).or_default() += 1;
         if let (Some(from), Some(to)) = (before.score(), after.score())
             && from != to
@@ -107,17 +108,6 @@ pub fn preview(
         .collect();
     Ok(preview)
 }
-
-/// The name of a band; `None` of accounts that are not scored at all.
-pub fn band(model: &Model, band: Band) -> Option<String> {
-    match (band, &model.scoring) {
-        (Band::Of(band), Ok(scoring)) => Some(scoring.bands[band].name.clone()),
-        (Band::Excluded, _) => None,
-        (Band::Unknown | Band::Of(_), _) => Some(UNKNOWN.to_owned()),
-    }
-}
-
-const UNKNOWN: &str = "unknown";
 
 fn bars(rows: &[(Symbol, Health)]) -> [usize; BARS] {
     let mut bars = [0; BARS];

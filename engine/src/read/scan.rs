@@ -197,13 +197,7 @@ pub fn folded(
         Plan::compile(model.clone(), &names, calendar, Bounds::NONE, &cuts).map_err(HistoryError::from)?;
     let asked: Option<Vec<Symbol>> =
         accounts.map(|accounts| accounts.iter().map(|account| names.intern(account)).collect());
-    let only = asked.as_ref().map(|asked| {
-        let merges = &summary.merged.merges;
-        let mut only: Vec<Symbol> = asked.iter().flat_map(|account| merges.connected(*account)).collect();
-        only.sort_unstable();
-        only.dedup();
-        only.into()
-    });
+    let only = asked.as_ref().map(|asked| summary.merged.merges.connected(asked).into());
     let context =
         FoldContext { names, plan: Arc::new(plan), control_state: Arc::new(summary.control_state), only };
     let fold = history.fold(workers, context)?;

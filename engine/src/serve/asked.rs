@@ -39,10 +39,7 @@ pub fn asked(
 /// # Errors
 /// When it is too long or outside the grammar.
 pub fn model(text: &str) -> Result<Option<Model>, ApiError> {
-    if text.len() > MODEL_BYTES_MAX {
-        let problem = format!("it has {} bytes, at most {MODEL_BYTES_MAX} are read", text.len());
-        return Err(ApiError::InvalidModel { problem });
-    }
+    check_model_bytes(text)?;
     match text {
         "" => Ok(None),
         text => {
@@ -51,6 +48,20 @@ pub fn model(text: &str) -> Result<Option<Model>, ApiError> {
             };
             Ok(Some(Model::parse(text).map_err(invalid)?))
         }
+    }
+}
+
+/// Checks the length of the text of a model.
+///
+/// # Errors
+/// When it is too long.
+pub fn check_model_bytes(text: &str) -> Result<(), ApiError> {
+    match text.len() {
+        bytes if bytes > MODEL_BYTES_MAX => {
+            let problem = format!("it has {bytes} bytes, at most {MODEL_BYTES_MAX} are read");
+            Err(ApiError::InvalidModel { problem })
+        }
+        _ => Ok(()),
     }
 }
 

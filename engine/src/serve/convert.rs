@@ -48,7 +48,12 @@ pub fn as_of(asked: AsOf) -> v1::AsOf {
 
 /// A status in the word that filters and tables use.
 pub fn status_name(status: v1::AccountStatus) -> String {
-    status.as_str_name().trim_start_matches("ACCOUNT_STATUS_").to_lowercase()
+    word(status.as_str_name(), "ACCOUNT_STATUS_")
+}
+
+/// The word that text has for an enum's value, of which all names of the enum share a prefix.
+pub fn word(name: &str, prefix: &str) -> String {
+    name.trim_start_matches(prefix).to_lowercase()
 }
 
 /// A place in the log.

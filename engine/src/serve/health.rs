@@ -1,5 +1,6 @@
 //! Health as the API shows it.
 
+use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::health::change::{Cause, Change, changes};
 use tidewatch_projections::health::{Band, Figures, GroupScore, Health, MeasureScore, Reason, State, shown};
@@ -16,17 +17,15 @@ use crate::fold::view::View;
 
 /// The line of an explanation for everything but changes of points.
 const REST: &str = "rest";
-/// What answers name bands by without a score.
-pub const UNKNOWN_BAND: &str = "unknown";
 
-/// The model that answers, as its answers name it. `text` is the file it was read from.
-pub fn model_version(model: &Model, text: &str, settings: &Settings) -> v1::ModelVersion {
+/// The model that answers, as its answers name it.
+pub fn model_version(model: &Model, settings: &Settings) -> v1::ModelVersion {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
-    part(&Model::canonical(text).expect("it was read as a model"));
+    part(&model.canonical);
     part(settings.zone.as_bytes());
     let mut closed: Vec<String> = settings
         .closed_days
@@ -71,13 +70,12 @@ fn reason(reason: Option<Reason>) -> v1::HealthReason {
 
 /// The name of a state in text, as the contract has it.
 pub fn state_name(state: v1::HealthState) -> String {
-    state.as_str_name().trim_start_matches("HEALTH_STATE_").to_ascii_lowercase()
+    convert::word(state.as_str_name(), "HEALTH_STATE_")
 }
 
 /// The name of a reason in text; `None` where there is none.
 pub fn reason_name(reason: v1::HealthReason) -> Option<String> {
-    (reason != v1::HealthReason::Unspecified)
-        .then(|| reason.as_str_name().trim_start_matches("HEALTH_REASON_").to_ascii_lowercase())
+    (reason != v1::HealthReason::Unspecified).then(|| convert::word(reason.as_str_name(), "HEALTH_REASON_"))
 }
 
 /// The override of an account that holds at a view, as its live health shows it.
@@ -115,12 +113,9 @@ impl Naming<'_> {
         self.model.scoring.as_ref().expect("what was scored has a scoring half")
     }
 
-    fn band(&self, band: Band) -> Option<String> {
-        match band {
-            Band::Of(band) => Some(self.scoring().bands[band].name.clone()),
-            Band::Unknown => Some(UNKNOWN_BAND.to_owned()),
-            Band::Excluded => None,
-        }
+    /// The name of a band, as answers have it.
+    pub fn band(&self, band: Band) -> Option<String> {
+        band.name(self.model).map(str::to_owned)
     }
 
     fn profile(&self, profile: Option<usize>) -> Option<String> {
@@ -151,6 +146,19 @@ impl Naming<'_> {
             measures,
             r#override: None,
             reasons: Words { model: self.model }.reasons(health),
+        }
+    }
+
+    /// An account of a list: its health without groups and measures, beside the band that a person set.
+    pub fn listed(&self, view: &View, account_at: &AccountAt<'_>, health: &Health) -> v1::ListedHealth {
+        v1::ListedHealth {
+            account: Some(convert::account(account_at)),
+            health: Some(v1::Health {
+                groups: Vec::new(),
+                measures: Vec::new(),
+                r#override: override_of(view, account_at.survivor),
+                ..self.health(health)
+            }),
         }
     }
 

@@ -2,22 +2,18 @@
 
 use std::collections::HashMap;
 
-use tidewatch_projections::account::Account;
 use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::health::cell::Cell;
-use tidewatch_projections::health::health;
-use tidewatch_projections::health::{Band, Health};
+use tidewatch_projections::health::{Health, health};
 use tidewatch_projections::names::Symbol;
 use tidewatch_projections::plan::Plan;
 use tidewatch_proto::v1;
 
 use super::api_error::ApiError;
 use super::columns::AccountColumn;
-use super::convert;
-use super::filter::{Filter, Kind, Operand};
-use super::health::{Naming, UNKNOWN_BAND, override_of};
-use super::order::Order;
-use super::top_k::TopK;
+use super::filter::{Kind, Operand};
+use super::health::Naming;
+use super::selection::Selection;
 use crate::cancellation::Cancellation;
 use crate::fold::view::View;
 use crate::read::account;
@@ -60,32 +56,22 @@ impl HealthColumn {
         cell: &Cell,
         account_at: &AccountAt<'v>,
     ) -> Option<Operand<'v>> {
-        let scoring = || view.plan.model.scoring.as_ref().ok();
         match self {
             Self::Score => cell.score.map(Operand::Number),
             Self::Band => match view.control_state.override_of(cell.account) {
                 Some(set) => Some(Operand::Text((&*set.band).into())),
-                None => match cell.band {
-                    Band::Of(band) => Some(Operand::Text(scoring()?.bands[band].name.as_str().into())),
-                    Band::Unknown => Some(Operand::Text(UNKNOWN_BAND.into())),
-                    Band::Excluded => None,
-                },
+                None => cell.band.name(&view.plan.model).map(|name| Operand::Text(name.into())),
             },
             Self::State => Some(Operand::Text(cell.state.name().into())),
             Self::Coverage => Some(Operand::Number(cell.coverage)),
             Self::Profile => {
-                let profile = scoring()?.profiles.get(cell.profile? as usize)?;
+                let scoring = view.plan.model.scoring.as_ref().ok()?;
+                let profile = scoring.profiles.get(cell.profile? as usize)?;
                 Some(Operand::Text(profile.name.as_str().into()))
             }
             Self::Of(column) => column.operand(account_at),
         }
     }
-}
-
-/// An account that passed the filter of a list.
-struct Passed<'v> {
-    key: Vec<Option<Operand<'v>>>,
-    account: Symbol,
 }
 
 /// `size` accounts of a list after the first `skipped`, and how many pass the filter in all. `past` has the health of the
@@ -102,53 +88,30 @@ pub fn list(
     cancellation: &Cancellation,
 ) -> Result<(Vec<v1::ListedHealth>, usize), ApiError> {
     let view = cells.view.as_ref();
-    let plan = view.plan.as_ref();
-    let resolve = |path: &[String]| HealthColumn::resolve(plan, path);
-    let filter = Filter::parse(&request.filter, &resolve).map_err(ApiError::InvalidFilter)?;
+    let resolve = |path: &[String]| HealthColumn::resolve(&view.plan, path);
     let order_by = if request.order_by.is_empty() { WORST_FIRST } else { &request.order_by };
-    let order = Order::parse(order_by, &resolve).map_err(ApiError::InvalidOrder)?;
-    let id = |account: Symbol| view.names.text(account);
-    let compare = |left: &Passed<'_>, right: &Passed<'_>| {
-        order.compare(&left.key, &right.key).then_with(|| id(left.account).cmp(id(right.account)))
-    };
+    let selection = Selection::parse(&view.names, &request.filter, order_by, &resolve)?;
     let cell_of = |place: Place| match place {
         Place::Cell(cell, _) => Some(cell),
         Place::Inexact(account) => past.get(&account).map(Cell::of),
         Place::Merged => None,
     };
-    let mut top_k = TopK::new(skipped.saturating_add(size), compare);
-    let mut total = 0;
-    for (account, place) in cells.all() {
-        cancellation.check()?;
-        let Some(cell) = cell_of(place) else { continue };
-        let Some(account_at) = led_by(cells, account) else { continue };
-        if filter.matches(&mut |column| column.operand(view, &cell, &account_at)) {
-            let key = order.key(&mut |column| column.operand(view, &cell, &account_at));
-            top_k.put(Passed { key, account: account_at.survivor });
-            total += 1;
+    let all = cells.all().map(|(account, place)| {
+        let (cell, account_at) = (cell_of(place)?, account::led_by(view, account)?);
+        Some((account_at.survivor, (cell, account_at)))
+    });
+    let (page, total) = selection.page(
+        all,
+        |column, (cell, account_at)| column.operand(view, cell, account_at),
+        (skipped, size),
+        cancellation,
+    )?;
+    let listed = page.into_iter().filter_map(|account| {
+        let account_at = account::live(view, account)?;
+        match past.get(&account) {
+            Some(health) => Some(naming.listed(view, &account_at, health)),
+            None => Some(naming.listed(view, &account_at, &health(&account_at).ok()?)),
         }
-    }
-    let page = top_k.sorted().into_iter().skip(skipped);
-    let listed = page.filter_map(|passed| {
-        let account_at = account::live(view, passed.account)?;
-        let health = match past.get(&passed.account) {
-            Some(health) => health.clone(),
-            None => health(&account_at).ok()?,
-        };
-        let wire = naming.health(&health);
-        Some(v1::ListedHealth {
-            account: Some(convert::account(&account_at)),
-            health: Some(v1::Health {
-                groups: Vec::new(),
-                measures: Vec::new(),
-                r#override: override_of(view, passed.account),
-                ..wire
-            }),
-        })
     });
     Ok((listed.collect(), total))
-}
-
-fn led_by<'v>(cells: &'v Cells, account: &'v Account) -> Option<AccountAt<'v>> {
-    account::led_by(&cells.view, account)
 }

@@ -17,10 +17,11 @@ use v1::watch_health_response::Message;
 
 use super::api_error::ApiError;
 use super::filter::Filter;
-use super::health::{Naming, model_version, override_of};
+use super::health::{Naming, model_version};
 use super::health_list::HealthColumn;
-use super::paging::{SLOWNESS_MAX, over_all};
+use super::paging::over_all;
 use super::reader::Reader;
+use super::rows::give;
 use super::{convert, monotonic};
 use crate::cancellation::Cancellation;
 use crate::fold::view::View;
@@ -40,7 +41,7 @@ pub type Sender = mpsc::Sender<Result<v1::WatchHealthResponse, Status>>;
 /// Sends what changes after a sequence until the client goes, the deadline passes or the engine stops.
 ///
 /// # Errors
-/// For a filter that the view does not know; when the client takes nothing for [`SLOWNESS_MAX`]; at the deadline.
+/// For a filter that the view does not know; when the client takes nothing for [`super::paging::SLOWNESS_MAX`]; at the deadline.
 pub async fn watch(
     reader: &Reader,
     filter: &str,
@@ -51,6 +52,8 @@ pub async fn watch(
 ) -> Result<(), ApiError> {
     let mut published = reader.watch()?;
     let mut beat_at = monotonic();
+    // A client that has gone is noticed where changes are waited for.
+    let tell = |message| give(v1::WatchHealthResponse { message: Some(message) }, to, deadline);
     while !stop.load(Ordering::Relaxed) {
         let view = reader.newest()?;
         if sent_seq.is_none_or(|seq| seq < view.position.seq) {
@@ -60,10 +63,10 @@ pub async fn watch(
                 let cells = store.at(&shown, cancellation)?;
                 changes(&cells, &filter, sent_seq, cancellation)
             });
-            let naming = OwnedNaming::new(&view);
+            let version = model_version(&view.plan.model, &view.control_state.settings);
             for change in changes.await? {
-                if let Some(message) = naming.message(&view, change) {
-                    give(message, deadline, to).await?;
+                if let Some(message) = message(&view, &version, change) {
+                    tell(message).await?;
                 }
             }
             sent_seq = Some(view.position.seq);
@@ -74,7 +77,7 @@ pub async fn watch(
                 token: convert::position(view.position).token,
                 freshness: Some(convert::freshness(&view, reader.engine())),
             };
-            give(Message::Heartbeat(heartbeat), deadline, to).await?;
+            tell(Message::Heartbeat(heartbeat)).await?;
             beat_at = monotonic() + HEARTBEAT_EVERY;
         }
         let until = beat_at.min(monotonic() + STOP_LOOK_EVERY);
@@ -93,18 +96,6 @@ pub async fn watch(
         }
     }
     Ok(())
-}
-
-async fn give(message: Message, deadline: Option<Instant>, to: &Sender) -> Result<(), ApiError> {
-    let latest = monotonic() + SLOWNESS_MAX;
-    let until = deadline.map_or(latest, |deadline| deadline.min(latest));
-    let message = v1::WatchHealthResponse { message: Some(message) };
-    match timeout_at(until.into(), to.send(Ok(message))).await {
-        // A client that has gone is noticed where changes are waited for.
-        Ok(_) => Ok(()),
-        Err(_elapsed) if until < latest => Err(ApiError::DeadlinePassed),
-        Err(_elapsed) => Err(ApiError::SlowReader { waited_s: SLOWNESS_MAX.as_secs() }),
-    }
 }
 
 /// What a client is to be told of one account.
@@ -145,36 +136,15 @@ fn changes(
     Ok(changes)
 }
 
-/// What answers at one view are named by.
-struct OwnedNaming {
-    version: v1::ModelVersion,
-}
-
-impl OwnedNaming {
-    fn new(view: &View) -> Self {
-        let control_state = &view.control_state;
-        let version = model_version(&view.plan.model, control_state.model_text(), &control_state.settings);
-        Self { version }
-    }
-
-    /// The message about an account; made one by one, so that a long list is never there as a whole.
-    fn message(&self, view: &View, change: Change) -> Option<Message> {
-        match change {
-            Change::Left(account) => Some(Message::Left(view.names.text(account).to_owned())),
-            Change::Changed(account) => {
-                let account_at = account::live(view, account)?;
-                let naming = Naming { names: &view.names, model: &view.plan.model, version: &self.version };
-                let wire = naming.health(&health(&account_at).ok()?);
-                Some(Message::Changed(Box::new(v1::ListedHealth {
-                    account: Some(convert::account(&account_at)),
-                    health: Some(v1::Health {
-                        groups: Vec::new(),
-                        measures: Vec::new(),
-                        r#override: override_of(view, account_at.survivor),
-                        ..wire
-                    }),
-                })))
-            }
+/// The message about an account; made one by one, so that a long list is never there as a whole.
+fn message(view: &View, version: &v1::ModelVersion, change: Change) -> Option<Message> {
+    match change {
+        Change::Left(account) => Some(Message::Left(view.names.text(account).to_owned())),
+        Change::Changed(account) => {
+            let account_at = account::live(view, account)?;
+            let naming = Naming { names: &view.names, model: &view.plan.model, version };
+            let listed = naming.listed(view, &account_at, &health(&account_at).ok()?);
+            Some(Message::Changed(Box::new(listed)))
         }
     }
 }

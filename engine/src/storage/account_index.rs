@@ -171,12 +171,12 @@ impl AccountIndex {
         self.catch_up(until_seq, cancellation)?;
         let sought = SoughtAccounts::new(names, accounts);
         let keys = sought.keys();
+        let reading = Reading { index: self, names, sought: &sought, until_seq, cancellation };
         let mut from_seq = 1;
         for Stretch { span, places } in self.stretches(&keys) {
             if span.first_seq > until_seq {
                 break;
             }
-            let reading = Reading { index: self, names, sought: &sought, until_seq, cancellation };
             reading.scan(from_seq, span.first_seq, &mut each)?;
             from_seq = span.first_seq;
             let found = match &places {
@@ -193,8 +193,7 @@ impl AccountIndex {
             }
             from_seq = span.next_seq;
         }
-        let rest = Reading { index: self, names, sought: &sought, until_seq, cancellation };
-        rest.scan(from_seq, u64::MAX, &mut each)
+        reading.scan(from_seq, u64::MAX, &mut each)
     }
 
     /// What is indexed now, by sequence.

@@ -28,21 +28,6 @@ pub enum Cause {
     Rest,
 }
 
-impl Cause {
-    /// All causes.
-    pub const ALL: [Self; 4] = [Self::Value, Self::Metric, Self::Filled, Self::Rest];
-
-    /// The name in answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Value => "value",
-            Self::Metric => "metric",
-            Self::Filled => "filled",
-            Self::Rest => "rest",
-        }
-    }
-}
-
 /// A measure used at both ends.
 struct Pair<'a> {
     from: &'a MeasureScore,

@@ -3,13 +3,11 @@
 use super::Inexact;
 use crate::account_at::AccountAt;
 use crate::calendar::Day;
-use crate::model::Agg;
 use crate::model::measure::{Measure, Missing};
+use crate::model::{Agg, HALF_LIVES_MAX};
 use crate::scalar::Scalar;
 use crate::series::Series;
 
-/// Half-lives after which an old answer says nothing more.
-const HALF_LIVES_MAX: f64 = 10.0;
 /// What is neither good nor bad.
 const NEUTRAL_POINTS: f64 = 50.0;
 

@@ -11,14 +11,11 @@ use crate::calendar::Day;
 use crate::days::{Cell, Days, Slot};
 use crate::decimal::exact_to_f64;
 use crate::filter::{Field, Filter};
-use crate::model::{Plain, PlainKind};
+use crate::model::{HALF_LIVES_MAX, Plain, PlainKind};
 use crate::names::Symbol;
 use crate::plan::Input;
 use crate::series::{Answer, Newest, Series, Span, Sum, digits};
 use crate::value::Value;
-
-/// Half-lives after which a decayed value is no longer counted.
-const HALF_LIVES_MAX: f64 = 10.0;
 
 impl AccountAt<'_> {
     /// A plain metric at a moment.

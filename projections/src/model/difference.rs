@@ -8,7 +8,7 @@ use toml::{Table, Value as Toml};
 use super::curve::Curve;
 use super::profile::Profile;
 use super::scoring::Scoring;
-use super::{DEFAULT, FROM_DEFAULT, Model, ModelError, document};
+use super::{Model, ModelError, document, with_defaults};
 
 /// One difference between two models.
 #[derive(Clone, PartialEq, Debug)]
@@ -87,7 +87,7 @@ const POINTED: [&str; 2] = ["properties", "roles"];
 pub fn differences(from: &str, to: &str) -> Result<Vec<Difference>, ModelError> {
     let (models, tables) = (
         [Model::parse_adopted(from)?, Model::parse_adopted(to)?],
-        [with_defaults(from)?, with_defaults(to)?],
+        [with_defaults(document::parse(from)?), with_defaults(document::parse(to)?)],
     );
     let [before, after] = &tables;
     let mut found = Found(Vec::new());
@@ -253,17 +253,6 @@ fn keys(tables: [&Table; 2]) -> BTreeSet<&str> {
     tables.into_iter().flat_map(Table::keys).map(String::as_str).collect()
 }
 
-/// A model file with what it leaves to the default model written out.
-fn with_defaults(text: &str) -> Result<Table, ModelError> {
-    let (mut table, default) = (document::parse(text)?, document::parse(DEFAULT)?);
-    for (key, value) in default {
-        if FROM_DEFAULT.contains(&key.as_str()) {
-            table.entry(key).or_insert(value);
-        }
-    }
-    Ok(table)
-}
-
 /// A list of tables with names as a table of them.
 fn by_name(key: &str, value: &Toml) -> Toml {
     let Toml::Array(items) = value else { return value.clone() };
@@ -367,6 +356,7 @@ fn sorted(list: &Toml) -> Toml {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::DEFAULT;
 
     const MODEL: &str = r#"
         # a comment

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value as Toml};
 
-use super::{DEFAULT, Model, ModelError, document, nearest};
+use super::{DEFAULT_MODEL, Model, ModelError, document, nearest};
 
 /// Most errors of one file that are told.
 const ERRORS_MAX: usize = 100;
@@ -21,10 +21,9 @@ impl Model {
             Err(error) => return vec![error],
         };
         let mut table = file.clone();
-        let default = Self::parse(DEFAULT).expect("the default model is in the grammar");
         let (mut errors, mut left_out) = (Vec::new(), BTreeSet::new());
         while errors.len() < ERRORS_MAX {
-            let read = Self::read(&table, Some(&default));
+            let read = Self::read(&table, Some(&DEFAULT_MODEL));
             let Err(error) = read.and_then(|model| model.scoring) else { break };
             let name = leave_out(&mut table, &error);
             if !is_consequence(&error, &left_out) {
@@ -119,6 +118,7 @@ fn leave_out(table: &mut Table, error: &ModelError) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::DEFAULT;
 
     #[test]
     fn every_error_is_told_once_and_none_that_follows_from_another() {

@@ -1,6 +1,6 @@
 //! How far back metrics look: what decides whether memory with a horizon answers them.
 
-use super::{Agg, Model, Plain, PlainKind};
+use super::{Agg, HALF_LIVES_MAX, Model, Plain, PlainKind};
 
 impl Model {
     /// The most days before today at which any of these metrics looks, given by their places in the model.
@@ -25,8 +25,6 @@ impl Model {
 }
 
 fn plain_lookback(plain: &Plain) -> i64 {
-    /// Older values of a decayed sum are left out, in half-lives.
-    const HALF_LIVES_MAX: f64 = 10.0;
     let days = match (plain.window, &plain.kind) {
         (Some(window), _) => i64::from(window),
         (None, PlainKind::DecayedSum(_, half_life) | PlainKind::DecayedMean(_, half_life)) => {

@@ -68,14 +68,7 @@ fn unknown_days_show_as_unknown_and_leave_the_remembered_band_alone() {
 #[test]
 fn paused_and_excluded_days_leave_the_remembered_band_alone() {
     let mut tale = Tale::default();
-    tale.subscription(
-        "a",
-        1,
-        EventType::SubscriptionStarted,
-        "s",
-        &[("term_start", 1), ("term_end", 365)],
-        &[],
-    );
+    tale.serve("a", 1, "s");
     tale.say("a", 10, &[("x", 72)]);
     tale.subscription("a", 11, EventType::SubscriptionPaused, "s", &[], &[]);
     tale.say("a", 15, &[("x", 20)]);

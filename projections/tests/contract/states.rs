@@ -53,14 +53,7 @@ fn a_model_without_profiles_scores_nobody() {
 fn an_ended_account_is_scored_up_to_its_first_day_without_service() {
     let mut tale = Tale::default();
     tale.say("a", 1, &[("x", 50)]);
-    tale.subscription(
-        "a",
-        1,
-        EventType::SubscriptionStarted,
-        "s",
-        &[("term_start", 1), ("term_end", 365)],
-        &[],
-    );
+    tale.serve("a", 1, "s");
     tale.subscription("a", 10, EventType::SubscriptionCancelled, "s", &[("effective_at", 20)], &[]);
     // The 20th is day 1 of no service: from the day after it has no score.
     assert_eq!(tale.health(&model_of_x(), "a", 19).status, Status::Leaving);
@@ -68,14 +61,7 @@ fn an_ended_account_is_scored_up_to_its_first_day_without_service() {
     assert_eq!([19, 20].map(|day| at(&tale, day)), [scored(50.0); 2]);
     assert_eq!([21, 90].map(|day| at(&tale, day)), [excluded(Reason::Ended); 2]);
     // Who comes back is scored again.
-    tale.subscription(
-        "a",
-        30,
-        EventType::SubscriptionStarted,
-        "t",
-        &[("term_start", 30), ("term_end", 365)],
-        &[],
-    );
+    tale.serve("a", 30, "t");
     assert_eq!((at(&tale, 29), at(&tale, 30)), (excluded(Reason::Ended), scored(50.0)));
 }
 
@@ -107,14 +93,7 @@ fn internal_and_test_accounts_have_no_score_from_the_day_after() {
 
 /// An account in service from the 1st that is paused on the 20th and goes on on the 30th.
 fn paused(tale: &mut Tale) {
-    tale.subscription(
-        "a",
-        1,
-        EventType::SubscriptionStarted,
-        "s",
-        &[("term_start", 1), ("term_end", 365)],
-        &[],
-    );
+    tale.serve("a", 1, "s");
     tale.subscription("a", 20, EventType::SubscriptionPaused, "s", &[], &[]);
     tale.subscription("a", 30, EventType::SubscriptionResumed, "s", &[], &[]);
 }
@@ -154,14 +133,7 @@ fn a_pause_after_a_day_without_a_score_is_unknown() {
 fn a_pause_that_names_its_end_ends_with_that_day() {
     let mut tale = Tale::default();
     tale.say("a", 1, &[("x", 50)]);
-    tale.subscription(
-        "a",
-        1,
-        EventType::SubscriptionStarted,
-        "s",
-        &[("term_start", 1), ("term_end", 365)],
-        &[],
-    );
+    tale.serve("a", 1, "s");
     tale.subscription("a", 20, EventType::SubscriptionPaused, "s", &[("until", 24)], &[]);
     let state = |day: i64| at(&tale, day).0;
     assert_eq!([19, 20, 24, 25].map(state), [State::Scored, State::Frozen, State::Frozen, State::Scored]);

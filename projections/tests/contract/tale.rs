@@ -93,6 +93,13 @@ impl Tale {
         self.tell(account, day, kind, &all)
     }
 
+    /// Tells of a subscription `id` that starts on a day and runs to the 365th.
+    pub fn serve(&mut self, account: &str, day: i64, id: &str) -> &mut Event {
+        let start = i32::try_from(day).expect("a day of the story");
+        let term = [("term_start", start), ("term_end", 365)];
+        self.subscription(account, day, EventType::SubscriptionStarted, id, &term, &[])
+    }
+
     fn tenant(&self) -> Tenant {
         let mut tenant = Tenant::default();
         self.events.iter().for_each(|event| tenant.observe(&self.names, event));

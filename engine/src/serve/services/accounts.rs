@@ -20,12 +20,10 @@ use crate::read::scheduler::QuestionDigest;
 use crate::read::snapshot::ReadSnapshot;
 use crate::serve::api_error::ApiError;
 use crate::serve::columns::AccountColumn;
-use crate::serve::filter::{Filter, Operand};
-use crate::serve::order::Order;
 use crate::serve::paging::{Asked, BATCH_ACCOUNTS_MAX, deadline, instant, over_all, question};
 use crate::serve::pins::Pins;
 use crate::serve::reader::Reader;
-use crate::serve::top_k::TopK;
+use crate::serve::selection::Selection;
 use crate::serve::{convert, timeline};
 
 /// Adopted metrics beside each account of a list at most.
@@ -206,26 +204,12 @@ fn list(
     cancellation: &Cancellation,
 ) -> Result<(Vec<v1::ListedAccount>, usize), ApiError> {
     let resolve = |path: &[String]| AccountColumn::resolve(&view.plan, path);
-    let filter = Filter::parse(&request.filter, &resolve).map_err(ApiError::InvalidFilter)?;
-    let order = Order::parse(&request.order_by, &resolve).map_err(ApiError::InvalidOrder)?;
+    let selection = Selection::parse(&view.names, &request.filter, &request.order_by, &resolve)?;
     let metrics = metrics_of(view, &request.metrics)?;
-    let id = |account: Symbol| view.names.text(account);
-    // What is sorted is small: whole subjects are made again for the one page.
-    let compare = |left: &Passed<'_>, right: &Passed<'_>| {
-        order.compare(&left.key, &right.key).then_with(|| id(left.account).cmp(id(right.account)))
-    };
-    let mut top_k = TopK::new(skipped.saturating_add(size), compare);
-    let mut total = 0;
-    for account_at in view.accounts().filter_map(|account| account::led_by(view, account)) {
-        cancellation.check()?;
-        if filter.matches(&mut |column| column.operand(&account_at)) {
-            let key = order.key(&mut |column| column.operand(&account_at));
-            top_k.put(Passed { key, account: account_at.survivor });
-            total += 1;
-        }
-    }
-    let page = top_k.sorted().into_iter().skip(skipped);
-    let subjects = page.filter_map(|passed| account::live(view, passed.account));
+    let led = view.accounts().map(|account| account::led_by(view, account));
+    let all = led.map(|account_at| account_at.map(|account_at| (account_at.survivor, account_at)));
+    let (page, total) = selection.page(all, AccountColumn::operand, (skipped, size), cancellation)?;
+    let subjects = page.into_iter().filter_map(|account| account::live(view, account));
     let listed = subjects.map(|account_at| v1::ListedAccount {
         account: Some(convert::account(&account_at)),
         metrics: metrics
@@ -234,12 +218,6 @@ fn list(
             .collect(),
     });
     Ok((listed.collect(), total))
-}
-
-/// An account that passed the filter of a list.
-struct Passed<'v> {
-    key: Vec<Option<Operand<'v>>>,
-    account: Symbol,
 }
 
 /// The names of the adopted metrics, in the order of the model file.

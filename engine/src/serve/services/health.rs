@@ -7,27 +7,25 @@ use std::time::Instant;
 
 use tidewatch_projections::calendar::{Calendar, Day};
 use tidewatch_projections::event::Micros;
-use tidewatch_projections::health::Health;
+use tidewatch_projections::health::{Band, Health};
 use tidewatch_projections::model::Model;
-use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_projections::names::Symbol;
 use tidewatch_proto::v1;
 use tidewatch_proto::v1::health_service_server::HealthService;
-use tokio::sync::mpsc;
-use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::fold::view::View;
 use crate::read::account;
 use crate::read::answer::{Asked, Rows, answer, find};
 use crate::read::cells::Cells;
+use crate::read::estimate::HEALTH_VALUES;
 use crate::read::health::{AccountDays, OfHealth, history};
 use crate::read::scan::AsOf;
 use crate::read::scheduler::{Answer, QuestionDigest};
 use crate::serve::api_error::ApiError;
 use crate::serve::asked::{asked, cost, model};
 use crate::serve::convert;
-use crate::serve::health::{Naming, UNKNOWN_BAND, model_version, override_of, wire_override};
+use crate::serve::health::{Naming, model_version, override_of, wire_override};
 use crate::serve::health_list::list;
 use crate::serve::health_watch::watch;
 use crate::serve::idempotency::{IdempotencyStore, request};
@@ -35,10 +33,7 @@ use crate::serve::overrides;
 use crate::serve::paging::{self, aside, deadline, instant, over_all, question};
 use crate::serve::pins::Pins;
 use crate::serve::reader::Reader;
-use crate::serve::rows::{ROWS_AHEAD_MAX, WireRows, give_out};
-
-/// What the figures of one health take, in values of a row.
-const HEALTH_VALUES: usize = 64;
+use crate::serve::rows::{Answers, WireRows, stream, stream_rows};
 
 /// Days that an explanation looks back where it names no instant.
 const EXPLAINED_DAYS: i64 = 28;
@@ -76,7 +71,7 @@ impl HealthAnswers {
         let view = &cells.view;
         let ids = inexact.iter().map(|account| view.names.text(*account).to_owned()).collect();
         let asked = Asked { accounts: Some(ids), as_of: Vec::new(), model: None };
-        let rows = self.rows(view, asked, "", question, deadline).await?;
+        let rows = self.rows(view, asked, question, deadline).await?;
         let health = rows.rows.rows.iter().filter_map(|(row, _)| Some((row.account, row.value.clone()?)));
         Ok(health.collect())
     }
@@ -85,13 +80,12 @@ impl HealthAnswers {
         &self,
         view: &Arc<View>,
         asked: Asked,
-        text: &str,
         question: QuestionDigest,
         deadline: Option<Instant>,
     ) -> Result<Arc<Answer<HealthRows>>, ApiError> {
         let cost = cost(view, &asked, HEALTH_VALUES);
         let snapshot = self.reader.snapshot(view);
-        let named = Named::new(view, &asked, text);
+        let named = Named::new(view, asked.model.clone());
         let scan = self.reader.past(question, cost, deadline, move |cancellation| {
             let snapshot = snapshot.cancelled_by(cancellation);
             let rows = answer(&snapshot, &asked, &OfHealth)?.ok_or(ApiError::NotFolded)?;
@@ -103,22 +97,22 @@ impl HealthAnswers {
 
 /// What the places in an answer are named by.
 struct Named {
-    names: Arc<Names>,
-    model: Model,
+    view: Arc<View>,
+    /// The model that came with the question; `None`: the adopted one answers.
+    model: Option<Model>,
     version: v1::ModelVersion,
 }
 
 impl Named {
-    /// `text` is the model that came with the question; empty: the adopted one.
-    fn new(view: &View, asked: &Asked, text: &str) -> Self {
-        let text = if text.is_empty() { view.control_state.model_text() } else { text };
-        let model = asked.model(view).clone();
-        let version = model_version(&model, text, &view.control_state.settings);
-        Self { names: Arc::clone(&view.names), model, version }
+    fn new(view: &Arc<View>, model: Option<Model>) -> Self {
+        let answers = model.as_ref().unwrap_or(&view.plan.model);
+        let version = model_version(answers, &view.control_state.settings);
+        Self { view: Arc::clone(view), model, version }
     }
 
     fn naming(&self) -> Naming<'_> {
-        Naming { names: &self.names, model: &self.model, version: &self.version }
+        let model = self.model.as_ref().unwrap_or(&self.view.plan.model);
+        Naming { names: &self.view.names, model, version: &self.version }
     }
 }
 
@@ -141,7 +135,7 @@ impl WireRows for HealthRows {
             None => v1::Health {
                 state: v1::HealthState::Unknown.into(),
                 reason: v1::HealthReason::NoLife.into(),
-                band: Some(UNKNOWN_BAND.to_owned()),
+                band: self.named.naming().band(Band::Unknown),
                 model: Some(self.named.version.clone()),
                 ..Default::default()
             },
@@ -192,8 +186,6 @@ fn day(text: &str, field: &str) -> Result<Day, ApiError> {
     Day::parse(text).ok_or_else(|| ApiError::InvalidAsOf { problem: format!("{field} {text:?} is no date") })
 }
 
-type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
 #[tonic::async_trait]
 impl HealthService for HealthAnswers {
     async fn get_health(
@@ -209,7 +201,7 @@ impl HealthService for HealthAnswers {
         let question = question("GetHealth", &bare, view.position);
         find(&view, &bare.account).ok_or(ApiError::AccountUnknown { account: bare.account })?;
         let is_live = asked.as_of.is_empty();
-        let rows = self.rows(&view, asked, &bare.model, question, deadline).await?;
+        let rows = self.rows(&view, asked, question, deadline).await?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
         let mut health = rows.wire(0);
         if is_live && let Some(account) = view.names.find(&health.account) {
@@ -229,7 +221,7 @@ impl HealthService for HealthAnswers {
         let view = self.reader.view(&request.min_position, deadline).await?;
         let bare = v1::BatchGetHealthRequest { min_position: String::new(), ..request };
         let question = question("BatchGetHealth", &bare, view.position);
-        let rows = self.rows(&view, asked, &bare.model, question, deadline).await?;
+        let rows = self.rows(&view, asked, question, deadline).await?;
         let result = |(place, account): (usize, String)| {
             let result = match rows.rows.unknown(place) {
                 None => v1::health_result::Result::Found(Box::new(rows.wire(place))),
@@ -259,8 +251,7 @@ impl HealthService for HealthAnswers {
         let cells = over_all(deadline, move |cancellation| Ok(store.at(&listed, cancellation)?)).await?;
         let inexact_question = question("ListHealth", &v1::ListHealthRequest::default(), view.position);
         let past = self.of_log(&cells, inexact_question, deadline).await?;
-        let adopted = Asked { accounts: None, as_of: Vec::new(), model: None };
-        let named = Named::new(&view, &adopted, "");
+        let named = Named::new(&view, None);
         let skipped = asked.skipped();
         let listing = over_all(deadline, move |cancellation| {
             list(&cells, &past, named.naming(), &request, (skipped, asked.size), cancellation)
@@ -328,14 +319,9 @@ impl HealthService for HealthAnswers {
             token => Some(self.reader.sequence(token)?),
         };
         let (reader, stop) = (self.reader.clone(), Arc::clone(&self.stop));
-        let (to, told) = mpsc::channel(ROWS_AHEAD_MAX);
-        tokio::spawn(async move {
-            if let Err(refusal) = watch(&reader, &filter, sent_seq, deadline, &stop, &to).await {
-                // A client that has gone hears nothing.
-                let _told = to.send(Err(refusal.into())).await;
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+        Ok(Response::new(stream(|to| async move {
+            watch(&reader, &filter, sent_seq, deadline, &stop, &to).await
+        })))
     }
 
     type ScanHealthStream = Answers<v1::ScanHealthResponse>;
@@ -352,19 +338,11 @@ impl HealthService for HealthAnswers {
         let bare = v1::ScanHealthRequest { min_position: String::new(), ..request };
         let question = question("ScanHealth", &bare, view.position);
         let freshness = convert::freshness(&view, self.reader.engine());
-        let rows = self.rows(&view, asked, &bare.model, question, deadline).await?;
-        let (to, told) = mpsc::channel(ROWS_AHEAD_MAX);
-        tokio::spawn(async move {
-            let message = |health, is_first: bool| v1::ScanHealthResponse {
-                health: Some(health),
-                freshness: is_first.then(|| freshness.clone()),
-            };
-            if let Err(refusal) = give_out(&**rows, &to, deadline, message).await {
-                // A client that has gone hears nothing.
-                let _told = to.send(Err(refusal.into())).await;
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+        let rows = self.rows(&view, asked, question, deadline).await?;
+        Ok(Response::new(stream_rows(rows, deadline, move |health, is_first| v1::ScanHealthResponse {
+            health: Some(health),
+            freshness: is_first.then(|| freshness.clone()),
+        })))
     }
 
     type GetHealthHistoryStream = Answers<v1::GetHealthHistoryResponse>;
@@ -377,29 +355,22 @@ impl HealthService for HealthAnswers {
         let request = request.into_inner();
         let accounts = Some(request.accounts.clone()).filter(|accounts| !accounts.is_empty());
         let asked = asked(self.reader.caller(), accounts, &[], &request.model)?;
-        let (from, to_day) = (day(&request.from, "from")?, day(&request.to, "to")?);
+        let (from, to) = (day(&request.from, "from")?, day(&request.to, "to")?);
         let view = self.reader.log_view(&request.min_position, deadline).await?;
         let bare = v1::GetHealthHistoryRequest { min_position: String::new(), ..request };
         let question = question("GetHealthHistory", &bare, view.position);
         let freshness = convert::freshness(&view, self.reader.engine());
         let cost = cost(&view, &asked, HEALTH_VALUES);
-        let (snapshot, named) = (self.reader.snapshot(&view), Named::new(&view, &asked, &bare.model));
+        let (snapshot, named) = (self.reader.snapshot(&view), Named::new(&view, asked.model.clone()));
         let rows = self.reader.past(question, cost, deadline, move |cancellation| {
-            let accounts = history(&snapshot.cancelled_by(cancellation), &asked, from, to_day)?;
+            let accounts = history(&snapshot.cancelled_by(cancellation), &asked, from, to)?;
             Ok(HistoryRows { named, accounts })
         });
-        let rows = rows.await?;
-        let (to, told) = mpsc::channel(ROWS_AHEAD_MAX);
-        tokio::spawn(async move {
-            let message = |account, is_first: bool| v1::GetHealthHistoryResponse {
-                freshness: is_first.then(|| freshness.clone()),
-                ..account
-            };
-            if let Err(refusal) = give_out(&**rows, &to, deadline, message).await {
-                let _told = to.send(Err(refusal.into())).await;
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+        let message = move |account, is_first: bool| v1::GetHealthHistoryResponse {
+            freshness: is_first.then(|| freshness.clone()),
+            ..account
+        };
+        Ok(Response::new(stream_rows(rows.await?, deadline, message)))
     }
 
     async fn explain_health(
@@ -424,7 +395,7 @@ impl HealthService for HealthAnswers {
             as_of: vec![AsOf::At(from), AsOf::At(to)],
             model: model(&bare.model)?,
         };
-        let rows = self.rows(&view, asked, &bare.model, question, deadline).await?;
+        let rows = self.rows(&view, asked, question, deadline).await?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
         Ok(Response::new(v1::ExplainHealthResponse {
             from: Some(rows.wire(0)),

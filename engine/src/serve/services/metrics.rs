@@ -8,9 +8,6 @@ use tidewatch_projections::names::Names;
 use tidewatch_projections::scalar::Scalar;
 use tidewatch_proto::v1;
 use tidewatch_proto::v1::metric_service_server::MetricService;
-use tokio::sync::mpsc;
-use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::fold::view::View;
@@ -22,7 +19,7 @@ use crate::serve::asked::{asked, cost};
 use crate::serve::convert;
 use crate::serve::paging::{deadline, question};
 use crate::serve::reader::Reader;
-use crate::serve::rows::{ROWS_AHEAD_MAX, WireRows, give_out};
+use crate::serve::rows::{Answers, WireRows, stream_rows};
 
 /// Answers about metrics.
 pub struct Metrics {
@@ -76,8 +73,7 @@ impl MetricService for Metrics {
         Ok(Response::new(v1::GetMetricsResponse { rows, freshness }))
     }
 
-    type ScanMetricsStream =
-        std::pin::Pin<Box<dyn Stream<Item = Result<v1::ScanMetricsResponse, Status>> + Send>>;
+    type ScanMetricsStream = Answers<v1::ScanMetricsResponse>;
 
     async fn scan_metrics(
         &self,
@@ -94,19 +90,10 @@ impl MetricService for Metrics {
         let question = question("ScanMetrics", &bare, view.position);
         let freshness = convert::freshness(&view, self.reader.engine());
         let rows = self.rows(&view, (asked, columns), question, deadline).await?;
-        let (to, told) = mpsc::channel(ROWS_AHEAD_MAX);
-        tokio::spawn(async move {
-            if let Err(refusal) = give_out(&**rows, &to, deadline, |row, is_first| v1::ScanMetricsResponse {
-                row: Some(row),
-                freshness: if is_first { Some(freshness.clone()) } else { None },
-            })
-            .await
-            {
-                // A client that has gone hears nothing.
-                let _told = to.send(Err(refusal.into())).await;
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+        Ok(Response::new(stream_rows(rows, deadline, move |row, is_first| v1::ScanMetricsResponse {
+            row: Some(row),
+            freshness: is_first.then(|| freshness.clone()),
+        })))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidewatch_projections::health::Band;
 use tidewatch_projections::health::shift::Shift;
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Names;
@@ -10,7 +11,6 @@ use tidewatch_proto::v1;
 use tidewatch_proto::v1::model_service_server::ModelService;
 use tonic::{Request, Response, Status};
 
-use crate::control::adoption::MODEL_BYTES_MAX;
 use crate::control::state::ControlState;
 use crate::read::estimate;
 use crate::read::preview::{self, Preview};
@@ -21,9 +21,6 @@ use crate::serve::model_check::check_for;
 use crate::serve::paging::{as_of, deadline, over_all, page_size, question};
 use crate::serve::reader::Reader;
 use crate::serve::{asked, convert, model_words};
-
-/// What the figures of one health take, in values of a row.
-const HEALTH_VALUES: usize = 64;
 
 /// Answers about models.
 pub struct Models {
@@ -48,7 +45,7 @@ impl Models {
         let position = |seq: u64| convert::position(self.reader.engine().position(seq));
         Ok(v1::AdoptedModel {
             text: text.to_owned(),
-            version: Some(model_version(&model, text, &control_state.settings)),
+            version: Some(model_version(&model, &control_state.settings)),
             adopted_at: adopted.map(|adopted| position(adopted.seq)),
         })
     }
@@ -58,7 +55,6 @@ impl Models {
 #[derive(Clone, Copy)]
 struct Judge<'a> {
     model: &'a Model,
-    text: &'a str,
     settings: &'a Settings,
 }
 
@@ -84,7 +80,7 @@ fn wire_preview(
         after: to.clone(),
         accounts: *accounts as u64,
     });
-    let band = |judge: Judge<'_>, health| preview::band(judge.model, health).unwrap_or_default();
+    let band = |judge: Judge<'_>, band: Band| band.name(judge.model).unwrap_or_default().to_owned();
     let moved = found.moved.iter().map(|moved| v1::MovedAccount {
         account: names.text(moved.account).to_owned(),
         score_before: moved.before.score().unwrap_or_default(),
@@ -93,7 +89,7 @@ fn wire_preview(
         band_after: band(after, moved.after.band),
         shifts: moved.shifts.iter().map(wire_shift).collect(),
     });
-    let version = |judge: Judge<'_>| model_version(judge.model, judge.text, judge.settings);
+    let version = |judge: Judge<'_>| model_version(judge.model, judge.settings);
     v1::PreviewModelResponse {
         as_of: Some(convert::timestamp(found.as_of)),
         before: Some(version(before)),
@@ -150,15 +146,12 @@ impl ModelService for Models {
     ) -> Result<Response<v1::CheckModelResponse>, Status> {
         let deadline = deadline(request.metadata());
         let v1::CheckModelRequest { model: text, min_position } = request.into_inner();
-        if text.len() > MODEL_BYTES_MAX {
-            let problem = format!("it has {} bytes, at most {MODEL_BYTES_MAX} are read", text.len());
-            return Err(ApiError::InvalidModel { problem }.into());
-        }
+        asked::check_model_bytes(&text)?;
         let view = self.reader.view(&min_position, deadline).await?;
         let asked = Arc::clone(&view);
         let answer = over_all(deadline, move |cancellation| {
             let checked = check_for(&text, &asked, cancellation)?;
-            let version = |model: &Model| model_version(model, &text, &asked.control_state.settings);
+            let version = |model: &Model| model_version(model, &asked.control_state.settings);
             let version = checked.model.as_ref().map(version);
             Ok(v1::CheckModelResponse { findings: checked.findings, version, freshness: None })
         });
@@ -186,15 +179,14 @@ impl ModelService for Models {
         let bare = v1::PreviewModelRequest { min_position: String::new(), ..request };
         let question = question("PreviewModel", &bare, view.position);
         // Every account twice, with its health.
-        let cost = estimate::scan(&view, None, 2 * HEALTH_VALUES);
+        let cost = estimate::scan(&view, None, 2 * estimate::HEALTH_VALUES);
         let snapshot = self.reader.snapshot(&view);
         let answer = self.reader.past(question, cost, deadline, move |cancellation| {
             let snapshot = snapshot.cancelled_by(cancellation);
             let found = preview::preview(&snapshot, model.clone(), as_of, most)?;
-            let control_state = &snapshot.view.control_state;
-            let (adopted, settings) = (&snapshot.view.plan.model, &control_state.settings);
-            let before = Judge { model: adopted, text: control_state.model_text(), settings };
-            let after = Judge { model: &model, text: &bare.model, settings };
+            let (adopted, settings) = (&snapshot.view.plan.model, &snapshot.view.control_state.settings);
+            let before = Judge { model: adopted, settings };
+            let after = Judge { model: &model, settings };
             Ok(wire_preview(&found, &snapshot.view.names, before, after))
         });
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
