@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use tidewatch_projections::model::Model;
 use tidewatch_projections::scalar::Scalar;
 
 use crate::support::Shard;
@@ -68,8 +69,7 @@ impl Dataset {
         let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
         let model = mappings().join(format!("{}.expected.toml", self.name));
         let model = std::fs::read_to_string(model).unwrap();
-        let metrics: Vec<String> =
-            model.parse::<toml::Table>().unwrap()["metrics"].as_table().unwrap().keys().cloned().collect();
+        let metrics = Model::parse(&model).unwrap().metrics;
         let mut unique = accounts.clone();
         unique.sort_unstable();
         unique.dedup();
@@ -77,7 +77,8 @@ impl Dataset {
             .metrics(&model, &asked, Some(&unique))
             .into_iter()
             .map(|(account, as_of, values)| {
-                ((account, as_of), metrics.iter().map(String::as_str).zip(values).collect())
+                let named = metrics.iter().map(|metric| metric.name.as_str()).zip(values);
+                ((account, as_of), named.collect())
             })
             .collect();
 
