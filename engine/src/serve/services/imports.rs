@@ -34,6 +34,8 @@ pub const BATCH_BYTES_MAX: usize = 256 << 10;
 pub const MESSAGE_BYTES_MORE: usize = 3 << 20;
 /// Files told in one answer.
 const FILES_MAX: usize = 10_000;
+/// How long a client that is refused may take to hear it and to stop sending.
+const HEAR_OUT_MAX: Duration = Duration::from_secs(5);
 
 /// Takes imports in.
 pub struct Imports {
@@ -97,14 +99,24 @@ impl ImportService for Imports {
         let import = Import { engine, idempotency, request, record_bytes_max, silence_max };
         let (answers, told) = mpsc::channel(1);
         tokio::spawn(async move {
-            if let Err(refusal) = import.run(&opening.source, reading, pushing, parts, &answers, place).await
-            {
+            let run = import.run(&opening.source, reading, pushing, &mut parts, &answers, place);
+            if let Err(refusal) = run.await {
                 // A client that has gone hears nothing, and needs nothing: what it sent is taken.
                 let _told = answers.send(Err(refusal.into())).await;
+                drop(answers);
+                hear_out(parts).await;
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(told))))
     }
+}
+
+/// Reads on until the client has heard that it is refused and ends: a connection that closes over unread bytes is reset,
+/// and a reset takes the refusal along.
+async fn hear_out(mut parts: Streaming<v1::ImportRecordsRequest>) {
+    let rest = async { while let Ok(Some(_)) = parts.message().await {} };
+    // A client that goes on sending is cut off.
+    let _ended = timeout(HEAR_OUT_MAX, rest).await;
 }
 
 fn invalid(problem: &str) -> ApiError {
@@ -130,7 +142,7 @@ impl Import {
         source: &str,
         reading: Reading,
         pushing: Pushing,
-        parts: Streaming<v1::ImportRecordsRequest>,
+        parts: &mut Streaming<v1::ImportRecordsRequest>,
         answers: &Answers,
         place: OwnedSemaphorePermit,
     ) -> Result<(), ApiError> {
@@ -192,7 +204,7 @@ async fn tell_files(
 /// Hands batches over until the client has sent all.
 async fn push(
     mut places: Places,
-    mut parts: Streaming<v1::ImportRecordsRequest>,
+    parts: &mut Streaming<v1::ImportRecordsRequest>,
     batches: &mpsc::Sender<tidewatch_ingest::batch::RawBatch>,
     silence_max: Duration,
 ) -> Result<(), ApiError> {
