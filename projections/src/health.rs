@@ -18,7 +18,7 @@ use crate::names::Symbol;
 use crate::vocabulary::Status;
 
 pub use measured::Measured;
-pub use walk::{Walk, history};
+pub use walk::{Walk, history, judged_at};
 pub use weighed::{GroupScore, MeasureScore, Weighed};
 
 /// Memory does not have everything an answer depends on: it is to be answered from the log.

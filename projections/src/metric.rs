@@ -1,6 +1,7 @@
 //! What a metric is worth at an instant: one evaluator for the live answer and for every past one (health-model §4).
 
 mod compare;
+pub mod evidence;
 mod plain;
 mod standing;
 mod tickets;

@@ -114,8 +114,24 @@ impl Walk {
     }
 }
 
-/// Band and figures of the newest day end at which a paused account was not paused, if it had a score there.
-fn before_pause(account_at: &AccountAt<'_>) -> Result<Option<(usize, Figures)>, Inexact> {
+/// The instant whose figures the health of an account has: its own; of a paused one the newest day end at which it was not
+/// paused. `None` where there was none.
+///
+/// # Errors
+/// When memory does not hold all that the answer depends on.
+pub fn judged_at<'a>(account_at: &AccountAt<'a>) -> Result<Option<AccountAt<'a>>, Inexact> {
+    if account_at.is_past_a_bound() {
+        return Err(Inexact);
+    }
+    if is_paused(account_at) {
+        return last_before_pause(account_at);
+    }
+    let AccountAt { context, survivor, as_of, .. } = *account_at;
+    Ok(Some(AccountAt::new(context, survivor, as_of)))
+}
+
+/// The newest day end at which a paused account was not paused.
+fn last_before_pause<'a>(account_at: &AccountAt<'a>) -> Result<Option<AccountAt<'a>>, Inexact> {
     let calendar = &account_at.context().plan.calendar;
     let oldest = account_at.members().iter().map(|member| member.oldest_at).min();
     let Some(first) = oldest.map(|at| calendar.day(at)) else { return Ok(None) };
@@ -126,17 +142,23 @@ fn before_pause(account_at: &AccountAt<'_>) -> Result<Option<(usize, Figures)>, 
             return Err(Inexact);
         }
         if !is_paused(&then) {
-            return Ok(match standing(&then)? {
-                Standing::Scored(figures) => {
-                    let band = Walk::new().band(&then, &figures)?;
-                    Some((band, figures))
-                }
-                _ => None,
-            });
+            return Ok(Some(then));
         }
         day = day.plus(-1);
     }
     Ok(None)
+}
+
+/// Band and figures of the newest day end at which a paused account was not paused, if it had a score there.
+fn before_pause(account_at: &AccountAt<'_>) -> Result<Option<(usize, Figures)>, Inexact> {
+    let Some(then) = last_before_pause(account_at)? else { return Ok(None) };
+    Ok(match standing(&then)? {
+        Standing::Scored(figures) => {
+            let band = Walk::new().band(&then, &figures)?;
+            Some((band, figures))
+        }
+        _ => None,
+    })
 }
 
 /// Health at the ends of days from one to another, both included, of every day of life.

@@ -16,7 +16,7 @@ impl Model {
     }
 
     /// The filters of the events that a metric is made of, by its place in the model.
-    pub(super) fn inputs_of(&self, metric: usize) -> Vec<Filter> {
+    pub(crate) fn inputs_of(&self, metric: usize) -> Vec<Filter> {
         let mut filters = Vec::new();
         self.add_inputs(metric, &mut filters);
         filters

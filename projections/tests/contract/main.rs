@@ -2,6 +2,7 @@
 
 mod bands;
 mod changes;
+mod evidence;
 mod merges;
 mod metrics;
 mod points;

@@ -100,6 +100,11 @@ impl Tale {
         self.subscription(account, day, EventType::SubscriptionStarted, id, &term, &[])
     }
 
+    /// Everything told, in that order.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter()
+    }
+
     fn tenant(&self) -> Tenant {
         let mut tenant = Tenant::default();
         self.events.iter().for_each(|event| tenant.observe(&self.names, event));
