@@ -7,6 +7,7 @@ mod client;
 mod deadletters;
 mod demo;
 mod digest;
+mod evidence;
 mod explain;
 mod health;
 mod history;

@@ -6,6 +6,8 @@ pub mod scan;
 pub mod past;
 pub mod answer;
 pub mod health;
+pub mod newest_events;
+pub mod evidence;
 pub mod cells;
 pub mod preview;
 pub mod digest;

@@ -20,6 +20,7 @@ pub mod asked;
 pub mod rows;
 pub mod selection;
 pub mod words;
+pub mod evidence;
 pub mod health;
 pub mod health_list;
 pub mod health_watch;

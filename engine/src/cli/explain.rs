@@ -7,6 +7,7 @@ use clap::Args;
 use tidewatch_proto::v1;
 
 use super::client::Opening;
+use super::evidence::{self, EvidenceArguments};
 use super::health;
 use super::metrics::{as_of, model_text};
 use super::output;
@@ -30,6 +31,8 @@ pub(super) struct Arguments {
     /// Until when; the account's live instant when not given.
     #[arg(long, value_name = "T", value_parser = as_of)]
     to: Option<AsOf>,
+    #[command(flatten)]
+    evidence: EvidenceArguments,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -44,6 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         from: arguments.from.map(convert::as_of),
         to: arguments.to.map(convert::as_of),
         model: model_text(arguments.model.as_deref())?,
+        evidence: arguments.evidence.asked(),
         ..Default::default()
     };
     let answer = client.ask(client.health().explain_health(request))?;
@@ -67,16 +71,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     writeln!(out, "\nfrom {} to {}", score(&from), score(&to))?;
     for change in &answer.changes {
         writeln!(out, "  {}", change.text)?;
+        if let Some(found) = &change.evidence {
+            write!(out, "{}", evidence::shown(found, 6))?;
+        }
     }
     Ok(out.flush()?)
 }
 
 fn json(change: &v1::HealthChange) -> String {
     let cause = convert::word(change.cause().as_str_name(), "HEALTH_CAUSE_");
-    output::json_object([
+    let fields = [
         ("name", output::json_text(&change.name)),
         ("cause", output::json_text(&cause)),
         ("points", output::json_number(Some(change.points))),
         ("text", output::json_text(&change.text)),
-    ])
+    ];
+    let evidence = change.evidence.as_ref().map(|found| ("evidence", evidence::json(found)));
+    output::json_object(fields.into_iter().chain(evidence))
 }

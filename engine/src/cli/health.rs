@@ -3,10 +3,12 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
 use tidewatch_proto::v1;
 
 use super::client::{Client, Opening};
+use super::evidence::{self, EvidenceArguments};
 use super::metrics::{as_of, model_text};
 use super::output::{self, ABSENT};
 use super::place::Place;
@@ -27,6 +29,8 @@ pub(super) struct Arguments {
     as_of: Vec<AsOf>,
     #[command(flatten)]
     who: Who,
+    #[command(flatten)]
+    evidence: EvidenceArguments,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
@@ -36,18 +40,25 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let workers = arguments.workers.count();
-    // The live instant is that of folded accounts; the log alone answers instants that are named.
-    let opening = match arguments.as_of.as_slice() {
-        [] => Opening::Accounts(workers),
+    let asked = arguments.evidence.asked();
+    // The live instant is that of folded accounts, and so are events found; the log alone answers instants that are named.
+    let opening = match (arguments.as_of.as_slice(), &asked) {
+        ([], _) | (_, Some(_)) => Opening::Accounts(workers),
         _ => Opening::Log(workers),
     };
     let client = arguments.place.client(opening)?;
-    let rows = rows(arguments, &client)?;
+    let rows = match &asked {
+        Some(asked) => rows_with_evidence(arguments, &client, asked)?,
+        None => rows(arguments, &client)?,
+    };
     client.close()?;
     let mut out = output::out();
     match (arguments.json, rows.as_slice()) {
         (true, rows) => rows.iter().try_for_each(|health| writeln!(out, "{}", json(health)))?,
         (false, [health]) => writeln!(out, "{}", shown(health))?,
+        (false, rows) if asked.is_some() => {
+            rows.iter().try_for_each(|health| writeln!(out, "{}\n", shown(health)))?;
+        }
         (false, rows) => writeln!(out, "{}", table(rows))?,
     }
     Ok(out.flush()?)
@@ -68,6 +79,36 @@ fn rows(arguments: &Arguments, client: &Client) -> anyhow::Result<Vec<v1::Health
             rows.extend(message.health);
             Ok(())
         })?;
+    }
+    Ok(rows)
+}
+
+/// Asks for each account at each instant by itself: events are told of one health at a time.
+fn rows_with_evidence(
+    arguments: &Arguments,
+    client: &Client,
+    asked: &v1::EvidenceAsked,
+) -> anyhow::Result<Vec<v1::Health>> {
+    let model = model_text(arguments.model.as_deref())?;
+    let Some(accounts) = arguments.who.named() else {
+        bail!("--evidence tells of accounts that are named; use --account instead of --all");
+    };
+    let instants = match arguments.as_of.as_slice() {
+        [] => vec![None],
+        instants => instants.iter().copied().map(|at| Some(convert::as_of(at))).collect(),
+    };
+    let mut rows = Vec::new();
+    for as_of in instants {
+        for account in accounts {
+            let request = v1::GetHealthRequest {
+                account: account.clone(),
+                as_of: as_of.clone(),
+                model: model.clone(),
+                evidence: Some(asked.clone()),
+                ..Default::default()
+            };
+            rows.extend(client.ask(client.health().get_health(request))?.health);
+        }
     }
     Ok(rows)
 }
@@ -114,6 +155,12 @@ pub(super) fn shown(health: &v1::Health) -> String {
     }
     if !health.measures.is_empty() {
         text.push_str(&table.to_string());
+    }
+    for measure in &health.measures {
+        if let Some(found) = &measure.evidence {
+            text.push_str(&format!("\n\n{}\n", measure.name));
+            text.push_str(evidence::shown(found, 2).trim_end());
+        }
     }
     text
 }
@@ -173,7 +220,7 @@ fn json(health: &v1::Health) -> String {
 
 fn json_measure(measure: &v1::HealthMeasure) -> String {
     let metric = measure.metric.clone().unwrap_or_default();
-    output::json_object([
+    let fields = [
         ("name", output::json_text(&measure.name)),
         ("group", output::json_text(&measure.group)),
         ("metric", output::json_text(&metric.name)),
@@ -184,5 +231,7 @@ fn json_measure(measure: &v1::HealthMeasure) -> String {
         ("used", measure.used.to_string()),
         ("weight", output::json_number(Some(measure.weight))),
         ("contribution", output::json_number(Some(measure.contribution))),
-    ])
+    ];
+    let evidence = measure.evidence.as_ref().map(|found| ("evidence", evidence::json(found)));
+    output::json_object(fields.into_iter().chain(evidence))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tidewatch_ingest::time::write_rfc3339;
+use tidewatch_projections::event::Currency;
 use tidewatch_proto::prost_types::Timestamp;
 use tidewatch_proto::v1;
 use tidewatch_proto::v1::metric::Value;
@@ -155,6 +156,37 @@ pub(super) fn facts(facts: Option<&v1::AccountFacts>) -> Vec<(&str, String)> {
     texts.chain(facts.attributes.iter().map(|(key, value)| (key.as_str(), json_value(value)))).collect()
 }
 
+/// A quantity in millionths as a decimal number.
+pub(super) fn quantity(micros: i64) -> String {
+    decimal(micros, 6, 0)
+}
+
+/// An amount of the minor unit of a currency, with as many decimal places as that has.
+pub(super) fn money(minor: i64, currency: &str) -> String {
+    let places = Currency::from_code(currency).map_or(2, Currency::exponent) as usize;
+    format!("{} {currency}", decimal(minor, places, places))
+}
+
+/// A whole number of 10^-`places`; at least `places_min` decimal places are shown, and more where they are not 0.
+fn decimal(number: i64, places: usize, places_min: usize) -> String {
+    let digits = format!("{:0width$}", number.unsigned_abs(), width = places + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - places);
+    let shown = fraction.trim_end_matches('0').len().max(places_min);
+    let sign = if number < 0 { "-" } else { "" };
+    match shown {
+        0 => format!("{sign}{whole}"),
+        shown => format!("{sign}{whole}.{}", &fraction[..shown]),
+    }
+}
+
+/// A value for people: a text without quotes, everything else as JSON.
+pub(super) fn plain_value(value: &v1::Value) -> String {
+    match &value.kind {
+        Some(Kind::Text(text)) => text.clone(),
+        _ => json_value(value),
+    }
+}
+
 /// Values by name as a JSON object.
 pub(super) fn json_values(values: &BTreeMap<String, v1::Value>) -> String {
     json_object(values.iter().map(|(key, value)| (key.as_str(), json_value(value))))
@@ -179,6 +211,14 @@ mod tests {
     use anyhow::Context as _;
 
     use super::*;
+
+    #[test]
+    fn amounts_have_the_places_of_their_currency_and_quantities_those_they_need() {
+        assert_eq!((money(1_999, "EUR").as_str(), money(-5, "EUR").as_str()), ("19.99 EUR", "-0.05 EUR"));
+        assert_eq!((money(1_999, "JPY").as_str(), money(1_999, "KWD").as_str()), ("1999 JPY", "1.999 KWD"));
+        assert_eq!((quantity(1_500_000).as_str(), quantity(3_000_000).as_str()), ("1.5", "3"));
+        assert_eq!((quantity(-1).as_str(), quantity(0).as_str()), ("-0.000001", "0"));
+    }
 
     #[test]
     fn a_cause_is_told_once() {

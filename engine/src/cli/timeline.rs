@@ -98,7 +98,8 @@ fn filter(arguments: &Arguments, calendar: &Calendar) -> anyhow::Result<String> 
     Ok(terms.join(" AND "))
 }
 
-fn json(entry: &v1::TimelineEntry) -> String {
+/// The form for programs: an event with its place in the log.
+pub(super) fn json(entry: &v1::TimelineEntry) -> String {
     let event = entry.event.clone().unwrap_or_default();
     let optional = |text: &str| if text.is_empty() { "null".to_owned() } else { output::json_text(text) };
     let number = |number: Option<i64>| number.map_or_else(|| "null".to_owned(), |number| number.to_string());

@@ -19,6 +19,11 @@ pub(super) struct Who {
 }
 
 impl Who {
+    /// The accounts that are named; `None`: all are meant.
+    pub(super) fn named(&self) -> Option<&[String]> {
+        (!self.all).then_some(self.account.as_slice())
+    }
+
     /// The accounts of each call; none means all.
     pub(super) fn parts(&self) -> Vec<&[String]> {
         match self.account.as_slice() {

@@ -58,6 +58,11 @@ pub struct Rows<T> {
 }
 
 impl<T> Rows<T> {
+    /// What is computed in a row; `None` where nothing is.
+    pub fn value(&self, place: usize) -> Option<&T> {
+        self.rows[place].0.value.as_ref()
+    }
+
     /// The account asked for in a row that no event names.
     pub fn unknown(&self, place: usize) -> Option<&str> {
         let (account, is_known) = self.accounts.as_ref().map(|accounts| &accounts[place % accounts.len()])?;

@@ -193,6 +193,12 @@ pub enum ApiError {
         /// What is wrong.
         problem: String,
     },
+    /// Events behind measures are asked for that cannot be told.
+    #[error("the evidence is refused: {problem}")]
+    InvalidEvidence {
+        /// What is wrong.
+        problem: String,
+    },
     /// The settings cannot be adopted.
     #[error("{problem}")]
     InvalidSettings {
@@ -273,7 +279,7 @@ pub enum ApiError {
 pub type Documented = (&'static str, Code);
 
 /// Every reason a call can be refused with.
-pub const REASONS: [Documented; 39] = [
+pub const REASONS: [Documented; 40] = [
     ("TENANT_UNKNOWN", Code::NotFound),
     ("ACCOUNT_UNKNOWN", Code::NotFound),
     ("DEAD_LETTER_UNKNOWN", Code::NotFound),
@@ -302,6 +308,7 @@ pub const REASONS: [Documented; 39] = [
     ("SOURCE_WAS_RESET", Code::Aborted),
     ("INVALID_SETTINGS", Code::InvalidArgument),
     ("INVALID_OVERRIDE", Code::InvalidArgument),
+    ("INVALID_EVIDENCE", Code::InvalidArgument),
     ("SETTINGS_CHANGED", Code::Aborted),
     ("INVALID_IMPORT", Code::InvalidArgument),
     ("TOO_MANY_IMPORTS", Code::ResourceExhausted),
@@ -356,6 +363,7 @@ impl ApiError {
             Self::SourceWasReset { .. } => "SOURCE_WAS_RESET",
             Self::InvalidSettings { .. } => "INVALID_SETTINGS",
             Self::InvalidOverride { .. } => "INVALID_OVERRIDE",
+            Self::InvalidEvidence { .. } => "INVALID_EVIDENCE",
             Self::SettingsChanged { .. } => "SETTINGS_CHANGED",
             Self::InvalidImport { .. } => "INVALID_IMPORT",
             Self::TooManyImports { .. } => "TOO_MANY_IMPORTS",
@@ -395,6 +403,7 @@ impl ApiError {
             Self::InvalidMapping { .. } => Some("mapping"),
             Self::InvalidSettings { .. } => Some("settings"),
             Self::InvalidOverride { .. } => Some("override"),
+            Self::InvalidEvidence { .. } => Some("evidence"),
             _ => None,
         }
     }

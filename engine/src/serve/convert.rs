@@ -19,6 +19,7 @@ use super::token::position_token;
 use crate::app::{Condition, Engine, SourceStatus};
 use crate::fold::view::View;
 use crate::position::Position;
+use crate::read::newest_events::Accepted;
 use crate::read::scan::AsOf;
 
 const MICROS: i64 = 1_000_000;
@@ -237,6 +238,15 @@ pub fn value(value: &Value) -> v1::Value {
         }
     };
     v1::Value { kind }
+}
+
+/// An accepted event with its place in the log.
+pub fn accepted(names: &Names, tenant: &str, accepted: &Accepted) -> v1::TimelineEntry {
+    v1::TimelineEntry {
+        event: Some(event(names, tenant, &accepted.event)),
+        sequence: accepted.seq,
+        recorded_at: Some(timestamp(accepted.recorded_at)),
+    }
 }
 
 pub fn event(names: &Names, tenant: &str, event: &Event) -> v1::Event {

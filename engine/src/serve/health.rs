@@ -11,6 +11,7 @@ use tidewatch_projections::settings::Settings;
 use tidewatch_proto::v1;
 
 use super::convert;
+use super::evidence::MeasureEvidence;
 use super::words::Words;
 use crate::control::band_override::BandOverride;
 use crate::fold::view::View;
@@ -187,13 +188,14 @@ impl Naming<'_> {
                 used: measured.points.is_some(),
                 weight: measure.weight,
                 contribution: measure.contribution,
+                evidence: None,
             }
         };
         figures.weighed.measures.iter().map(measure).collect()
     }
 
-    /// Why one health differs from another.
-    pub fn changes(&self, from: &Health, to: &Health) -> Vec<v1::HealthChange> {
+    /// Why one health differs from another, with the events behind each line.
+    pub fn changes(&self, from: &Health, to: &Health, evidence: &MeasureEvidence) -> Vec<v1::HealthChange> {
         let words = Words { model: self.model };
         let line = |change: &Change| v1::HealthChange {
             name: match change.measure {
@@ -209,6 +211,7 @@ impl Naming<'_> {
             .into(),
             points: change.points,
             text: words.change(from, to, change),
+            evidence: change.measure.and_then(|measure| evidence.of(measure)),
         };
         changes(from, to).iter().map(line).collect()
     }

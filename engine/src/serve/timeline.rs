@@ -1,6 +1,5 @@
 //! Reads the events of an account from the log, newest first.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use tidewatch_projections::event::{Event, Micros};
@@ -18,6 +17,7 @@ use crate::cancellation::Cancellation;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
 use crate::read::account;
+use crate::read::newest_events::{Accepted, NewestEvents};
 use crate::read::snapshot::ReadSnapshot;
 
 /// Events beyond the page that are kept while reading, before the oldest are let go.
@@ -63,12 +63,8 @@ fn page(
 
     let sought = Sought { members: members(view, account, as_of), as_of, filter, names: &view.names };
     let (found, total) = read(&snapshot.history, view, &sought, skipped.saturating_add(size))?;
-    let entry = |found: Found| v1::TimelineEntry {
-        event: Some(convert::event(&view.names, &snapshot.tenant, &found.event)),
-        sequence: found.seq,
-        recorded_at: Some(convert::timestamp(found.recorded_at)),
-    };
-    Ok((found.into_iter().skip(skipped).map(entry).collect(), total))
+    let entry = |found: &Arc<Accepted>| convert::accepted(&view.names, &snapshot.tenant, found);
+    Ok((found.iter().skip(skipped).map(entry).collect(), total))
 }
 
 fn members(view: &View, account: Symbol, as_of: Micros) -> Vec<Symbol> {
@@ -90,38 +86,23 @@ impl Sought<'_> {
     }
 }
 
-struct Found {
-    order: Order,
-    seq: u64,
-    recorded_at: Micros,
-    event: Event,
-}
-
 /// The newest `keep` events that are sought, and how many there are in all.
 fn read(
     history: &History,
     view: &View,
     sought: &Sought<'_>,
     keep: usize,
-) -> Result<(Vec<Found>, usize), HistoryError> {
-    let (mut found, mut total) = (Vec::new(), 0);
-    let newest_first =
-        |left: &Found, right: &Found| -> Ordering { right.order.cmp(&left.order, sought.names) };
+) -> Result<(Vec<Arc<Accepted>>, usize), HistoryError> {
+    let mut newest = NewestEvents::new(keep, SLACK_EVENTS);
     history.events_of(&sought.members, |excerpt| {
         for (seq, event) in excerpt.events {
             if view.control_state.counts(&event) && sought.is_met_by(&event) {
-                total += 1;
                 let (order, recorded_at) = (Order::of(&event), excerpt.header.recorded_at);
-                found.push(Found { order, seq, recorded_at, event });
+                newest.offer(sought.names, &Arc::new(Accepted { order, seq, recorded_at, event }));
             }
-        }
-        if found.len() > keep.saturating_add(SLACK_EVENTS) {
-            found.sort_unstable_by(newest_first);
-            found.truncate(keep);
         }
         Ok::<(), HistoryError>(())
     })?;
-    found.sort_unstable_by(newest_first);
-    found.truncate(keep);
-    Ok((found, total))
+    let total = usize::try_from(newest.total).unwrap_or(usize::MAX);
+    Ok((newest.newest_first(sought.names), total))
 }

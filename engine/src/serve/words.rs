@@ -2,6 +2,7 @@
 
 use tidewatch_projections::health::change::{CameOrWent, Cause, Change, came_and_went};
 use tidewatch_projections::health::{Health, MeasureScore, Reason, State};
+use tidewatch_projections::metric::evidence::Evidence;
 use tidewatch_projections::model::{Agg, Metric, Model, Plain, PlainKind, StandingKind};
 use tidewatch_projections::scalar::Scalar;
 
@@ -145,6 +146,25 @@ impl Words<'_> {
 
 fn measures(health: &Health) -> &[MeasureScore] {
     health.figures.as_ref().map_or(&[], |figures| &figures.weighed.measures)
+}
+
+/// How many events stand behind a metric, and between which days; `shown` of them are told.
+pub fn evidence(evidence: &Evidence, count: u64, shown: usize) -> String {
+    if evidence.is_of_no_event() {
+        return "made of facts and time, of no events".to_owned();
+    }
+    let between = match evidence.days() {
+        None => return "no event: too few open days to look at".to_owned(),
+        Some((None, last)) => format!("up to {}", last.to_text()),
+        Some((Some(first), last)) if first == last => format!("on {}", last.to_text()),
+        Some((Some(first), last)) => format!("from {} to {}", first.to_text(), last.to_text()),
+    };
+    match count {
+        0 => format!("no event {between}"),
+        1 => format!("1 event {between}"),
+        count if count > shown as u64 => format!("the newest {shown} of {count} events {between}"),
+        count => format!("{count} events {between}"),
+    }
 }
 
 /// A number without digits that say nothing.

@@ -68,7 +68,7 @@ async fn served() -> Served {
 }
 
 fn get(account: &str, as_of: Option<v1::AsOf>) -> v1::GetHealthRequest {
-    v1::GetHealthRequest { account: account.into(), as_of, model: String::new(), min_position: String::new() }
+    v1::GetHealthRequest { account: account.into(), as_of, ..Default::default() }
 }
 
 #[tokio::test]

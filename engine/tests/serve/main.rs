@@ -2,6 +2,7 @@
 
 mod accounts;
 mod dead_letters;
+mod evidence;
 mod health;
 mod imports;
 mod logs;

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use tidewatch_projections::calendar::{Calendar, Day};
 use tidewatch_projections::event::Micros;
-use tidewatch_projections::health::{Band, Health};
+use tidewatch_projections::health::change::changes;
+use tidewatch_projections::health::{Band, Health, MeasureScore};
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Symbol;
 use tidewatch_proto::v1;
@@ -22,9 +23,11 @@ use crate::read::estimate::HEALTH_VALUES;
 use crate::read::health::{AccountDays, OfHealth, history};
 use crate::read::scan::AsOf;
 use crate::read::scheduler::{Answer, QuestionDigest};
+use crate::read::snapshot::ReadSnapshot;
 use crate::serve::api_error::ApiError;
 use crate::serve::asked::{asked, cost, model};
 use crate::serve::convert;
+use crate::serve::evidence::{EvidenceAsked, MeasureEvidence};
 use crate::serve::health::{Naming, model_version, override_of, wire_override};
 use crate::serve::health_list::list;
 use crate::serve::health_watch::watch;
@@ -71,7 +74,7 @@ impl HealthAnswers {
         let view = &cells.view;
         let ids = inexact.iter().map(|account| view.names.text(*account).to_owned()).collect();
         let asked = Asked { accounts: Some(ids), as_of: Vec::new(), model: None };
-        let rows = self.rows(view, asked, question, deadline).await?;
+        let rows = self.rows(view, asked, question, deadline, no_evidence).await?;
         let health = rows.rows.rows.iter().filter_map(|(row, _)| Some((row.account, row.value.clone()?)));
         Ok(health.collect())
     }
@@ -82,6 +85,9 @@ impl HealthAnswers {
         asked: Asked,
         question: QuestionDigest,
         deadline: Option<Instant>,
+        evidence: impl FnOnce(&ReadSnapshot, &Model, &Rows<Health>) -> Result<MeasureEvidence, ApiError>
+        + Send
+        + 'static,
     ) -> Result<Arc<Answer<HealthRows>>, ApiError> {
         let cost = cost(view, &asked, HEALTH_VALUES);
         let snapshot = self.reader.snapshot(view);
@@ -89,7 +95,8 @@ impl HealthAnswers {
         let scan = self.reader.past(question, cost, deadline, move |cancellation| {
             let snapshot = snapshot.cancelled_by(cancellation);
             let rows = answer(&snapshot, &asked, &OfHealth)?.ok_or(ApiError::NotFolded)?;
-            Ok(HealthRows { named, rows })
+            let evidence = evidence(&snapshot, named.naming().model, &rows)?;
+            Ok(HealthRows { named, rows, evidence })
         });
         scan.await
     }
@@ -119,6 +126,13 @@ impl Named {
 struct HealthRows {
     named: Named,
     rows: Rows<Health>,
+    /// Of the last row.
+    evidence: MeasureEvidence,
+}
+
+/// For whoever asks for no events behind measures.
+fn no_evidence(_: &ReadSnapshot, _: &Model, _: &Rows<Health>) -> Result<MeasureEvidence, ApiError> {
+    Ok(MeasureEvidence::default())
 }
 
 impl WireRows for HealthRows {
@@ -150,10 +164,18 @@ impl WireRows for HealthRows {
 impl HealthRows {
     /// Why the second row differs from the first.
     fn changes(&self) -> Vec<v1::HealthChange> {
-        let health = |place: usize| self.rows.rows[place].0.value.as_ref();
-        match (health(0), health(1)) {
-            (Some(from), Some(to)) => self.named.naming().changes(from, to),
+        match (self.rows.value(0), self.rows.value(1)) {
+            (Some(from), Some(to)) => self.named.naming().changes(from, to, &self.evidence),
             _ => Vec::new(),
+        }
+    }
+
+    /// Adds the events behind the measures of the first row to it.
+    fn add_evidence(&self, wire: &mut v1::Health) {
+        let figures = self.rows.value(0).and_then(|health| health.figures.as_ref());
+        let measures = figures.iter().flat_map(|figures| &figures.weighed.measures);
+        for (wire, measure) in wire.measures.iter_mut().zip(measures) {
+            wire.evidence = self.evidence.of(measure.measure);
         }
     }
 }
@@ -197,13 +219,23 @@ impl HealthService for HealthAnswers {
         let accounts = Some(vec![request.account.clone()]);
         let asked = asked(self.reader.caller(), accounts, request.as_of.as_slice(), &request.model)?;
         let view = self.reader.view(&request.min_position, deadline).await?;
+        let evidence = EvidenceAsked::new(request.evidence.as_ref(), asked.model(&view))?;
         let bare = v1::GetHealthRequest { min_position: String::new(), ..request };
         let question = question("GetHealth", &bare, view.position);
         find(&view, &bare.account).ok_or(ApiError::AccountUnknown { account: bare.account })?;
         let is_live = asked.as_of.is_empty();
-        let rows = self.rows(&view, asked, question, deadline).await?;
+        let rows = self.rows(&view, asked, question, deadline, move |snapshot, model, rows| {
+            match (&evidence, rows.value(0)) {
+                (Some(evidence), Some(health)) => {
+                    MeasureEvidence::read(snapshot, model, health, evidence, |_| true, None)
+                }
+                _ => Ok(MeasureEvidence::default()),
+            }
+        });
+        let rows = rows.await?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
         let mut health = rows.wire(0);
+        rows.add_evidence(&mut health);
         if is_live && let Some(account) = view.names.find(&health.account) {
             health.r#override = override_of(&view, account);
         }
@@ -221,7 +253,7 @@ impl HealthService for HealthAnswers {
         let view = self.reader.view(&request.min_position, deadline).await?;
         let bare = v1::BatchGetHealthRequest { min_position: String::new(), ..request };
         let question = question("BatchGetHealth", &bare, view.position);
-        let rows = self.rows(&view, asked, question, deadline).await?;
+        let rows = self.rows(&view, asked, question, deadline, no_evidence).await?;
         let result = |(place, account): (usize, String)| {
             let result = match rows.rows.unknown(place) {
                 None => v1::health_result::Result::Found(Box::new(rows.wire(place))),
@@ -338,7 +370,7 @@ impl HealthService for HealthAnswers {
         let bare = v1::ScanHealthRequest { min_position: String::new(), ..request };
         let question = question("ScanHealth", &bare, view.position);
         let freshness = convert::freshness(&view, self.reader.engine());
-        let rows = self.rows(&view, asked, question, deadline).await?;
+        let rows = self.rows(&view, asked, question, deadline, no_evidence).await?;
         Ok(Response::new(stream_rows(rows, deadline, move |health, is_first| v1::ScanHealthResponse {
             health: Some(health),
             freshness: is_first.then(|| freshness.clone()),
@@ -395,7 +427,20 @@ impl HealthService for HealthAnswers {
             as_of: vec![AsOf::At(from), AsOf::At(to)],
             model: model(&bare.model)?,
         };
-        let rows = self.rows(&view, asked, question, deadline).await?;
+        let evidence = EvidenceAsked::new(bare.evidence.as_ref(), asked.model(&view))?;
+        let rows = self.rows(&view, asked, question, deadline, move |snapshot, model, rows| {
+            match (&evidence, rows.value(0), rows.value(1)) {
+                (Some(evidence), Some(before), Some(health)) => {
+                    let moved = changes(before, health);
+                    let has_line = |measure: &MeasureScore| {
+                        moved.iter().any(|change| change.measure == Some(measure.measure))
+                    };
+                    MeasureEvidence::read(snapshot, model, health, evidence, has_line, Some(from))
+                }
+                _ => Ok(MeasureEvidence::default()),
+            }
+        });
+        let rows = rows.await?;
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
         Ok(Response::new(v1::ExplainHealthResponse {
             from: Some(rows.wire(0)),
