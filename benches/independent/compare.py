@@ -5,7 +5,8 @@
     compare.py --tidewatch BIN --data FILE… --model FILE --as-of T… [--zone NAME] [--closed-days FILE] [--source NAME] [--shrink DIR]
     compare.py --tidewatch BIN --neutral SET/events.jsonl.gz --model FILE --as-of T… | --instants N   (converted to native JSON for both sides)
 
-Exit code 0: equal to 1e-9 relative. 1: differences. With --mapping FILE the engine reads --data through the mapping and compute.py reads --native.
+Exit code 0: equal to 1e-9 relative. 1: differences. With --mapping FILE the engine reads --data through the mapping; the other side reads --native,
+or, without it, what `mapping check` shows the records to become.
 """
 import argparse
 import json
@@ -18,7 +19,7 @@ from pathlib import Path
 import generate
 from calendars import Calendar, date_of, day_number, text_of
 from differences import Case, differences
-from engine import Failed
+from engine import Failed, mapped
 from events import load
 from shrink import plain_text, shrink
 
@@ -40,7 +41,8 @@ def report(binary, case, label, args):
     except Failed as e:
         print(f"{label}: the engine failed: {e}")
         return Counter({"engine failed": 1})
-    args.compared, args.present = ours.compared, ours.present
+    differ = Counter(d[0].split(" ")[0] if d[0].startswith(("health ", "history ")) else "metrics" for d in found)
+    args.parts = [f"{part}: {n} values compared, {ours.present[part]} present, {differ[part]} differ" for part, n in ours.compared.items()]
     printed = Counter()
     for kind, account, t, name, theirs, mine in sorted(found, key=lambda d: "(" in d[0]):  # the uncomposed first
         printed[kind] += 1
@@ -97,7 +99,7 @@ def main():
     p.add_argument("--limit", type=int, default=2, help="differences printed per class and case")
     p.add_argument("--shrink", metavar="DIR", help="reduce the first difference of each class to its least events, kept in DIR")
     args = p.parse_args()
-    args.shrunk, args.compared, args.present = set(), 0, 0
+    args.shrunk, args.parts = set(), []
     total = Counter()
     with tempfile.TemporaryDirectory() as folder:
         if args.seeds:
@@ -119,6 +121,9 @@ def main():
                 data = [Path(folder) / "native.ndjson"]
                 with open(data[0], "wb") as out:
                     subprocess.run([sys.executable, HERE / "convert.py", args.neutral], stdout=out, check=True)
+            if args.mapping and not args.native:
+                args.native = [Path(folder) / "mapped.ndjson"]
+                args.native[0].write_text(mapped(args.tidewatch, args.mapping, args.source, data), encoding="utf-8")
             if not (data and args.model and (args.as_of or args.instants)):
                 p.error("--seeds, or --data or --neutral with --model and --as-of or --instants")
             if args.instants:
@@ -128,7 +133,7 @@ def main():
             case = Case(data, args.model, args.zone, args.closed_days, args.source, args.as_of, native=args.native, mapping=args.mapping,
                         scores=args.scores, history=(newest - args.history + 1, newest, 5))
             total = report(args.tidewatch, case, "case", args)
-            print(f"{args.compared} values compared, {args.present} of them present")
+            print(*args.parts, sep="\n")
     for kind, n in total.most_common():
         print(f"{n:6} {kind}")
     print("equal" if not total else "different")

@@ -1,5 +1,6 @@
 """What the engine and this computation answer differently about one case."""
 import math
+from collections import Counter
 from pathlib import Path
 
 import model as models
@@ -33,7 +34,7 @@ class Independent:
         self.model = models.read(case.model)
         self.c = Computation(self.events, self.model, case.zone, closed_days(case.closed))
         self.health = Health(self.c) if case.scores else None
-        self.compared, self.present = 0, 0
+        self.compared, self.present = Counter(), Counter()  # by part: metrics, health, history
 
     def instants(self):
         return sorted({as_instant(x, self.calendar, self.events) for x in self.case.as_of})
@@ -54,14 +55,14 @@ class Independent:
         first, last, _ = self.case.history
         return {(row["account"], day_number(row["day"])): row for row in self.health.history(first, last, accounts)}
 
-    def held_against(self, theirs, mine):
+    def held_against(self, part, theirs, mine):
         """[(account and instant or day, name, engine's, ours)] of two sets of rows {key: {name: value}}; name None: the row itself."""
         found = [(key, None, theirs.get(key) and "a row", mine.get(key) and "a row") for key in sorted(mine.keys() ^ theirs.keys())]
         for key in sorted(mine.keys() & theirs.keys()):
             for name in mine[key] | theirs[key]:
                 got, want = theirs[key].get(name, ABSENT), mine[key].get(name, ABSENT)
-                self.compared += 1
-                self.present += want is not None
+                self.compared[part] += 1
+                self.present[part] += want is not None
                 if not same(got, want):
                     found.append((key, name, got, want))
         return found
@@ -89,18 +90,18 @@ def differences(binary, case):
     ours, found = Independent(case), []
     with Engine(binary, case) as engine:
         theirs = {key: row["metrics"] for key, row in engine.at_all("metrics").items()}
-        for key, name, got, want in ours.held_against(theirs, ours.metrics()):
+        for key, name, got, want in ours.held_against("metrics", theirs, ours.metrics()):
             found.append(("list of accounts" if name is None else declared_agg(ours.model, name), *key, name, got, want))
         if case.scores:
             theirs, mine = engine.at_all("health"), ours.answers()
             whole = {key: mine[key]["score"] is not None or bool(theirs[key]["measures"]) for key in mine.keys() & theirs.keys()}
-            for key, name, got, want in ours.held_against(*({k: flat_health(r, whole.get(k)) for k, r in side.items()} for side in (theirs, mine))):
+            for key, name, got, want in ours.held_against("health", *({k: flat_health(r, whole.get(k)) for k, r in side.items()} for side in (theirs, mine))):
                 found.append((f"health {(name or 'list of accounts').split(': ')[-1]}", *key, f"health {name or ''}", got, want))
         if case.scores and case.history:
             accounts = ours.some_accounts()
             theirs, mine = engine.history(*case.history[:2], accounts) if accounts else {}, ours.day_ends(accounts)
             theirs = {(a, day): row for (a, day), row in theirs.items() if ours.calendar.has(day)}  # reading 46
-            for (account, day), name, got, want in ours.held_against(*({k: flat_day(r) for k, r in side.items()} for side in (theirs, mine))):
+            for (account, day), name, got, want in ours.held_against("history", *({k: flat_day(r) for k, r in side.items()} for side in (theirs, mine))):
                 found.append((f"history {name or 'days'}", account, ours.calendar.end(day), f"history {name or ''}", got, want))
     return found, ours
 

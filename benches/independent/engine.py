@@ -18,6 +18,13 @@ def run(*args):
     return done.stdout
 
 
+def mapped(binary, mapping, source, files):
+    """The native events, a line each, that a mapping makes of files, as the engine shows them before it folds any."""
+    shown = (run(binary, "mapping", "check", "--mapping", mapping, "--source", source, "--limit", 2**40, file) for file in files)
+    lines = (line.split(": ", 1)[1] for text in shown for line in text.splitlines())
+    return "".join(line + "\n" for line in lines if line.startswith("{"))
+
+
 class Engine:
     def __init__(self, binary, case):
         self.binary, self.case, self.calendar = binary, case, Calendar(case.zone)

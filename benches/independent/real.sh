@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every aggregation over the public sets at twenty instants, engine against this computation, where the sets are present;
-# scores, bands and the last sixty day ends too of two of them.
+# scores, bands and the last sixty day ends too of two of them, which the engine then reads once more through their mapping.
 #   real.sh TIDEWATCH [SET…]        folder of the sets by $TIDEWATCH_DATASETS, else ../shared/data
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,10 +18,18 @@ for set in "$@"; do
     fi
     echo "== $set"
     started=$SECONDS
-    scores=()
-    case $set in ravenstack | openstack-vendors) scores=(--scores) ;; esac
-    "$top/.cache/venv/bin/python" "$here/compare.py" --tidewatch "$tidewatch" --neutral "$events" --source "$set" \
-        --model "$here/real-sets.toml" --zone Europe/Berlin --closed-days "$here/real-closed.csv" --instants 20 "${scores[@]}" || status=1
+    compare() {
+        "$top/.cache/venv/bin/python" "$here/compare.py" --tidewatch "$tidewatch" --source "$set" \
+            --model "$here/real-sets.toml" --zone Europe/Berlin --closed-days "$here/real-closed.csv" --instants 20 "$@" || status=1
+    }
+    case $set in
+    ravenstack | openstack-vendors)
+        compare --neutral "$events" --scores
+        echo "-- through its mapping"
+        compare --data "$events" --mapping "$top/deploy/mappings/$set.toml" --scores
+        ;;
+    *) compare --neutral "$events" ;;
+    esac
     echo "   $((SECONDS - started)) s"
 done
 exit $status
