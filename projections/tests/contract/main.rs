@@ -2,6 +2,7 @@
 
 mod bands;
 mod changes;
+mod default_model;
 mod evidence;
 mod merges;
 mod metrics;

@@ -117,6 +117,20 @@ fn of_per_seat_the_events_of_a_count() {
 }
 
 #[test]
+fn of_a_comparison_the_events_of_what_it_compares_count() {
+    let mut tale = Tale::default();
+    tale.say("a", 1, &[("y", 50)]);
+    tale.tell("a", 10, Usage, &[]);
+    let a = "n = { agg = 'count', window = 7, filter = { type = 'usage' } }\n";
+    for comparison in
+        ["'change', a = 'n'", "'against_own', a = 'n', weeks = 4", "'slope', a = 'n', weeks = 4"]
+    {
+        let model = model(&format!("{a}m = {{ agg = {comparison} }}"), &format!("metric = 'm', {AS_SAID}"));
+        assert!(!stale(&tale, &model, 15) && stale(&tale, &model, 16), "{comparison}");
+    }
+}
+
+#[test]
 fn of_a_ratio_and_a_share_the_events_of_both_parts_count() {
     let mut tale = Tale::default();
     tale.say("a", 1, &[("y", 50)]);

@@ -9,7 +9,8 @@ use tidewatch_projections::calendar::{Calendar, Day};
 use tidewatch_projections::context::Context;
 use tidewatch_projections::event::{Event, Micros, Subject};
 use tidewatch_projections::health::change::{Cause, changes};
-use tidewatch_projections::health::{Health, Inexact, MeasureScore, Walk, health, history};
+use tidewatch_projections::health::{Figures, Health, Inexact, MeasureScore, Walk, Weighed, health, history};
+use tidewatch_projections::model::group::Group;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::{Bounds, Plan};
 use tidewatch_projections::settings::Settings;
@@ -154,6 +155,11 @@ fn measures(health: &Health) -> &[MeasureScore] {
     health.figures.as_ref().map_or(&[], |figures| &figures.weighed.measures)
 }
 
+/// The groups of the profile that answers.
+fn groups<'f>(folded: &'f Folded<'_>, figures: &Figures) -> &'f [Group] {
+    &folded.plan.model.scoring.as_ref().expect("it was parsed").profiles[figures.profile].groups
+}
+
 /// Σ p̄·Δe of what counts at both ends, and the contributions of what came or went.
 fn rest(from: &Health, to: &Health) -> f64 {
     let by_measure = |health: &Health| -> BTreeMap<usize, (f64, f64)> {
@@ -176,6 +182,44 @@ fn rest(from: &Health, to: &Health) -> f64 {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_a_score_is_made_of_sums_to_it(
+        drafts in drafts(), merged_at in merged_at(), instants in instants()
+    ) {
+        let world = World::new(&drafts, merged_at);
+        let folded = world.folded(Bounds::NONE, &instants);
+        for as_of in instants {
+            let health = folded.exact(ACCOUNT, as_of);
+            let Some(figures) = &health.figures else { continue };
+            let Weighed { groups: scored, measures, .. } = &figures.weighed;
+            let declared = groups(&folded, figures);
+            // Coverage: Σ over present measures of their share of the group, and of the group's share of all.
+            let all: f64 = declared.iter().map(|group| group.weight).sum();
+            let mut coverage = 0.0;
+            for (group, scored) in declared.iter().zip(scored) {
+                let of_group: f64 = group.measures.iter().map(|weighted| weighted.weight).sum();
+                let own = || measures.iter().filter(|measure| measure.group == scored.group);
+                for (weighted, measure) in group.measures.iter().zip(own()) {
+                    prop_assert_eq!(weighted.measure, measure.measure, "each stands once, in the order of the file");
+                    if measure.measured.present && of_group > 0.0 {
+                        coverage += group.weight / all * weighted.weight / of_group;
+                    }
+                    prop_assert!(measure.measured.points.is_some() || measure.contribution == 0.0);
+                }
+                let contributed: f64 = own().map(|measure| measure.contribution).sum();
+                prop_assert!((contributed - scored.weight * scored.score.unwrap_or(0.0)).abs() <= 1e-9);
+            }
+            prop_assert!((health.coverage() - coverage).abs() <= 1e-9, "{} is not {coverage}", health.coverage());
+            let Some(score) = health.score() else { continue };
+            let sum: f64 = measures.iter().map(|measure| measure.contribution).sum();
+            prop_assert!((score - sum).abs() <= 1e-9 && (0.0..=100.0).contains(&score), "{score} is not {sum}");
+            let weights: f64 = measures.iter().map(|measure| measure.weight).sum();
+            prop_assert!((weights - 1.0).abs() <= 1e-9, "{weights} is not all of the weight");
+            let weights: f64 = scored.iter().map(|group| group.weight).sum();
+            prop_assert!((weights - 1.0).abs() <= 1e-9, "{weights} is not all of the weight");
+        }
+    }
 
     #[test]
     fn what_moved_a_score_sums_to_the_difference(
