@@ -1,5 +1,6 @@
-//! Laws of the fold and the evaluators, held against drawn events.
+//! Laws of the fold, the evaluators and the drop detector, held against drawn events and accounts.
 
 mod drafts;
+mod drop;
 mod health;
 mod metrics;
