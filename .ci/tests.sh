@@ -5,11 +5,16 @@ plain_tests() { cargo test --workspace --locked "$@"; }
 
 # The others are #[ignore] with what they need as the reason, and carry the name of the need in their own or their
 # module's. missing_NEED prints what this machine lacks, and nothing where it lacks nothing.
-conditional_needs=(data_set disk_full trace)
+conditional_needs=(data_set drop_vectors disk_full trace)
 
 missing_data_set() {
   local sets=${TIDEWATCH_DATASETS:-$root/../shared/data}
   compgen -G "$sets/*/events.jsonl.gz" >/dev/null || say "no public data sets in $sets"
+}
+
+missing_drop_vectors() {
+  local vectors=${TIDEWATCH_DROP_VECTORS:-$root/../shared/design/drop-reference/vectors.json}
+  [ -e "$vectors" ] || say "no vectors in $vectors"
 }
 
 missing_disk_full() {

@@ -6,6 +6,7 @@ mod check_config;
 mod client;
 mod deadletters;
 mod demo;
+mod detect;
 mod digest;
 mod evidence;
 mod explain;
@@ -86,6 +87,8 @@ enum Task {
     /// Set the band of an account by hand, for a time.
     #[command(subcommand)]
     Override(override_band::Task),
+    /// Judge the cases of a file by the drop detector, without a place: one JSON object a line.
+    Detect(detect::Arguments),
     /// Work with mappings.
     #[command(subcommand)]
     Mapping(mapping::Task),
@@ -155,6 +158,7 @@ pub fn run() -> ExitCode {
         Task::Model(task) => model::run(&task),
         Task::DeadLetters(task) => deadletters::run(&task),
         Task::Override(task) => override_band::run(&task),
+        Task::Detect(arguments) => detect::run(&arguments),
         Task::Mapping(task) => mapping::run(&task),
         Task::Source(task) => source::run(&task),
         Task::Log(task) => log::run(&task),
