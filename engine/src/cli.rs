@@ -25,6 +25,7 @@ mod place;
 mod push;
 mod reads;
 mod rebuild;
+mod rules;
 mod serve;
 mod signals;
 mod source;
@@ -81,6 +82,9 @@ enum Task {
     /// Look at models: check a file, show what is adopted, compare two, preview one.
     #[command(subcommand)]
     Model(model::Task),
+    /// Look at rules: check a file, show the default ones.
+    #[command(subcommand)]
+    Rules(rules::Task),
     /// Look at what was refused, and decode it again after a fix.
     #[command(subcommand, name = "deadletters")]
     DeadLetters(deadletters::Task),
@@ -156,6 +160,7 @@ pub fn run() -> ExitCode {
         Task::Digest(arguments) => digest::run(&arguments),
         Task::Adopt(arguments) => adopt::run(&arguments),
         Task::Model(task) => model::run(&task),
+        Task::Rules(task) => rules::run(&task),
         Task::DeadLetters(task) => deadletters::run(&task),
         Task::Override(task) => override_band::run(&task),
         Task::Detect(arguments) => detect::run(&arguments),

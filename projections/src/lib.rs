@@ -38,3 +38,4 @@ pub mod account_at;
 pub mod metric;
 pub mod health;
 pub mod drop;
+pub mod rules;

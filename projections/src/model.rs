@@ -8,7 +8,7 @@ pub mod band;
 pub mod condition;
 pub mod curve;
 pub mod difference;
-mod document;
+pub(crate) mod document;
 pub mod doubt;
 mod every_error;
 pub mod group;

@@ -4,7 +4,7 @@
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ModelError {
     /// The text is not TOML; with what the reader of TOML says, line and column included.
-    #[error("the model is not valid TOML: {0}")]
+    #[error("the file is not valid TOML: {0}")]
     Syntax(String),
     /// A key outside the grammar.
     #[error("{path}: unknown key {key:?}; nearest valid key: {nearest:?} (valid: {valid})")]

@@ -35,7 +35,7 @@ pub enum FactTest {
 const FACTS_OF_ROLES: &str = "roles";
 
 impl Condition {
-    pub(super) fn read(declared: &Toml, path: &str) -> Result<Self, ModelError> {
+    pub(crate) fn read(declared: &Toml, path: &str) -> Result<Self, ModelError> {
         let entries = list(declared, path, "a list of tables of facts")?;
         if entries.is_empty() {
             return Err(refused(

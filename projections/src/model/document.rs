@@ -7,12 +7,12 @@ use crate::decimal::Decimal;
 use crate::value::Value;
 
 /// Reads a text as TOML.
-pub(super) fn parse(text: &str) -> Result<Table, ModelError> {
+pub(crate) fn parse(text: &str) -> Result<Table, ModelError> {
     text.parse::<Table>().map_err(|error| ModelError::Syntax(error.to_string()))
 }
 
 /// Refuses a key that is not among the valid ones.
-pub(super) fn check_keys(table: &Table, path: &str, valid: &[&str]) -> Result<(), ModelError> {
+pub(crate) fn check_keys(table: &Table, path: &str, valid: &[&str]) -> Result<(), ModelError> {
     match table.keys().find(|key| !valid.contains(&key.as_str())) {
         None => Ok(()),
         Some(key) => Err(ModelError::UnknownKey {
@@ -25,7 +25,7 @@ pub(super) fn check_keys(table: &Table, path: &str, valid: &[&str]) -> Result<()
 }
 
 /// The value of a key that `what` cannot do without.
-pub(super) fn required<'a>(
+pub(crate) fn required<'a>(
     table: &'a Table,
     key: &str,
     path: &str,
@@ -38,25 +38,25 @@ pub(super) fn required<'a>(
     })
 }
 
-pub(super) fn table<'a>(value: &'a Toml, path: &str, expected: &str) -> Result<&'a Table, ModelError> {
+pub(crate) fn table<'a>(value: &'a Toml, path: &str, expected: &str) -> Result<&'a Table, ModelError> {
     value.as_table().ok_or_else(|| bad_value(path, value, expected))
 }
 
-pub(super) fn list<'a>(value: &'a Toml, path: &str, expected: &str) -> Result<&'a [Toml], ModelError> {
+pub(crate) fn list<'a>(value: &'a Toml, path: &str, expected: &str) -> Result<&'a [Toml], ModelError> {
     value.as_array().map(Vec::as_slice).ok_or_else(|| bad_value(path, value, expected))
 }
 
-pub(super) fn text<'a>(value: &'a Toml, path: &str) -> Result<&'a str, ModelError> {
+pub(crate) fn text<'a>(value: &'a Toml, path: &str) -> Result<&'a str, ModelError> {
     value.as_str().ok_or_else(|| bad_value(path, value, "a text"))
 }
 
 /// A text that is not empty.
-pub(super) fn name<'a>(value: &'a Toml, path: &str) -> Result<&'a str, ModelError> {
+pub(crate) fn name<'a>(value: &'a Toml, path: &str) -> Result<&'a str, ModelError> {
     value.as_str().filter(|name| !name.is_empty()).ok_or_else(|| bad_value(path, value, "a name"))
 }
 
 /// One of some words.
-pub(super) fn word<'a>(value: &'a Toml, path: &str, words: &[&str]) -> Result<&'a str, ModelError> {
+pub(crate) fn word<'a>(value: &'a Toml, path: &str, words: &[&str]) -> Result<&'a str, ModelError> {
     let known = value.as_str().filter(|word| words.contains(word));
     known.ok_or_else(|| {
         let nearest = nearest(value.as_str().unwrap_or_default(), words.iter().copied());
@@ -64,11 +64,11 @@ pub(super) fn word<'a>(value: &'a Toml, path: &str, words: &[&str]) -> Result<&'
     })
 }
 
-pub(super) fn flag(value: &Toml, path: &str) -> Result<bool, ModelError> {
+pub(crate) fn flag(value: &Toml, path: &str) -> Result<bool, ModelError> {
     value.as_bool().ok_or_else(|| bad_value(path, value, "true or false"))
 }
 
-pub(super) fn integer(value: &Toml, path: &str, least: i64, greatest: i64) -> Result<i64, ModelError> {
+pub(crate) fn integer(value: &Toml, path: &str, least: i64, greatest: i64) -> Result<i64, ModelError> {
     let whole = match value {
         Toml::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => Some(*number as i64),
         other => other.as_integer(),
@@ -79,12 +79,12 @@ pub(super) fn integer(value: &Toml, path: &str, least: i64, greatest: i64) -> Re
 }
 
 /// Whole days, at least one and at most a hundred years.
-pub(super) fn days(value: &Toml, path: &str) -> Result<u32, ModelError> {
+pub(crate) fn days(value: &Toml, path: &str) -> Result<u32, ModelError> {
     const DAYS_MAX: i64 = 36_525;
     Ok(u32::try_from(integer(value, path, 1, DAYS_MAX)?).expect("within the limit"))
 }
 
-pub(super) fn number(
+pub(crate) fn number(
     value: &Toml,
     path: &str,
     expected: &str,
@@ -100,14 +100,14 @@ pub(super) fn number(
 }
 
 /// The entries of a table by rising name, whatever the order of the file.
-pub(super) fn by_name(table: &Table) -> Vec<(&String, &Toml)> {
+pub(crate) fn by_name(table: &Table) -> Vec<(&String, &Toml)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_unstable_by_key(|(name, _)| *name);
     entries
 }
 
 /// The index of a name among those of one kind, such as "metric"; an error tells the nearest of them.
-pub(super) fn find(
+pub(crate) fn find(
     name: &str,
     among: &[impl AsRef<str>],
     what: &'static str,
@@ -122,7 +122,7 @@ pub(super) fn find(
 }
 
 /// A table without what means nothing: comments, white space, the order of keys, the spelling of numbers.
-pub(super) fn canonical(table: &Table) -> Vec<u8> {
+pub(crate) fn canonical(table: &Table) -> Vec<u8> {
     let mut bytes = Vec::new();
     object(table).write_json(&mut bytes);
     bytes
@@ -135,7 +135,7 @@ fn object(table: &Table) -> Value {
     Value::Object(fields)
 }
 
-pub(super) fn value_of(toml: &Toml) -> Value {
+pub(crate) fn value_of(toml: &Toml) -> Value {
     match toml {
         Toml::String(text) => Value::Text(text.as_str().into()),
         Toml::Integer(number) => Value::Number(Decimal::from(*number)),
@@ -151,6 +151,6 @@ pub(super) fn value_of(toml: &Toml) -> Value {
 }
 
 /// The error for a combination that the contract excludes.
-pub(super) fn refused(path: &str, reason: impl Into<String>) -> ModelError {
+pub(crate) fn refused(path: &str, reason: impl Into<String>) -> ModelError {
     ModelError::Refused { path: path.to_owned(), reason: reason.into() }
 }
