@@ -70,7 +70,6 @@ pub struct Options {
     pub streams: Vec<String>,
     /// Make a directory that is not there.
     pub create_if_missing: bool,
-    /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Where it counts what it does.
     pub meters: Arc<Meters>,
@@ -99,7 +98,6 @@ impl Options {
 /// Why the engine did not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The data directory.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     /// The log, or what it is read under.
@@ -220,7 +218,6 @@ impl Engine {
         Ok(Self { shared, threads, directory, carried_out })
     }
 
-    /// The data directory.
     pub fn directory(&self) -> &Directory {
         &self.directory
     }

@@ -16,7 +16,6 @@ use toml::{Table, Value};
 use crate::read::admission::AdmissionLimits;
 use crate::telemetry::{self, Format, TelemetryError};
 
-/// The annotated default.
 pub const DEFAULT: &str = include_str!("../../deploy/tidewatch.toml");
 /// Every variable starts so.
 pub const VARIABLE_PREFIX: &str = "TIDEWATCH_";
@@ -31,7 +30,6 @@ pub struct Config {
     pub tenant: String,
     /// Fold workers; 0 is one for each processor.
     pub workers: u16,
-    /// Deduplication.
     pub dedup: DedupConfig,
     /// Limits on one record.
     pub limits: Limits,
@@ -56,7 +54,6 @@ pub struct DedupConfig {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServeConfig {
-    /// gRPC.
     pub grpc: SocketAddr,
     /// The pages for operators.
     pub http: SocketAddr,
@@ -98,7 +95,6 @@ impl ServeConfig {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
-    /// What is written.
     pub level: String,
     /// How it is written.
     pub format: LogFormat,
@@ -134,11 +130,8 @@ pub enum SourceConfig {
 /// Where a value came from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
-    /// The annotated default.
     Default,
-    /// The user's file.
     File,
-    /// This variable.
     Environment(String),
 }
 
@@ -169,7 +162,6 @@ pub enum ConfigError {
     /// The file is not there or cannot be read.
     #[error("cannot read the configuration {}: {source}", path.display())]
     Unreadable {
-        /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
@@ -180,7 +172,6 @@ pub enum ConfigError {
     /// A key that no setting has.
     #[error("the configuration has an unknown key {key:?}; the nearest known one is {nearest:?}")]
     UnknownKey {
-        /// Its path.
         key: String,
         /// The path of the known key most like it.
         nearest: String,
@@ -188,9 +179,7 @@ pub enum ConfigError {
     /// A variable whose value is not of its setting's type.
     #[error("{variable} = {value:?} is no {expected}")]
     Variable {
-        /// The variable.
         variable: String,
-        /// Its value.
         value: String,
         /// What the setting takes.
         expected: &'static str,
@@ -203,10 +192,7 @@ pub enum ConfigError {
     Level(#[from] TelemetryError),
     /// Two sources of one name would share their dead letters, counters and generation.
     #[error("two sources are named {name:?}; names are part of every event's identity, give each its own")]
-    SameName {
-        /// The name.
-        name: String,
-    },
+    SameName { name: String },
 }
 
 /// Variables of the command line, of the tests and of the test broker start so; they are no settings.
@@ -215,7 +201,6 @@ const OTHER_VARIABLES: [&str; 2] = ["TIDEWATCH_DATA", "TIDEWATCH_BROKER"];
 /// A variable that no setting has: it changes nothing, which whoever set it should know.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnknownVariable {
-    /// The variable.
     pub variable: String,
     /// The known variable most like it.
     pub nearest: String,
@@ -231,7 +216,6 @@ impl fmt::Display for UnknownVariable {
 /// A configuration with the origin of every setting.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The settings.
     pub config: Config,
     /// Every setting, by key; those of sources by the source's name.
     pub effective: Vec<Effective>,

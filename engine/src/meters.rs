@@ -18,18 +18,14 @@ pub enum Shape {
     Histogram,
 }
 
-/// One figure.
 #[derive(Clone, Copy, Debug)]
 pub struct Meter {
     /// Its name, unit last.
     pub name: &'static str,
-    /// How it moves.
     pub shape: Shape,
     /// Its unit, where it has one.
     pub unit: Option<Unit>,
-    /// Its labels.
     pub labels: &'static [&'static str],
-    /// What it means.
     pub meaning: &'static str,
 }
 
@@ -41,7 +37,6 @@ macro_rules! meters {
                 name: $name, shape: Shape::$shape, unit: $unit, labels: &[$($label),*], meaning: $meaning,
             };
         )*
-        /// Every figure.
         pub const METERS: &[Meter] = &[$($constant),*];
     };
 }

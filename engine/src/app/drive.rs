@@ -33,7 +33,6 @@ const HEALTH_EVERY_US: Micros = 1_000_000;
 
 /// A source and how to read it.
 pub struct Reading {
-    /// The source.
     pub source: Box<dyn Source>,
     /// Makes events of its records.
     pub decoder: Decoder,

@@ -56,7 +56,6 @@ struct Folding {
     entries: Entries,
 }
 
-/// Starts everything.
 pub(super) fn start(shared: &Arc<Shared>, parts: Parts) -> Vec<JoinHandle<()>> {
     let Parts { sequencer, log, history, fold, workers, keep_cells } = parts;
     let (to_writer, emits) = sync_channel(WRITER_QUEUE_MAX);

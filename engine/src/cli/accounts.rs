@@ -29,7 +29,7 @@ pub(super) struct ListArguments {
 pub(super) struct GetArguments {
     #[command(flatten)]
     place: Place,
-    /// The account.
+    /// The id of the account.
     account: String,
     /// One JSON object.
     #[arg(long)]

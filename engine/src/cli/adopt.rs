@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// or country:X.
     #[arg(long, value_name = "FILE.csv")]
     closed_days: Option<PathBuf>,
-    /// The model file.
+    /// The model file to adopt.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// How far an event may lie ahead of the time at which it is recorded, as 24h; one further ahead is refused.

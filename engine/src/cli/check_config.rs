@@ -12,7 +12,7 @@ use crate::config::{self, SourceConfig};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The configuration file.
+    /// The configuration file to check.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     /// The model file to score by; the adopted model when not given.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// The account.
+    /// The id of the account.
     #[arg(long, value_name = "A")]
     account: String,
     /// Since when: RFC 3339, a date (its end), or `last`; 28 days before `--to` when not given.

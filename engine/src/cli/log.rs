@@ -44,10 +44,10 @@ pub(super) struct Arguments {
 pub(super) struct DumpArguments {
     #[command(flatten)]
     place: Place,
-    /// The first sequence.
+    /// Begin at this sequence.
     #[arg(long, value_name = "SEQ", default_value_t = 1)]
     from: u64,
-    /// The last sequence.
+    /// End after this sequence.
     #[arg(long, value_name = "SEQ")]
     to: Option<u64>,
 }

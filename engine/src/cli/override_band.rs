@@ -24,12 +24,12 @@ pub(super) enum Task {
 pub(super) struct SetArguments {
     #[command(flatten)]
     place: Place,
-    /// The account.
+    /// The id of the account.
     account: String,
     /// The band, as the model names it.
     #[arg(long, value_name = "BAND")]
     band: String,
-    /// Why.
+    /// Why, in words that others will read.
     #[arg(long, value_name = "TEXT")]
     reason: String,
     /// How long it holds.
@@ -43,9 +43,9 @@ pub(super) struct SetArguments {
 pub(super) struct EndArguments {
     #[command(flatten)]
     place: Place,
-    /// The account.
+    /// The id of the account.
     account: String,
-    /// Why.
+    /// Why, in words that others will read.
     #[arg(long, value_name = "TEXT")]
     reason: String,
     #[command(flatten)]

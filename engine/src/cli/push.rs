@@ -35,7 +35,6 @@ pub(super) struct Import {
     pub source: String,
     /// The text of the mapping file; empty for native JSON.
     pub mapping: String,
-    /// The files.
     pub inputs: Vec<Input>,
 }
 

@@ -39,7 +39,7 @@ pub(super) struct ListArguments {
 pub(super) struct RetireArguments {
     #[command(flatten)]
     place: Place,
-    /// The source.
+    /// The name of the source.
     #[arg(value_name = "NAME")]
     source: String,
     #[command(flatten)]
@@ -50,7 +50,7 @@ pub(super) struct RetireArguments {
 pub(super) struct ResetArguments {
     #[command(flatten)]
     place: Place,
-    /// The source.
+    /// The name of the source.
     #[arg(value_name = "NAME")]
     source: String,
     /// The mapping it will be read by; native JSON when not given.

@@ -18,7 +18,7 @@ use crate::read::scan::AsOf;
 pub(super) struct Arguments {
     #[command(flatten)]
     place: Place,
-    /// The account.
+    /// The id of the account.
     #[arg(long, value_name = "A")]
     account: String,
     /// Only events from this instant on: RFC 3339, or a date (its start in the reporting zone).

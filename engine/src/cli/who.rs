@@ -10,7 +10,7 @@ use crate::serve::paging::BATCH_ACCOUNTS_MAX;
 #[derive(Args)]
 #[group(id = "who", required = true, multiple = false)]
 pub(super) struct Who {
-    /// Which accounts.
+    /// Ids of the accounts.
     #[arg(long, value_name = "A", num_args = 1..)]
     account: Vec<String>,
     /// Every account that answers for itself.

@@ -14,7 +14,6 @@ pub struct BandOverride {
     /// As the model names it; empty: an earlier override ends.
     pub band: Box<str>,
     pub reason: Box<str>,
-    /// Who says so.
     pub author: Box<str>,
     /// From when on.
     pub at: Micros,

@@ -16,7 +16,6 @@ pub const ACTOR_ANONYMOUS: &str = "anonymous";
 /// A request to change something.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
-    /// Who asked.
     pub actor: Box<str>,
     /// Whom the actor said it acts for; empty for itself.
     pub on_behalf_of: Box<str>,
@@ -31,7 +30,6 @@ pub struct Request {
 /// A request that the log carried out, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CarriedOut {
-    /// The request.
     pub request: Request,
     /// The sequence of its entry.
     pub seq: u64,

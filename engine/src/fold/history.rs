@@ -23,7 +23,6 @@ use crate::storage::log::{BackwardReader, Entry, Excerpt, Frame, LogError, LogRe
 /// Why the log could not be read back.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    /// The log itself.
     #[error(transparent)]
     Log(#[from] LogError),
     /// An entry of a later version, or a damaged one.

@@ -70,7 +70,6 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Adds an account.
     pub(crate) fn insert(&self, account: Symbol, slot: u32) {
         self.slots.write().expect("no thread panics while it holds the directory").insert(account, slot);
     }
@@ -81,12 +80,9 @@ impl Directory {
     }
 }
 
-/// One worker's accounts.
 #[derive(Clone, Default)]
 pub struct Part {
-    /// The accounts.
     pub chunks: Arc<[Arc<Chunk>]>,
-    /// Where each stands.
     pub directory: Arc<Directory>,
 }
 
@@ -101,7 +97,6 @@ pub struct View {
     pub control_state: Arc<ControlState>,
     /// The adopted model, compiled.
     pub plan: Arc<Plan>,
-    /// What crosses accounts.
     pub tenant: Arc<Tenant>,
     /// The newest day that the clock has closed; `None` before the first.
     pub closed_through: Option<Day>,
@@ -190,7 +185,6 @@ impl Published {
         self.view.load_full()
     }
 
-    /// Replaces the view.
     pub(crate) fn store(&self, view: View) {
         let seq = view.position.seq;
         self.view.store(Arc::new(view));

@@ -66,9 +66,7 @@ pub struct Refused {
 /// Figures of all scans.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
-    /// Scans that run.
     pub running: usize,
-    /// Scans that wait.
     pub waiting: usize,
     /// What scans and answers under way take by estimate, in bytes.
     pub memory_bytes: u64,
@@ -132,7 +130,6 @@ impl<Q: PartialEq> Admission<Q> {
         Self { limits, scans: Vec::new(), next_id: 0, mean: Duration::ZERO, totals: Counts::default() }
     }
 
-    /// The limits.
     pub fn limits(&self) -> AdmissionLimits {
         self.limits
     }

@@ -49,7 +49,6 @@ pub type Stated<T> = (Row<Option<T>>, RowState);
 /// Rows by instant, then by account. An account that no event names has the row of one without events; at its live instant,
 /// which it has none of, no value.
 pub struct Rows<T> {
-    /// The rows.
     pub rows: Vec<Stated<T>>,
     /// The accounts asked for, in the order in which rows repeat them, and which are known; `None` where all were.
     pub accounts: Option<Vec<(String, bool)>>,

@@ -33,10 +33,8 @@ const DEAD_LETTER: u8 = b'd';
 /// Why the index cannot be used. Deleting it loses nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// The store.
     #[error("the index in {} cannot be used: {source}; delete that folder, it is made anew from the log", path.display())]
     Store {
-        /// The folder.
         path: PathBuf,
         /// What the store said.
         source: sled::Error,
@@ -55,11 +53,9 @@ impl From<LogError> for IndexError {
 /// What the index says of a dead letter; the record itself is in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeadLetterNote {
-    /// Its sequence.
     pub seq: u64,
     /// The source it came from.
     pub source: String,
-    /// The typed reason.
     pub reason: Reason,
     /// What exactly was wrong.
     pub detail: String,

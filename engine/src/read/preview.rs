@@ -37,7 +37,6 @@ pub struct Preview {
 
 /// An account whose score moves.
 pub struct Moved {
-    /// The account.
     pub account: Symbol,
     /// Its health under the adopted model.
     pub before: Health,

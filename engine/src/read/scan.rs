@@ -52,10 +52,8 @@ impl AsOf {
     }
 }
 
-/// What is asked.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The model.
     pub model: Model,
     /// When, each answered for every account.
     pub as_of: Vec<AsOf>,
@@ -65,7 +63,6 @@ pub struct Question {
 
 /// What is computed of an account at an instant: some of the metrics, or its health.
 pub trait Figures: Sync {
-    /// What comes out.
     type Value: Clone + Send + Sync + 'static;
 
     /// Computes it.

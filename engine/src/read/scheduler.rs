@@ -41,7 +41,6 @@ pub enum ScheduleError {
     BrokenOff,
 }
 
-/// Runs scans.
 pub struct Scheduler {
     state: Mutex<State>,
 }
@@ -84,7 +83,6 @@ impl Scheduler {
         Self { state: Mutex::new(state) }
     }
 
-    /// The limits.
     pub fn limits(&self) -> AdmissionLimits {
         self.locked().admission.limits()
     }

@@ -28,7 +28,6 @@ const POSITION_RETRY: Duration = Duration::from_millis(100);
 /// How long a client waits before it asks again for a place among imports.
 const PLACE_RETRY: Duration = Duration::from_secs(10);
 
-/// A refused call.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ApiError {
     /// The tenant is not the one this directory holds.
@@ -38,7 +37,6 @@ pub enum ApiError {
     TenantUnknown {
         /// The tenant asked for.
         asked: String,
-        /// The tenant held.
         held: String,
     },
     /// No such account.
@@ -77,16 +75,12 @@ pub enum ApiError {
     },
     /// The position of the page is no longer kept.
     #[error("the position of the page token ({sequence}) is no longer kept; ask for the first page again")]
-    PageTokenExpired {
-        /// The position's sequence.
-        sequence: u64,
-    },
+    PageTokenExpired { sequence: u64 },
     /// As many list positions are kept as the limit admits.
     #[error(
         "{lists_max} list positions are kept for their next pages, the most there may be; try again in {retry_s} s or without min_position"
     )]
     TooManyLists {
-        /// The limit.
         lists_max: usize,
         /// Seconds until the oldest may go.
         retry_s: u64,
@@ -102,7 +96,6 @@ pub enum ApiError {
     PositionNotReached {
         /// The sequence asked for.
         wanted: u64,
-        /// The sequence published.
         published: u64,
     },
     /// The instant was not understood.
@@ -132,7 +125,6 @@ pub enum ApiError {
         what: &'static str,
         /// How many were asked for.
         asked: usize,
-        /// The limit.
         most: usize,
     },
     /// A mutation came without `request_id`.
@@ -152,14 +144,7 @@ pub enum ApiError {
     },
     /// A text of a request is longer than it may be.
     #[error("{field} has {bytes} bytes, at most {most}")]
-    TooLong {
-        /// The field.
-        field: &'static str,
-        /// Its length.
-        bytes: usize,
-        /// The limit.
-        most: usize,
-    },
+    TooLong { field: &'static str, bytes: usize, most: usize },
     /// A source has no name.
     #[error("source is empty; name the source, its name is part of the identity of every event")]
     InvalidSource,
@@ -189,16 +174,10 @@ pub enum ApiError {
     },
     /// The override names no reason, a band that the model does not have, or too many days.
     #[error("the override is refused: {problem}")]
-    InvalidOverride {
-        /// What is wrong.
-        problem: String,
-    },
+    InvalidOverride { problem: String },
     /// Events behind measures are asked for that cannot be told.
     #[error("the evidence is refused: {problem}")]
-    InvalidEvidence {
-        /// What is wrong.
-        problem: String,
-    },
+    InvalidEvidence { problem: String },
     /// The settings cannot be adopted.
     #[error("{problem}")]
     InvalidSettings {
@@ -208,7 +187,6 @@ pub enum ApiError {
     /// Something else was adopted since the caller looked.
     #[error("{problem}")]
     SettingsChanged {
-        /// What to do.
         problem: String,
         /// The etag in force.
         current: String,
@@ -221,10 +199,7 @@ pub enum ApiError {
     },
     /// As many imports run as may.
     #[error("{most} imports run already, the most there may be; try again once one has ended")]
-    TooManyImports {
-        /// The limit.
-        most: usize,
-    },
+    TooManyImports { most: usize },
     /// As many reads of the log run and wait as may.
     #[error(
         "{most} calls read the log already and {waiting_max} wait, the most there may be; try again in {retry_s} s"
@@ -254,10 +229,7 @@ pub enum ApiError {
     },
     /// The engine was opened to be read.
     #[error("{problem}")]
-    ReadOnly {
-        /// What to do.
-        problem: String,
-    },
+    ReadOnly { problem: String },
     /// The engine was opened without the accounts that the call needs.
     #[error("this engine was opened without its accounts; open it with them to ask for this")]
     NotFolded,

@@ -14,7 +14,6 @@ const COMMAND_PAGE_SIZE_MAX: usize = 10_000;
 /// How long an import over the network may send nothing: its client may be reading a large file for its digest.
 const SILENCE_MAX: Duration = Duration::from_secs(30 * 60);
 
-/// Who calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Caller {
     /// A program that connected; nobody knows whose.

@@ -52,7 +52,6 @@ impl Lifecycle {
         self.is_stopping.store(true, Ordering::Relaxed);
     }
 
-    /// What `/readyz` says.
     pub fn readiness(&self) -> Readiness {
         let engine = self.engine.get().map(Weak::upgrade);
         match engine {

@@ -151,7 +151,6 @@ pub async fn http(address: SocketAddr, routes: Router) -> Result<Listening, List
 
 /// What the API is made of.
 pub struct Api {
-    /// The engine.
     pub reader: Reader,
     /// How its sources are read.
     pub formats: Arc<Formats>,

@@ -58,12 +58,10 @@ impl Reader {
         Self { engine, published, index, scheduler, scan_workers, caller: Caller::CommandLine }
     }
 
-    /// Who asks.
     pub fn caller(&self) -> Caller {
         self.caller
     }
 
-    /// The engine.
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }

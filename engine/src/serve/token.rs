@@ -47,7 +47,6 @@ pub fn parse_position(token: &str) -> Option<Position> {
 }
 
 impl Page {
-    /// The token.
     pub fn token(self) -> String {
         let [shard, high, low, seq] = numbers(self.position);
         seal(PAGE, &[shard, high, low, seq, self.skipped, self.query])

@@ -44,7 +44,6 @@ impl Queue {
     }
 }
 
-/// The three queues.
 #[derive(Default)]
 pub struct Queues {
     commands: VecDeque<Input>,

@@ -16,7 +16,7 @@ use crate::serve::model_check;
 
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
-    /// The model file.
+    /// The model file to check.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]

@@ -21,7 +21,7 @@ const SHIFTS_SHOWN: usize = 2;
 
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
-    /// The model file.
+    /// The model file to compare with the adopted one.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]

@@ -29,7 +29,6 @@ use crate::serve::{convert, timeline};
 /// Adopted metrics beside each account of a list at most.
 pub const METRICS_PER_LIST_MAX: usize = 32;
 
-/// Answers about accounts.
 pub struct Accounts {
     reader: Reader,
     pins: Arc<Pins<View>>,

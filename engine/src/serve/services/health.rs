@@ -41,7 +41,6 @@ use crate::serve::rows::{Answers, WireRows, stream, stream_rows};
 /// Days that an explanation looks back where it names no instant.
 const EXPLAINED_DAYS: i64 = 28;
 
-/// Answers about health.
 pub struct HealthAnswers {
     reader: Reader,
     pins: Arc<Pins<View>>,

@@ -37,7 +37,6 @@ const FILES_MAX: usize = 10_000;
 /// How long a client that is refused may take to hear it and to stop sending.
 const HEAR_OUT_MAX: Duration = Duration::from_secs(5);
 
-/// Takes imports in.
 pub struct Imports {
     reader: Reader,
     formats: Arc<Formats>,
@@ -127,7 +126,6 @@ fn silent(silence_max: Duration) -> ApiError {
     invalid(&format!("nothing came for {} minutes", silence_max.as_secs() / 60))
 }
 
-/// One import.
 struct Import {
     engine: Arc<Engine>,
     idempotency: Arc<IdempotencyStore>,

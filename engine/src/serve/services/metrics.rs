@@ -21,7 +21,6 @@ use crate::serve::paging::{deadline, question};
 use crate::serve::reader::Reader;
 use crate::serve::rows::{Answers, WireRows, stream_rows};
 
-/// Answers about metrics.
 pub struct Metrics {
     reader: Reader,
 }

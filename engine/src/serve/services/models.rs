@@ -22,7 +22,6 @@ use crate::serve::paging::{as_of, deadline, over_all, page_size, question};
 use crate::serve::reader::Reader;
 use crate::serve::{asked, convert, model_words};
 
-/// Answers about models.
 pub struct Models {
     reader: Reader,
 }

@@ -17,7 +17,6 @@ use crate::serve::paging::{aside, deadline};
 use crate::serve::reader::Reader;
 use crate::write::sequencer::Command;
 
-/// Answers about settings.
 pub struct Settings {
     reader: Reader,
     idempotency: Arc<IdempotencyStore>,
@@ -64,7 +63,6 @@ impl SettingsService for Settings {
     }
 }
 
-/// What is adopted.
 fn settings(control_state: &ControlState) -> v1::Settings {
     let settings = &control_state.settings;
     v1::Settings {

@@ -22,7 +22,6 @@ use crate::serve::reader::Reader;
 use crate::serve::{convert, formats};
 use crate::write::sequencer::Command;
 
-/// Answers about sources.
 pub struct Sources {
     reader: Reader,
     idempotency: Arc<IdempotencyStore>,

@@ -94,7 +94,6 @@ pub(crate) trait Strings {
     /// The symbol with this number in the frame's dictionary.
     fn symbol(&self, number: usize) -> Option<Symbol>;
 
-    /// Reads a reference.
     #[inline]
     fn read(&self, bytes: &mut Bytes<'_>, what: &'static str) -> Result<Symbol, Malformed> {
         let number = bytes.length(what)?;

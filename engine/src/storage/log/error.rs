@@ -36,16 +36,10 @@ pub enum LogError {
     #[error(
         "{file} has log format {found}, this program reads up to {FORMAT}; run the version that wrote it, or a later one"
     )]
-    NewerFormat {
-        /// The segment.
-        file: String,
-        /// Its format.
-        found: u16,
-    },
+    NewerFormat { file: String, found: u16 },
     /// The directory belongs to another shard.
     #[error("{file} belongs to shard {found}, not to shard {expected}; check the data directory")]
     OtherShard {
-        /// The segment.
         file: String,
         /// The shard in it.
         found: u32,
@@ -57,7 +51,6 @@ pub enum LogError {
         "{file} is of lineage {found:032x}, not of {expected:032x}; check the data directory, or restore the one meant"
     )]
     OtherLineage {
-        /// The segment.
         file: String,
         /// The lineage in it.
         found: u128,
@@ -73,7 +66,6 @@ pub enum LogError {
     /// A frame that does not follow the one before.
     #[error("frame refused: {what} is {found}, the log expects {expected}")]
     OutOfOrder {
-        /// The field.
         what: &'static str,
         /// What the frame says.
         found: i128,
@@ -82,12 +74,7 @@ pub enum LogError {
     },
     /// A frame larger than any reader accepts.
     #[error("frame refused: it takes {bytes} bytes, the limit is {limit}; close frames earlier")]
-    FrameTooLarge {
-        /// Its size.
-        bytes: u64,
-        /// The limit.
-        limit: u64,
-    },
+    FrameTooLarge { bytes: u64, limit: u64 },
     /// Whoever asked for the reading waits no more.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -96,11 +83,9 @@ pub enum LogError {
         "{file}: the frame at offset {offset} has a valid checksum, but {source}; report this with the output of `log verify`"
     )]
     Malformed {
-        /// The segment.
         file: String,
         /// Where the frame starts.
         offset: u64,
-        /// The field.
         source: Malformed,
     },
 }
@@ -119,7 +104,6 @@ impl LogError {
     match .next_seq { Some(next) => format!("to {}", next - 1), None => "on".into() }
 )]
 pub struct Damage {
-    /// The segment.
     pub file: String,
     /// Where in it the first unreadable frame starts, in bytes.
     pub offset: u64,
@@ -136,7 +120,6 @@ pub struct Damage {
 /// An unsealed end that was never known to be durable, and is no frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cut {
-    /// The segment.
     pub file: String,
     /// Where the log ends now.
     pub offset: u64,
