@@ -1,4 +1,4 @@
-//! gRPC: one account read by its id, beside a service on the same kind of server that answers the same call with nothing.
+//! gRPC: one account, and its health, read by its id, beside a service on the same kind of server that answers with nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
 use v1::account_service_client::AccountServiceClient;
 use v1::account_service_server::{AccountService, AccountServiceServer};
+use v1::health_service_client::HealthServiceClient;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -82,6 +83,30 @@ fn connect(client: &Runtime, address: &str) -> Vec<Channel> {
     (0..CONNECTIONS).map(|_| client.block_on(endpoint.connect()).expect("the server listens")).collect()
 }
 
+/// What is read of an account.
+#[derive(Clone, Copy)]
+enum Read {
+    Account,
+    Health,
+}
+
+impl Read {
+    async fn call(self, channel: Channel, account: String) {
+        match self {
+            Self::Account => {
+                let request = v1::GetAccountRequest { account, ..Default::default() };
+                let answer = AccountServiceClient::new(channel).get_account(request).await;
+                drop(std::hint::black_box(answer.expect("the account is known")));
+            }
+            Self::Health => {
+                let request = v1::GetHealthRequest { account, ..Default::default() };
+                let answer = HealthServiceClient::new(channel).get_health(request).await;
+                drop(std::hint::black_box(answer.expect("the account is known")));
+            }
+        }
+    }
+}
+
 /// A round of calls and how long each took.
 struct Calls {
     cost: Cost,
@@ -89,7 +114,13 @@ struct Calls {
 }
 
 /// Reads accounts, some calls at once on each connection. The cost is the server's thread.
-fn get(client: &Runtime, channels: &[Channel], accounts: &Arc<Vec<String>>, calls: usize) -> Calls {
+fn get(
+    client: &Runtime,
+    channels: &[Channel],
+    read: Read,
+    accounts: &Arc<Vec<String>>,
+    calls: usize,
+) -> Calls {
     let server_time = || threads().get(SERVER_THREAD).copied().unwrap_or_default();
     let (before, began) = (server_time(), now());
     let queues = CONNECTIONS * CALLS_A_CONNECTION;
@@ -97,17 +128,15 @@ fn get(client: &Runtime, channels: &[Channel], accounts: &Arc<Vec<String>>, call
         let tasks: Vec<_> = (0..queues)
             .map(|queue| {
                 let accounts = Arc::clone(accounts);
-                let mut service = AccountServiceClient::new(channels[queue % CONNECTIONS].clone());
+                let channel = channels[queue % CONNECTIONS].clone();
                 tokio::spawn(async move {
                     let mut each = Vec::with_capacity(calls / queues);
                     for call in 0..calls / queues {
                         let number = mix((queue * calls + call) as u64) as usize % accounts.len();
-                        let request =
-                            v1::GetAccountRequest { account: accounts[number].clone(), ..Default::default() };
+                        let (channel, account) = (channel.clone(), accounts[number].clone());
                         let began = now();
-                        let answer = service.get_account(request).await.expect("the account is known");
+                        read.call(channel, account).await;
                         each.push(began.elapsed());
-                        drop(std::hint::black_box(answer));
                     }
                     each
                 })
@@ -169,7 +198,7 @@ fn main() {
 
     let mut report = Report::new(
         format!(
-            "grpc: GetAccount of {} accounts ({} events), {CONNECTIONS} connections with {CALLS_A_CONNECTION} calls each under way",
+            "grpc: reads of {} accounts ({} events), {CONNECTIONS} connections with {CALLS_A_CONNECTION} calls each under way",
             accounts.len(),
             receipt.accepted
         ),
@@ -185,20 +214,27 @@ fn main() {
             "aim",
         ],
     );
-    for (what, channels, aim) in [
-        ("an echo with an empty answer".to_owned(), &empty, "calls/s ≥ 0.90"),
-        (format!("an echo with one account's answer of {answer_bytes} B"), &same, ""),
+    let of_nothing = "an echo with an empty answer";
+    for (what, read, channels, aim) in [
+        (format!("GetAccount beside {of_nothing}"), Read::Account, &empty, "calls/s ≥ 0.90"),
+        (
+            format!("GetAccount beside an echo with one account's answer of {answer_bytes} B"),
+            Read::Account,
+            &same,
+            "",
+        ),
+        (format!("GetHealth beside {of_nothing}"), Read::Health, &empty, "calls/s ≥ 0.90"),
     ] {
         let (mut each_of_ours, mut each_of_echo) = (Vec::new(), Vec::new());
         let pair = Pair::alternate(
             rounds,
             || {
-                let mut run = get(&client, &own, &accounts, calls);
+                let mut run = get(&client, &own, read, &accounts, calls);
                 each_of_ours.append(&mut run.each);
                 run.cost
             },
             || {
-                let mut run = get(&client, channels, &accounts, calls);
+                let mut run = get(&client, channels, Read::Account, &accounts, calls);
                 each_of_echo.append(&mut run.each);
                 run.cost
             },
@@ -214,7 +250,7 @@ fn main() {
             )
         };
         report.row(&[
-            format!("GetAccount beside {what}"),
+            what,
             us(cpu_ns(&pair.ours)),
             us(cpu_ns(&pair.peer)),
             pair.cpu_ratio().to_string(),
@@ -237,6 +273,7 @@ fn main() {
 /// Calls that have an aim and no peer, one at a time.
 fn larger(options: &Options, client: &Runtime, channel: &Channel, accounts: &Arc<Vec<String>>) {
     let mut service = AccountServiceClient::new(channel.clone());
+    let mut health = HealthServiceClient::new(channel.clone());
     let calls = options.size(50, 3);
     let mut report = Report::new("grpc: larger calls, one at a time", &["call", "p50 ms", "p99 ms", "aim"]);
     let mut row = |what: &str, aim: &str, call: &mut dyn FnMut()| {
@@ -271,6 +308,11 @@ fn larger(options: &Options, client: &Runtime, channel: &Channel, accounts: &Arc
     row("BatchGetAccounts of 1,000", "p99 ≤ 20 ms", &mut || {
         let request = v1::BatchGetAccountsRequest { accounts: batch.clone(), ..Default::default() };
         client.block_on(service.batch_get_accounts(request)).expect("the accounts are known");
+    });
+    row("ListHealth by score with a filter, page of 100", "p99 ≤ 50 ms", &mut || {
+        let request =
+            v1::ListHealthRequest { filter: "score < 90".into(), page_size: 100, ..Default::default() };
+        client.block_on(health.list_health(request)).expect("the filter is valid");
     });
     report.print();
 }

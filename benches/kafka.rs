@@ -31,6 +31,7 @@ use tidewatch_projections::names::Names;
 use tidewatch_proto::v1;
 use tonic::Code;
 use v1::account_service_client::AccountServiceClient;
+use v1::health_service_client::HealthServiceClient;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -266,11 +267,11 @@ fn ingest(topic: &Topic, events: u64) -> (Cost, BTreeMap<String, f64>) {
     (cost, parts)
 }
 
-/// How long a marker takes from `send` to an answer that holds it, at several rates of other events.
+/// How long a marker takes from `send` to an answer about its account, at several rates of other events.
 fn latency(options: &Options, brokers: &str) {
     let mut report = Report::new(
-        "kafka: from the producer's send to a durable event in a GetAccount answer",
-        &["other events/s asked, sent", "markers", "p50 ms", "p99 ms", "greatest ms", "aim"],
+        "kafka: from the producer's send of a durable event to the account it makes, and to its health",
+        &["other events/s asked, sent", "answer", "markers", "p50 ms", "p99 ms", "greatest ms", "aim"],
     );
     let seconds = options.size(8, 1);
     for rate in [0, 10_000, 50_000] {
@@ -279,7 +280,7 @@ fn latency(options: &Options, brokers: &str) {
         let directory = scratch();
         let serving = Serving::start(&directory.path().join("data"), 1);
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), AtomicU64::new(0));
-        let mut each = Vec::new();
+        let mut each = [Vec::new(), Vec::new()];
         thread::scope(|scope| {
             let _stopping = Stopping(&stop);
             let source = topic.source(serving.engine().names());
@@ -291,16 +292,19 @@ fn latency(options: &Options, brokers: &str) {
             others.join().expect("the producer runs");
             reader.join().expect("the reader runs");
         });
-        each.sort_unstable();
-        let at = |percent: usize| each[(each.len() * percent).div_ceil(100) - 1].as_nanos() as f64 / 1e6;
-        report.row(&[
-            format!("{rate}, {}", sent.load(Ordering::Relaxed) / seconds),
-            each.len().to_string(),
-            format!("{:.2}", at(50)),
-            format!("{:.2}", at(99)),
-            format!("{:.2}", at(100)),
-            "p99 ≤ 10 ms at half of peak".to_owned(),
-        ]);
+        for (answer, each) in ["GetAccount", "GetHealth"].into_iter().zip(&mut each) {
+            each.sort_unstable();
+            let at = |percent: usize| each[(each.len() * percent).div_ceil(100) - 1].as_nanos() as f64 / 1e6;
+            report.row(&[
+                format!("{rate}, {}", sent.load(Ordering::Relaxed) / seconds),
+                answer.to_owned(),
+                each.len().to_string(),
+                format!("{:.2}", at(50)),
+                format!("{:.2}", at(99)),
+                format!("{:.2}", at(100)),
+                "p99 ≤ 10 ms at half of peak".to_owned(),
+            ]);
+        }
         serving.stop();
     }
     report.note(
@@ -342,15 +346,17 @@ fn send_at(topic: &Topic, size: Size, rate: u64, stop: &AtomicBool, sent: &Atomi
     producer.flush(WAIT).expect("everything is written in time");
 }
 
-/// Sends one marker after the other, each an account of its own, and asks for it until it is there.
-fn markers(topic: &Topic, serving: &Serving, lasts: Duration) -> Vec<Duration> {
+/// Sends one marker after the other, each an account of its own, and asks for it until it is there, for the account and for
+/// its health in turn.
+fn markers(topic: &Topic, serving: &Serving, lasts: Duration) -> [Vec<Duration>; 2] {
     const EVERY: Duration = Duration::from_millis(20);
     const ASK_AGAIN: Duration = Duration::from_micros(200);
     let client = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let address = format!("http://{}", serving.address());
-    let mut service = client.block_on(AccountServiceClient::connect(address)).expect("it serves");
+    let mut accounts = client.block_on(AccountServiceClient::connect(address.clone())).expect("it serves");
+    let mut health = client.block_on(HealthServiceClient::connect(address)).expect("it serves");
     let producer = topic.producer(0);
-    let (mut each, began) = (Vec::new(), now());
+    let (mut each, began) = ([Vec::new(), Vec::new()], now());
     let mut number = 0;
     while began.elapsed() < lasts {
         let account = format!("marker-{number}");
@@ -361,17 +367,26 @@ fn markers(topic: &Topic, serving: &Serving, lasts: Duration) -> Vec<Duration> {
         let sent = now();
         send(&producer, topic, line.to_string().as_bytes());
         loop {
-            let request = v1::GetAccountRequest { account: account.clone(), ..Default::default() };
-            match client.block_on(service.get_account(request)) {
-                Ok(_) => break,
+            let account = account.clone();
+            let answer = client.block_on(async {
+                if number % 2 == 0 {
+                    let request = v1::GetAccountRequest { account, ..Default::default() };
+                    accounts.get_account(request).await.map(drop)
+                } else {
+                    let request = v1::GetHealthRequest { account, ..Default::default() };
+                    health.get_health(request).await.map(drop)
+                }
+            });
+            match answer {
+                Ok(()) => break,
                 Err(status) => assert_eq!(status.code(), Code::NotFound, "{status}"),
             }
-            assert!(sent.elapsed() < WAIT, "{account} was not seen within {WAIT:?}");
+            assert!(sent.elapsed() < WAIT, "marker {number} was not seen within {WAIT:?}");
             thread::sleep(ASK_AGAIN);
         }
         // The first ones wait for connections and for the first look at the topic.
         if number >= WARM_MARKERS {
-            each.push(sent.elapsed());
+            each[number % 2].push(sent.elapsed());
         }
         number += 1;
         thread::sleep(EVERY.saturating_sub(sent.elapsed()));
