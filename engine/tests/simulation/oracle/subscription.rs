@@ -72,6 +72,8 @@ struct Course<'a> {
     cancelled: Option<&'a Fact>,
     ended: Option<i32>,
     trial_ended: Option<i32>,
+    /// A trial without a start was heard of by its end; a renewal that undoes the end leaves it a trial.
+    trial_unstarted: bool,
     /// The last day of a pause; the inner `None` is a pause without one.
     pause: Option<Option<i32>>,
 }
@@ -104,7 +106,10 @@ impl<'a> Course<'a> {
                 (self.start, self.converted, self.pause) = (Some(fact), false, None);
             }
             "trial_converted" => (self.converted, self.trial_ended) = (true, None),
-            "trial_ended" if self.may_be_trial() => self.trial_ended = self.trial_ended.or(Some(fact.day)),
+            "trial_ended" if self.may_be_trial() => {
+                self.trial_unstarted = self.start.is_none();
+                self.trial_ended = self.trial_ended.or(Some(fact.day));
+            }
             "subscription_ended" => self.ended = self.ended.or(Some(fact.day)),
             "subscription_cancelled" => self.cancelled = Some(fact),
             "cancellation_withdrawn" => self.cancelled = None,
@@ -148,7 +153,7 @@ impl<'a> Course<'a> {
     }
 
     fn is_trial(&self) -> bool {
-        self.may_be_trial() && (self.start.is_some() || self.trial_ended.is_some())
+        self.may_be_trial() && (self.start.is_some() || self.trial_unstarted)
     }
 
     /// The start of the trial that still runs.
