@@ -34,6 +34,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const DAYS: u32 = 365;
 /// Entries of a frame: what a source brings while the frame before is written.
 const FRAME_ENTRIES: u64 = 4_000;
+/// Threads that read the frames of one question.
+const READERS: usize = 2;
 /// Events on a page of a timeline.
 const PAGE_EVENTS: i32 = 100;
 
@@ -164,7 +166,7 @@ fn index(root: &Path, events: u64) -> String {
     let directory = Directory::open(root).expect("the directory opens");
     let history = History::new(Arc::clone(directory.disk()), Arc::default(), u64::MAX);
     let last_seq = history.end().expect("the log is sound").last_seq;
-    let index = directory.account_index(false, &Arc::new(Meters::new()));
+    let index = directory.account_index(false, READERS, &Arc::new(Meters::new()));
     let began = now();
     index.catch_up(last_seq, &Cancellation::default()).expect("the log is sound");
     let ns = began.elapsed().as_nanos() as f64 / events as f64;

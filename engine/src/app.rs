@@ -208,7 +208,11 @@ impl Engine {
             failure: Mutex::new(None),
             is_read_only: false,
             sources: Mutex::new(sources),
-            account_index: Arc::new(directory.account_index(false, &options.meters)),
+            account_index: Arc::new(directory.account_index(
+                false,
+                options.workers.unwrap_or(1),
+                &options.meters,
+            )),
             clock: options.clock,
             meters: options.meters,
         });

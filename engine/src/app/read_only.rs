@@ -63,7 +63,7 @@ impl Engine {
             failure: Mutex::new(None),
             is_read_only: true,
             sources: Mutex::new(BTreeMap::new()),
-            account_index: Arc::new(directory.account_index(true, &Arc::default())),
+            account_index: Arc::new(directory.account_index(true, workers.unwrap_or(1), &Arc::default())),
             clock: Arc::new(SystemClock),
             meters: Arc::default(),
         });

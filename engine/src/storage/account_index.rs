@@ -23,7 +23,9 @@ mod part;
 mod filling;
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tidewatch_projections::names::{Names, Symbol};
@@ -31,7 +33,7 @@ use tidewatch_projections::names::{Names, Symbol};
 use crate::cancellation::Cancellation;
 use crate::clock::monotonic;
 use crate::meters::{ACCOUNT_INDEX, ACCOUNT_INDEX_BYTES, ACCOUNT_INDEX_DISCARDED, Meters};
-use crate::storage::disk::Disk;
+use crate::storage::disk::{Disk, DiskFile};
 use crate::storage::log::{Excerpt, LogError, LogReader, SoughtAccounts, frame_at};
 use filling::{Filled, Filling};
 use part::{Part, PartName, Span};
@@ -41,6 +43,8 @@ use place::{FramePlaces, Place};
 pub const PART_BYTES: u64 = 32 << 20;
 /// How long the index waits after its disk refused a part.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
+/// Frames that one thread reads before what it found is handed on; a cancelled read goes on so long.
+const FRAMES_A_READER: usize = 32;
 /// Ends the name of a file that is being written.
 const TEMPORARY: &str = ".tmp";
 
@@ -55,6 +59,8 @@ pub struct AccountIndexOptions {
     pub part_bytes: u64,
     /// Nothing is written: what no part covers is scanned.
     pub is_read_only: bool,
+    /// How many threads read the frames of one question, at least one.
+    pub readers: usize,
 }
 
 /// The index of one log.
@@ -334,26 +340,65 @@ impl Reading<'_> {
             Ok(file) => file,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        for FramePlaces { offset, places } in FramePlaces::of(&places) {
+        let frames: Vec<FramePlaces> = FramePlaces::of(&places).collect();
+        for frames in frames.chunks(FRAMES_A_READER * self.index.options.readers.max(1)) {
             self.cancellation.check().map_err(LogError::from)?;
-            // A scan of the rest says what is wrong with the log, if it is the log.
-            let frame = match frame_at(file.as_ref(), &path, u64::from(offset)) {
-                Ok(Ok(frame)) if span.holds(&frame.header) => frame,
-                Ok(Ok(_)) => return Ok(Err("it names a frame that it does not cover".into())),
-                Ok(Err(what)) => return Ok(Err(what)),
-                Err(error) => return Ok(Err(error.to_string())),
-            };
-            if frame.header.next_seq() - 1 > self.until_seq {
-                break;
+            for found in self.excerpts(span, file.as_ref(), &path, frames) {
+                // A scan of the rest says what is wrong with the log, if it is the log.
+                let excerpt = match found {
+                    Ok(excerpt) => excerpt,
+                    Err(why) => return Ok(Err(why)),
+                };
+                let next_seq = excerpt.header.next_seq();
+                if next_seq - 1 > self.until_seq {
+                    return Ok(Ok(()));
+                }
+                if !excerpt.events.is_empty() {
+                    each(excerpt)?;
+                }
+                *from_seq = next_seq;
             }
-            match frame.events_of(self.names, self.sought, Some(&places)) {
-                Ok(events) if events.is_empty() => {}
-                Ok(events) => each(Excerpt { header: frame.header.clone(), events })?,
-                Err(error) => return Ok(Err(error.to_string())),
-            }
-            *from_seq = frame.header.next_seq();
         }
         Ok(Ok(()))
+    }
+
+    /// What some frames hold, in their order, or why the index is wrong; read by several threads where there are enough.
+    fn excerpts(
+        &self,
+        span: &Span,
+        file: &dyn DiskFile,
+        path: &str,
+        frames: &[FramePlaces],
+    ) -> Vec<Result<Excerpt, String>> {
+        let read = |frames: &[FramePlaces]| -> Vec<_> {
+            frames.iter().map(|frame| self.excerpt(span, file, path, frame)).collect()
+        };
+        let mut shares = frames.chunks(FRAMES_A_READER);
+        let own = shares.next().unwrap_or_default();
+        thread::scope(|scope| {
+            let others: Vec<_> = shares.map(|share| scope.spawn(move || read(share))).collect();
+            let mut found = read(own);
+            for other in others {
+                found.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            found
+        })
+    }
+
+    fn excerpt(
+        &self,
+        span: &Span,
+        file: &dyn DiskFile,
+        path: &str,
+        FramePlaces { offset, places }: &FramePlaces,
+    ) -> Result<Excerpt, String> {
+        let frame = frame_at(file, path, u64::from(*offset)).map_err(|error| error.to_string())??;
+        if !span.holds(&frame.header) {
+            return Err("it names a frame that it does not cover".into());
+        }
+        let events =
+            frame.events_of(self.names, self.sought, Some(places)).map_err(|error| error.to_string())?;
+        Ok(Excerpt { header: frame.header.clone(), events })
     }
 
     /// Looks through every frame with sequences from `from_seq` up to `end_seq`, exclusive.

@@ -184,13 +184,14 @@ impl Directory {
         })
     }
 
-    /// The index of accounts of its log.
-    pub fn account_index(&self, is_read_only: bool, meters: &Arc<Meters>) -> AccountIndex {
+    /// The index of accounts of its log; `readers` threads read the frames of one question.
+    pub fn account_index(&self, is_read_only: bool, readers: usize, meters: &Arc<Meters>) -> AccountIndex {
         let options = AccountIndexOptions {
             dir: ACCOUNTS_DIR.into(),
             log_dir: LOG_DIR.into(),
             part_bytes: PART_BYTES,
             is_read_only,
+            readers,
         };
         AccountIndex::new(Arc::clone(&self.disk), options, Arc::clone(meters))
     }

@@ -19,7 +19,8 @@ const DIR: &str = "accounts";
 const ACCOUNTS: u64 = 9;
 
 fn index(disk: &SimulatedDisk, part_bytes: u64, is_read_only: bool, meters: &Arc<Meters>) -> AccountIndex {
-    let options = AccountIndexOptions { dir: DIR.into(), log_dir: "log".into(), part_bytes, is_read_only };
+    let options =
+        AccountIndexOptions { dir: DIR.into(), log_dir: "log".into(), part_bytes, is_read_only, readers: 2 };
     AccountIndex::new(Arc::new(disk.clone()), options, Arc::clone(meters))
 }
 

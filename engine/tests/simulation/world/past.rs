@@ -36,6 +36,8 @@ impl Simulation {
             log_dir: "log".into(),
             part_bytes: 1 + draw.below(8 << 10) as u64,
             is_read_only: draw.often(150),
+            // Threads would read in an order that no seed decides.
+            readers: 1,
         };
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
         let index = Arc::new(AccountIndex::new(Arc::clone(&shared), options, Arc::default()));
