@@ -5,7 +5,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-all=(decode dedup append fold rebuild past memory health grpc kafka)
+all=(decode dedup append fold rebuild past memory health detect grpc kafka)
 quick=()
 names=()
 profile=()
