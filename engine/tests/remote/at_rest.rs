@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use tidewatch_projections::model::DEFAULT;
+
 use crate::child;
 use crate::places::{Directory, Files, Place as _, Said, Server, fleet, program};
 
@@ -26,23 +28,52 @@ fn files(root: &Path) -> BTreeMap<PathBuf, (SystemTime, blake3::Hash)> {
     found
 }
 
-fn reads_leave_all_as_it_was(files_of_test: &Files, directory: &Directory) {
-    let model = files_of_test.write("model.toml", "[metrics]\nuses = { agg = 'count' }\n");
+/// Runs commands, each of which must succeed, say something and leave every file as it was; answers what each said.
+pub fn reads(files_of_test: &Files, directory: &Directory, commands: &[&[&str]]) -> Vec<String> {
     let temporary = files_of_test.path("temporary");
     std::fs::create_dir(&temporary).unwrap();
     let before = files(&directory.0);
     assert!(!before.is_empty());
+    let read = |command: &&[&str]| {
+        let mut reading = program();
+        reading.args(*command).args(directory.named()).env("TMPDIR", &temporary);
+        let said = Said::from(child::output(&mut reading));
+        assert_eq!(said.code, Some(0), "{command:?}: {}", said.stderr);
+        assert!(!said.stdout.is_empty(), "{command:?}");
+        assert_eq!(files(&directory.0), before, "{command:?}");
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "{command:?}");
+        said.stdout
+    };
+    commands.iter().map(read).collect()
+}
+
+fn reads_leave_all_as_it_was(files_of_test: &Files, directory: &Directory) {
+    let model = files_of_test.write("model.toml", "[metrics]\nuses = { agg = 'count' }\n");
+    let scored = files_of_test.write("scored.toml", DEFAULT);
     let letters = directory.says(&["deadletters", "list", "--json"]);
     let letter: serde_json::Value = serde_json::from_str(letters.lines().next().unwrap()).unwrap();
     let (letter, listed) = (letter["position"].to_string(), directory.says(&["list", "--json"]));
     let account: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
     let account = account["account"].as_str().unwrap();
-    for command in [
+    let commands = [
         ["digest"].as_slice(),
         &["list"],
         &["list", "--json"],
         &["get", account],
         &["timeline", "--account", account],
+        &["health", "--account", account],
+        &["health", "--all", "--as-of", "last", "--json"],
+        &["health", "--account", account, "ghost", "--as-of", "2024-01-03", "--model", &scored],
+        &["history", "--all", "--from", "2024-01-01", "--to", "2024-01-31"],
+        &["history", "--account", account, "--from", "2024-01-01", "--to", "2024-01-31", "--json"],
+        &["explain", "--account", account],
+        &["explain", "--account", account, "--from", "2024-01-03", "--to", "last", "--json"],
+        &["movers", "--from", "2024-01-03"],
+        &["model", "show"],
+        &["model", "list"],
+        &["model", "diff", &model, "adopted"],
+        &["model", "check", &scored],
+        &["model", "preview", &scored],
         &["metrics", "--all", "--as-of", "last"],
         &["metrics", "--account", account, "ghost", "--as-of", "2024-01-03", "--model", &model],
         &["deadletters", "list"],
@@ -52,15 +83,8 @@ fn reads_leave_all_as_it_was(files_of_test: &Files, directory: &Directory) {
         &["log", "verify"],
         &["log", "stat"],
         &["log", "dump"],
-    ] {
-        let mut reading = program();
-        reading.args(command).args(directory.named()).env("TMPDIR", &temporary);
-        let said = Said::from(child::output(&mut reading));
-        assert_eq!(said.code, Some(0), "{command:?}: {}", said.stderr);
-        assert!(!said.stdout.is_empty(), "{command:?}");
-        assert_eq!(files(&directory.0), before, "{command:?}");
-        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "{command:?}");
-    }
+    ];
+    reads(files_of_test, directory, &commands);
 }
 
 /// A fleet with a line that is refused.

@@ -4,6 +4,7 @@ mod at_rest;
 mod broken;
 mod child;
 mod configured;
+mod golden;
 mod parity;
 mod places;
 mod requests;

@@ -5,7 +5,6 @@ mod dataset;
 mod dead_letters;
 mod disk_full;
 mod expected;
-mod golden;
 mod models;
 mod pipeline;
 mod rejection_rate;
