@@ -78,7 +78,7 @@ impl Step {
 }
 
 /// A view of all that is durable.
-fn view(engine: &Engine) -> Arc<View> {
+pub fn view(engine: &Engine) -> Arc<View> {
     let durable = *engine.durable().borrow();
     wait_until("a view of all that is durable", || {
         let view = engine.view().unwrap();

@@ -5,6 +5,7 @@ mod dataset;
 mod dead_letters;
 mod disk_full;
 mod expected;
+mod health;
 mod models;
 mod pipeline;
 mod rejection_rate;
