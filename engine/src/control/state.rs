@@ -203,6 +203,43 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_override_of_an_account_holds_until_it_expires() {
+        let (names, mut state) = (Names::new(), ControlState::default());
+        let acme = names.intern("acme");
+        let mut seq = 0;
+        let mut apply = |state: &mut ControlState, control: &Control| {
+            seq += 1;
+            state.apply(&names, seq, control);
+        };
+        let set = |band: &str, at: Micros, expires_at: Micros| Control::OverrideSet {
+            account: "acme".into(),
+            band_override: BandOverride {
+                band: band.into(),
+                reason: "the sponsor left".into(),
+                author: "ann".into(),
+                at,
+                expires_at,
+            },
+        };
+        let band = |state: &ControlState| state.override_of(acme).map(|set| set.band.to_string());
+        apply(&mut state, &Control::WallAdvanced { at: 100 });
+        apply(&mut state, &set("red", 100, 900));
+        assert_eq!(band(&state).as_deref(), Some("red"));
+        // It takes the place of the one before, which lasted longer and does not come back.
+        apply(&mut state, &set("yellow", 200, 500));
+        assert_eq!(band(&state).as_deref(), Some("yellow"));
+        apply(&mut state, &Control::WallAdvanced { at: 499 });
+        assert_eq!(band(&state).as_deref(), Some("yellow"));
+        apply(&mut state, &Control::WallAdvanced { at: 500 });
+        assert_eq!((band(&state), state.overrides_in_force().count()), (None, 0));
+        // One without a band ends the one before.
+        apply(&mut state, &set("green", 600, 900));
+        assert_eq!(band(&state).as_deref(), Some("green"));
+        apply(&mut state, &set("", 700, 900));
+        assert_eq!(band(&state), None);
+    }
+
+    #[test]
     fn every_position_knows_the_model_that_was_in_force_there() {
         let (names, mut state) = (Names::new(), ControlState::default());
         let adopted = |text: &str| Control::ModelAdopted { text: text.into() };

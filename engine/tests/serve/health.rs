@@ -1,5 +1,7 @@
 //! Health: one account, several, lists, days and what moved a score.
 
+use tidewatch_projections::calendar::Day;
+use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
 use tidewatch_proto::v1;
 use tokio_stream::StreamExt as _;
 use tonic::Code;
@@ -219,6 +221,87 @@ async fn history_has_the_ends_of_days_of_life() {
         [green("2024-02-01"), green("2024-02-02"), green("2024-02-03"), red("2024-02-04"), red("2024-02-05")]
     );
     assert!(answers[1].days.is_empty(), "it has no day of life");
+}
+
+#[tokio::test]
+async fn days_that_the_clock_has_not_closed_are_answered_and_are_no_history() {
+    let served = served().await;
+    // Silent since February, so that green, once remembered, is what a 68 of years later is held against.
+    served.import("turn", &[pulse("10", "good", 4, "green")]).await;
+    let view = served.engine.view().unwrap();
+    let (today, closed) =
+        (view.plan.calendar.day(served.engine.now()), view.closed_through.expect("February 2024 is closed"));
+    assert!(closed < today, "a day closes after its end");
+    let later = today.plus(3);
+    let request = v1::GetHealthHistoryRequest {
+        accounts: vec!["good".into()],
+        from: closed.plus(-2).to_text(),
+        to: later.to_text(),
+        ..Default::default()
+    };
+    let mut stream = served.health().get_health_history(request).await.unwrap().into_inner();
+    let answer = stream.next().await.unwrap().unwrap();
+    let days: Vec<&str> = answer.days.iter().map(|day| day.day.as_str()).collect();
+    let closed_days = [-2, -1, 0].map(|days| closed.plus(days).to_text());
+    assert_eq!(days, closed_days);
+    let model = answer.model.expect("a history names the version that answers");
+    assert_eq!((model.name.as_str(), model.version), ("judged", 3));
+
+    // A day end that is yet to come is a day end: the fold of bands runs up to it, and nothing of it is provisional.
+    let nearly = MODEL.replace("curve = [[0, 0], [100, 100]]", "curve = [[0, 0], [100, 68]]");
+    for (model, band) in [(MODEL, "green"), (nearly.as_str(), "yellow")] {
+        let request = v1::GetHealthRequest { model: model.to_owned(), ..get("good", date(&later.to_text())) };
+        let health = served.health().get_health(request).await.unwrap().into_inner().health.unwrap();
+        assert_eq!((health.band.as_deref(), health.provisional), (Some(band), false));
+        assert_eq!(health.state(), v1::HealthState::Scored);
+    }
+}
+
+#[tokio::test]
+async fn the_adopted_version_answers_for_every_day_and_its_digest_covers_zone_and_calendars() {
+    let served = served().await;
+    let of_first_day = get("fair", date("2024-02-01"));
+    let told = |health: v1::Health| {
+        let model = health.model.unwrap();
+        (model.name, model.version, model.digest, health.score)
+    };
+    let asked = || {
+        let (mut client, ask) = (served.health(), of_first_day.clone());
+        async move { told(client.get_health(ask).await.unwrap().into_inner().health.unwrap()) }
+    };
+    let judged = asked().await;
+    assert_eq!((judged.0.as_str(), judged.1, judged.3), ("judged", 3, Some(50.0)));
+    // Adopted today, it answers for a day of 2024 too: yellow is 60 points now.
+    let kinder =
+        MODEL.replace("version = 3", "version = 4").replace("[0, 0], [100, 100]", "[0, 20], [100, 100]");
+    let adopt = |settings: tidewatch_engine::control::adoption::Adoption| {
+        served.submit(tidewatch_engine::write::sequencer::Command::Adopt(Box::new(settings)))
+    };
+    adopt(tidewatch_engine::control::adoption::Adoption::of_model(kinder.as_str())).await;
+    served.import("a view of it", &[pulse("20", "bad", 5, "red")]).await;
+    let second = asked().await;
+    assert_eq!((second.1, second.3), (4, Some(60.0)));
+    assert_ne!(second.2, judged.2);
+    // Any other version can be asked for instead, and is named by the digest it has when it is adopted.
+    let request = v1::GetHealthRequest { model: MODEL.to_owned(), ..of_first_day.clone() };
+    assert_eq!(told(served.health().get_health(request).await.unwrap().into_inner().health.unwrap()), judged);
+
+    let mut digests = vec![judged.2, second.2.clone()];
+    let closed = ClosedDays { scope: Scope::All, from: Day(10_000), to: Day(10_001) };
+    let zone = Settings { zone: "Asia/Tokyo".into(), ..Settings::default() };
+    for (id, settings) in
+        [zone.clone(), Settings { closed_days: vec![closed], ..zone }].into_iter().enumerate()
+    {
+        adopt(settings.into()).await;
+        served.import("a view of it", &[pulse(&format!("3{id}"), "bad", 5, "red")]).await;
+        digests.push(asked().await.2);
+    }
+    adopt(Settings::default().into()).await;
+    served.import("a view of it", &[pulse("40", "bad", 5, "red")]).await;
+    assert_eq!(asked().await.2, second.2, "back again");
+    digests.sort_unstable();
+    digests.dedup();
+    assert_eq!(digests.len(), 4);
 }
 
 #[tokio::test]

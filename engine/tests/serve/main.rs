@@ -3,6 +3,7 @@
 mod accounts;
 mod dead_letters;
 mod evidence;
+mod explain;
 mod health;
 mod imports;
 mod logs;

@@ -1,9 +1,10 @@
 //! A band that a person sets: lists go by it, what is computed is shown beside it, and it can be ended.
 
 use tidewatch_proto::v1;
+use tokio_stream::StreamExt as _;
 use tonic::Code;
 
-use crate::support::{Served, line, refused};
+use crate::support::{Served, date, line, refused};
 
 /// Use by two companies on some days of March.
 fn lines() -> Vec<String> {
@@ -72,6 +73,51 @@ async fn a_band_set_by_hand_holds_in_lists_until_it_is_ended() {
     assert_eq!(again.position, set_position, "the same request is carried out once");
     let ended = client.set_override(asked("r2", "acme", "", 0)).await.unwrap().into_inner();
     assert!(!red(&served, ended.position).await.iter().any(|(_, by_hand)| by_hand.is_some()));
+}
+
+#[tokio::test]
+async fn what_is_computed_stays_beside_a_band_set_by_hand() {
+    let served = Served::new(&lines()).await;
+    let mut client = served.health();
+    let asked_days = v1::GetHealthHistoryRequest {
+        accounts: vec!["acme".to_owned()],
+        from: "2024-03-01".to_owned(),
+        to: "2024-03-28".to_owned(),
+        ..Default::default()
+    };
+    let explained = v1::ExplainHealthRequest {
+        account: "acme".to_owned(),
+        from: date("2024-03-14"),
+        to: date("2024-03-28"),
+        ..Default::default()
+    };
+    let mut told = Vec::new();
+    for round in 0..3 {
+        // Before any override, beside one, and beside a newer one; silent for years, it is computed as red.
+        if round > 0 {
+            let band = ["green", "yellow"][round - 1];
+            let set = client.set_override(asked(&format!("r{round}"), "acme", band, 7)).await.unwrap();
+            let min_position = set.into_inner().position.unwrap().token;
+            let ask = v1::GetHealthRequest { account: "acme".to_owned(), min_position, ..Default::default() };
+            let health = client.get_health(ask).await.unwrap().into_inner().health.unwrap();
+            assert_eq!(
+                health.r#override.as_ref().map(|set| set.band.as_str()),
+                Some(band),
+                "the newest holds"
+            );
+            assert_ne!(health.band.as_deref(), Some(band), "both are shown");
+        }
+        let stream = client.get_health_history(asked_days.clone()).await.unwrap().into_inner();
+        let days: Vec<_> = stream.map(|answer| answer.unwrap().days).collect().await;
+        let changes = client.explain_health(explained.clone()).await.unwrap().into_inner().changes;
+        let ask = v1::GetHealthRequest { account: "acme".to_owned(), ..Default::default() };
+        let health = client.get_health(ask).await.unwrap().into_inner().health.unwrap();
+        told.push((days, changes, health.score, health.band, health.state));
+    }
+    assert!(told[0].0[0].len() == 28 && !told[0].1.is_empty(), "{:?}", told[0]);
+    assert_eq!((&told[0], &told[0]), (&told[1], &told[2]));
+    let listed = client.list_overrides(v1::ListOverridesRequest::default()).await.unwrap().into_inner();
+    assert_eq!(listed.overrides.iter().map(|set| set.band.as_str()).collect::<Vec<_>>(), ["yellow"]);
 }
 
 #[tokio::test]

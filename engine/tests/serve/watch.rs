@@ -38,6 +38,15 @@ fn take(kept_of: &mut Kept, message: Message) -> Option<String> {
     None
 }
 
+/// What the server lists at a position or later, and where it stands.
+async fn listed(served: &Served, min_position: &str) -> (Kept, u64) {
+    let request =
+        v1::ListHealthRequest { min_position: min_position.into(), page_size: 1_000, ..Default::default() };
+    let listed = served.health().list_health(request).await.unwrap().into_inner();
+    let at = listed.freshness.unwrap().position.unwrap().sequence;
+    (listed.accounts.into_iter().map(kept).collect(), at)
+}
+
 /// Use on some days of March, by an account whose number decides how much.
 fn news(round: usize) -> Vec<String> {
     let day = 1 + round % 28;
@@ -56,27 +65,31 @@ fn news(round: usize) -> Vec<String> {
 async fn a_watch_that_is_cut_off_a_thousand_times_misses_no_change() {
     let served = Served::new(&news(0)).await;
     let (mut kept_of, mut token, mut round) = (Kept::new(), String::new(), 0);
+    let (mut tokens, mut resumed) = (0, 0);
     for cut in 0..CUTS {
         if cut % NEWS_EVERY == 0 {
             round += 1;
             served.import("app", &news(round)).await;
         }
+        resumed += usize::from(!token.is_empty());
         let request = v1::WatchHealthRequest { token: token.clone(), ..Default::default() };
         let mut stream = served.health().watch_health(request).await.unwrap().into_inner();
         // Cut within the first messages, which is before, within or after what is sent at first.
         for _ in 0..cut % (ACCOUNTS + 3) {
             let Ok(Some(message)) = timeout(Duration::from_millis(5), stream.next()).await else { break };
             if let Some(reached) = take(&mut kept_of, message.unwrap().message.unwrap()) {
+                tokens += usize::from(reached != token);
                 token = reached;
+                // Nothing comes in between rounds: what a token stands for is all that the server has.
+                assert_eq!(kept_of, listed(&served, "").await.0, "after {cut} cuts");
             }
         }
     }
+    assert!(tokens > 10 && resumed > CUTS / 2, "{tokens} tokens, of {CUTS} watches {resumed} resumed");
     let last = served.import("app", &news(round + 1)).await;
     let request = v1::WatchHealthRequest { token, ..Default::default() };
     let mut stream = served.health().watch_health(request).await.unwrap().into_inner();
-    let request = v1::ListHealthRequest { min_position: last, page_size: 1_000, ..Default::default() };
-    let listed = served.health().list_health(request).await.unwrap().into_inner();
-    let at = listed.freshness.unwrap().position.unwrap().sequence;
+    let (server, at) = listed(&served, &last).await;
     loop {
         let message = stream.next().await.unwrap().unwrap().message.unwrap();
         let reached = match &message {
@@ -90,7 +103,6 @@ async fn a_watch_that_is_cut_off_a_thousand_times_misses_no_change() {
             break;
         }
     }
-    let server: Kept = listed.accounts.into_iter().map(kept).collect();
     assert_eq!(server.len(), ACCOUNTS);
     assert_eq!(kept_of, server);
 }
