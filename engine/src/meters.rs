@@ -95,11 +95,13 @@ meters! {
     ACCOUNTS = "tidewatch_accounts" Gauge Some(Unit::Count), [],
         "Accounts known.";
     ACCOUNTS_BY_BAND = "tidewatch_accounts_by_band" Gauge Some(Unit::Count), ["state", "band"],
-        "Accounts by state of health and band of the model; the band is empty where there is no score.";
+        "Accounts by state of health and band of the model; the band is empty where there is no score, the state \"past_bounds\" where only the log answers.";
     EVALUATIONS = "tidewatch_health_evaluations_total" Counter Some(Unit::Count), [],
         "Evaluations of an account's health that keep lists up to date.";
     CELLS_BEHIND = "tidewatch_health_lists_behind_entries" Gauge None, [],
         "Entries of the log that answers cover and lists of health were not brought up to yet.";
+    CELLS_REFRESH_TIME = "tidewatch_health_lists_refresh_seconds" Histogram Some(Unit::Seconds), [],
+        "Time it took to bring lists of health up to the newest answers, which later ones wait for.";
     PAST_BOUNDS = "tidewatch_accounts_past_bounds" Gauge Some(Unit::Count), [],
         "Accounts with more of something than memory keeps; part of their answers comes from the log.";
     PARKED = "tidewatch_parked_events" Gauge Some(Unit::Count), ["source"],

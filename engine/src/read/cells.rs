@@ -6,6 +6,7 @@
 //! instant it stands at.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidewatch_projections::account::Account;
@@ -212,6 +213,8 @@ fn of_account(view: &View, account: &Account, before: Option<Place>) -> Place {
 #[derive(Default)]
 pub struct CellStore {
     newest: Mutex<Option<Arc<Cells>>>,
+    /// The sequence of the newest cells, for who may not wait.
+    reached_seq: AtomicU64,
 }
 
 impl CellStore {
@@ -233,11 +236,17 @@ impl CellStore {
             return Ok(Arc::new(Cells::at(Arc::clone(view), before.as_deref(), cancellation)?));
         }
         let cells = Arc::new(Cells::at(Arc::clone(view), newest.as_deref(), cancellation)?);
+        self.reached_seq.store(cells.view.position.seq, Ordering::Relaxed);
         *newest = Some(Arc::clone(&cells));
         Ok(cells)
     }
 
-    /// Where the newest cells stand.
+    /// The sequence at which the newest cells stand, 0 before the first; waits for nobody.
+    pub fn reached_seq(&self) -> u64 {
+        self.reached_seq.load(Ordering::Relaxed)
+    }
+
+    /// Where the newest cells stand; waits for whoever brings them up to date.
     pub fn position(&self) -> Option<Position> {
         self.lock().as_ref().map(|cells| cells.view.position)
     }

@@ -9,8 +9,8 @@ use super::pins::Pins;
 use crate::app::{Condition, Engine};
 use crate::fold::view::View;
 use crate::meters::{
-    ACCOUNTS, CLOCK, DURABLE, LISTS, Meters, PARKED, PAST_BOUNDS, PAST_MEMORY, PAST_QUESTIONS, PAST_READS,
-    PUBLISHED, SOURCE_AGE, SOURCE_STOPPED,
+    ACCOUNTS, CELLS_BEHIND, CLOCK, DURABLE, LISTS, Meters, PARKED, PAST_BOUNDS, PAST_MEMORY, PAST_QUESTIONS,
+    PAST_READS, PUBLISHED, SOURCE_AGE, SOURCE_STOPPED,
 };
 use crate::read::admission::AdmissionLimits;
 use crate::read::scheduler::Scheduler;
@@ -85,6 +85,8 @@ impl Lifecycle {
         }
         let Some(view) = engine.view() else { return };
         meters.gauge(&PUBLISHED, &[]).set(view.position.seq as f64);
+        let behind = view.position.seq.saturating_sub(engine.cells().reached_seq());
+        meters.gauge(&CELLS_BEHIND, &[]).set(behind as f64);
         meters.gauge(&ACCOUNTS, &[]).set(view.accounts_count() as f64);
         let past = view.accounts().filter(|account| account.past_a_bound()).count();
         meters.gauge(&PAST_BOUNDS, &[]).set(past as f64);

@@ -21,7 +21,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::support::{Served, refused, usage};
+use crate::support::{Served, line, refused, usage};
 
 #[tokio::test]
 async fn the_server_tells_what_it_is_and_what_it_limits() {
@@ -137,6 +137,70 @@ async fn operator_pages_follow_the_engine_from_replay_to_stop() {
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
+    pages.stop().await;
+}
+
+/// A model that scores by the newest judgement alone.
+const JUDGED: &str = "
+[metrics]
+pulse = { agg = 'last', field = 'properties.points', filter = { type = 'pulse_recorded' } }
+[measures]
+pulse = { metric = 'pulse', curve = [[0, 0], [100, 100]] }
+[[profiles]]
+name = 'all'
+groups = { all = { weight = 1, measures = { pulse = 1 } } }
+";
+
+#[tokio::test]
+async fn operators_see_accounts_by_state_and_band_evaluations_and_how_far_lists_lag() {
+    let pulse = |id: &str, account: &str, colour: &str| {
+        let properties = format!(r#""properties":{{"colour":"{colour}"}}"#);
+        line(id, account, "pulse_recorded", "2024-02-01T00:00:00Z", &properties)
+    };
+    let lines = [
+        pulse("1", "one", "red"),
+        pulse("2", "two", "green"),
+        pulse("3", "three", "green"),
+        usage("4", "four", "2024-02-01T00:00:00Z"),
+        line("5", "five", "account_closed", "2024-01-01T00:00:00Z", ""),
+        line("6", "six", "account_merged", "2024-01-01T00:00:00Z", r#""properties":{"into_account":"one"}"#),
+    ];
+    let served = Served::keeping_lists(&lines).await;
+    let adoption = tidewatch_engine::control::adoption::Adoption::of_model(JUDGED);
+    served.submit(tidewatch_engine::write::sequencer::Command::Adopt(Box::new(adoption))).await;
+    let (readiness, gauges) = (Arc::clone(&served.stage), Arc::clone(&served.stage));
+    let meters = Arc::clone(&served.meters);
+    let routes = http::routes(
+        move || readiness.readiness(),
+        served.meters.page(),
+        move || gauges.read_gauges(&meters),
+    );
+    let pages = listen::http("127.0.0.1:0".parse().unwrap(), routes).await.unwrap();
+    let expected = [
+        "tidewatch_accounts_by_band{state=\"scored\",band=\"red\"} 1\n",
+        "tidewatch_accounts_by_band{state=\"scored\",band=\"green\"} 2\n",
+        "tidewatch_accounts_by_band{state=\"unknown\",band=\"\"} 1\n",
+        "tidewatch_accounts_by_band{state=\"status_excluded\",band=\"\"} 1\n",
+        "tidewatch_health_lists_behind_entries 0\n",
+    ];
+    // Lists are brought up to date beside the engine, ten times a second at most.
+    let mut text = String::new();
+    for _ in 0..200 {
+        text = page(pages.address(), "/metrics").await.1;
+        if expected.iter().all(|line| text.contains(line)) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    for line in expected {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let figure = |name: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        line.trim().parse().expect(name)
+    };
+    assert!(figure("tidewatch_health_evaluations_total ") >= 5.0, "each of the five was evaluated");
+    assert!(figure("tidewatch_health_lists_refresh_seconds_count ") >= 1.0);
     pages.stop().await;
 }
 

@@ -53,9 +53,18 @@ impl Served {
 
     /// Serves these lines, and reads the past under these limits.
     pub async fn under(past: AdmissionLimits, lines: &[String]) -> Self {
+        Self::open(past, false, lines).await
+    }
+
+    /// Serves these lines, and keeps lists of health up to date beside the engine.
+    pub async fn keeping_lists(lines: &[String]) -> Self {
+        Self::open(AdmissionLimits::default(), true, lines).await
+    }
+
+    async fn open(past: AdmissionLimits, keep_cells: bool, lines: &[String]) -> Self {
         let root = TempDir::new().unwrap();
         let (stage, meters) = (Arc::new(Lifecycle::new(past)), Arc::new(Meters::new()));
-        let options = Options { meters: Arc::clone(&meters), ..Options::new(Some(2)) };
+        let options = Options { meters: Arc::clone(&meters), keep_cells, ..Options::new(Some(2)) };
         let engine = Arc::new(Engine::open(&root.path().join("data"), options, &|_, _| ()).unwrap());
         stage.started(&engine);
         let index = Arc::new(Index::open(engine.directory().root()).unwrap());
