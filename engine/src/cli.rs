@@ -29,6 +29,7 @@ mod rules;
 mod serve;
 mod signals;
 mod source;
+mod sparkline;
 mod timeline;
 mod who;
 mod writes;
@@ -55,7 +56,7 @@ enum Task {
     Serve(serve::Arguments),
     /// Show the main job on a simulated fleet, or on a file of events.
     Demo(demo::Arguments),
-    /// List accounts by score, worst first, with the reason that weighs most.
+    /// List accounts by score, worst first, with the last weeks and the reason that weighs most.
     List(accounts::ListArguments),
     /// Show one account: status, metrics, facts.
     Get(accounts::GetArguments),

@@ -8,7 +8,8 @@ use tidewatch_proto::v1;
 use super::output::{self, ABSENT};
 use super::place::Place;
 use super::reads::Reads;
-use crate::serve::convert::status_name;
+use super::sparkline;
+use crate::serve::convert::{self, status_name};
 use crate::serve::health::state_name;
 
 #[derive(Args)]
@@ -38,6 +39,8 @@ pub(super) struct GetArguments {
     workers: super::Workers,
 }
 
+/// Columns of a terminal that the name of an account takes at most.
+const NAME_COLUMNS: usize = 32;
 /// Decimal places of a metric.
 const PLACES: usize = 2;
 
@@ -124,15 +127,38 @@ fn json(account: &v1::Account, health: Option<&v1::Health>, metrics: &[v1::Metri
 /// The accounts by score, worst first, as a table for people: with the one reason that weighs most.
 pub(super) fn print_table(reads: &Reads, limit: usize) -> anyhow::Result<()> {
     let (listed, total) = reads.by_score(limit)?;
-    let mut table =
-        output::table(["score", "band", "account", "name", "tier", "status", "coverage", "first reason"]);
-    for listed in &listed {
-        let (Some(account), Some(health)) = (&listed.account, &listed.health) else { continue };
+    let listed: Vec<(v1::Account, v1::Health)> =
+        listed.into_iter().filter_map(|listed| listed.account.zip(listed.health)).collect();
+    if listed.is_empty() {
+        output::note("no account yet: nothing was imported, and no source has brought anything");
+        return Ok(());
+    }
+    let row = |(account, health): &'_ (v1::Account, v1::Health)| sparkline::Row {
+        account: account.id.clone(),
+        as_of: health.as_of.as_ref().and_then(convert::micros).unwrap_or_default(),
+        score: health.score,
+    };
+    let rows: Vec<sparkline::Row> = listed.iter().map(row).collect();
+    let lines = sparkline::lines(reads.client(), &reads.calendar()?, &rows)?;
+    let mut table = output::table([
+        "score",
+        sparkline::HEADER,
+        "band",
+        "account",
+        "name",
+        "tier",
+        "status",
+        "coverage",
+        "first reason",
+    ]);
+    output::align_right(&mut table, &[0, 7]);
+    for ((account, health), line) in listed.iter().zip(lines) {
         table.add_row([
             health.shown.map_or(ABSENT.to_owned(), |shown| shown.to_string()),
+            line,
             band(health),
             account.id.clone(),
-            fact(account, |facts| &facts.name),
+            output::cut(&fact(account, |facts| &facts.name), NAME_COLUMNS),
             fact(account, |facts| &facts.tier),
             status_name(account.status()),
             format!("{:.0} %", health.coverage * 100.0),
@@ -140,7 +166,18 @@ pub(super) fn print_table(reads: &Reads, limit: usize) -> anyhow::Result<()> {
         ]);
     }
     let mut out = output::out();
-    writeln!(out, "{table}")?;
+    writeln!(out, "{}", table.trim_fmt())?;
     writeln!(out, "{} of {total} accounts, worst score first", listed.len())?;
+    let behind = |health: &v1::Health| health.state() == v1::HealthState::CatchingUp;
+    let behind: Vec<&v1::Health> =
+        listed.iter().map(|(_, health)| health).filter(|health| behind(health)).collect();
+    if let Some(health) = behind.first() {
+        writeln!(
+            out,
+            "{} of them stand at {}: they have newer events, and not all sources are complete beyond it",
+            behind.len(),
+            output::instant(health.as_of.as_ref())
+        )?;
+    }
     Ok(out.flush()?)
 }

@@ -113,12 +113,23 @@ fn rows_with_evidence(
     Ok(rows)
 }
 
+/// Said of an account that nothing is known of.
+const UNKNOWN: &str = "no event names this account";
+
 /// One account with everything its score is made of.
 pub(super) fn shown(health: &v1::Health) -> String {
+    if health.as_of.is_none() {
+        return format!("{}: {UNKNOWN}", health.account);
+    }
     let score = health.shown.map_or(ABSENT.to_owned(), |shown| shown.to_string());
     let model = health.model.clone().unwrap_or_default();
+    // That there is a score goes without saying, and so does that there is none where the band says it.
+    let state = match health.state() {
+        v1::HealthState::Scored | v1::HealthState::Unknown => String::new(),
+        state => format!("  {}", state_name(state).replace('_', " ")),
+    };
     let mut text = format!(
-        "{}  {}  {}  {}\nas of {}, coverage {:.0} %, profile {}, model {} {}\n",
+        "{}  {}  {}  {}{state}\nas of {}, coverage {:.0} %, profile {}, model {} {}\n",
         health.account,
         score,
         health.band.as_deref().unwrap_or(ABSENT),
@@ -129,10 +140,15 @@ pub(super) fn shown(health: &v1::Health) -> String {
         model.name,
         model.version,
     );
+    if let Some(set) = &health.r#override {
+        let until = output::instant(set.expires_at.as_ref());
+        text.push_str(&format!("  {} by hand until {until}, by {}: {}\n", set.band, set.author, set.reason));
+    }
     for reason in &health.reasons {
         text.push_str(&format!("  {reason}\n"));
     }
     let mut table = output::table(["measure", "group", "metric", "value", "points", "weight", "adds", ""]);
+    output::align_right(&mut table, &[3, 4, 5, 6]);
     for measure in &health.measures {
         let metric = measure.metric.clone().unwrap_or_default();
         let note = match (measure.stale, measure.present, measure.used) {
@@ -154,7 +170,7 @@ pub(super) fn shown(health: &v1::Health) -> String {
         ]);
     }
     if !health.measures.is_empty() {
-        text.push_str(&table.to_string());
+        text.push_str(&table.trim_fmt());
     }
     for measure in &health.measures {
         if let Some(found) = &measure.evidence {
@@ -166,9 +182,10 @@ pub(super) fn shown(health: &v1::Health) -> String {
 }
 
 /// Accounts in the order given, one line each, with the reason that weighs most.
-pub(super) fn table(rows: &[v1::Health]) -> comfy_table::Table {
+fn table(rows: &[v1::Health]) -> String {
     let mut table =
         output::table(["account", "as of", "score", "band", "coverage", "status", "first reason"]);
+    output::align_right(&mut table, &[2, 4]);
     for health in rows {
         table.add_row([
             health.account.clone(),
@@ -176,11 +193,14 @@ pub(super) fn table(rows: &[v1::Health]) -> comfy_table::Table {
             health.shown.map_or(ABSENT.to_owned(), |shown| shown.to_string()),
             health.band.clone().unwrap_or(ABSENT.to_owned()),
             format!("{:.0} %", health.coverage * 100.0),
-            status_name(health.status()),
-            health.reasons.first().cloned().unwrap_or_default(),
+            if health.as_of.is_some() { status_name(health.status()) } else { ABSENT.to_owned() },
+            match &health.as_of {
+                Some(_) => health.reasons.first().cloned().unwrap_or_default(),
+                None => UNKNOWN.to_owned(),
+            },
         ]);
     }
-    table
+    table.trim_fmt()
 }
 
 /// The form that programs rely on: every key is always there.

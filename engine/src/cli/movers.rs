@@ -4,22 +4,29 @@ use std::collections::HashMap;
 use std::io::Write as _;
 
 use clap::Args;
+use tidewatch_ingest::time::write_rfc3339;
+use tidewatch_projections::health::shown;
 use tidewatch_proto::v1;
 
-use super::client::{Client, Opening};
+use super::client::Client;
 use super::metrics::as_of;
 use super::output::{self, ABSENT};
 use super::place::Place;
+use super::reads::Reads;
+use super::sparkline;
 use crate::read::scan::AsOf;
 use crate::serve::convert;
+
+/// Days that are looked back over where no instant is named.
+const MOVED_DAYS: i64 = 7;
 
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     place: Place,
-    /// Since when: RFC 3339 or a date (its end).
+    /// Since when: RFC 3339 or a date (its end); the end of the day 7 days before `--to` when not given.
     #[arg(long, value_name = "T", value_parser = as_of)]
-    from: AsOf,
+    from: Option<AsOf>,
     /// Until when: RFC 3339, a date, or `last`.
     #[arg(long, value_name = "T", value_parser = as_of, default_value = "last")]
     to: AsOf,
@@ -41,12 +48,32 @@ struct Mover {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let client = arguments.place.client(Opening::Accounts(arguments.workers.count()))?;
-    let instants = [arguments.from, arguments.to].map(convert::as_of);
-    let mut movers = movers(&client, &instants)?;
+    let reads = Reads::open(&arguments.place, arguments.workers.count())?;
+    let calendar = reads.calendar()?;
+    let to = match arguments.to {
+        AsOf::Last => AsOf::At(reads.last_instant()?),
+        named => named,
+    };
+    let today = match to {
+        AsOf::EndOf(day) => day,
+        AsOf::At(at) => calendar.day(at - 1),
+        AsOf::Last => unreachable!("it was looked up"),
+    };
+    let from = arguments.from.unwrap_or(AsOf::EndOf(today.plus(-MOVED_DAYS)));
+    let instants = [from, to].map(convert::as_of);
+    let client = reads.client();
+    let (mut movers, scored) = movers(client, &instants)?;
     movers.truncate(arguments.limit as usize);
+    let as_of = calendar.end(today);
+    let rows: Vec<sparkline::Row> = movers
+        .iter()
+        .map(|mover| sparkline::Row { account: mover.account.clone(), as_of, score: Some(mover.to) })
+        .collect();
+    let lines = if arguments.json { Vec::new() } else { sparkline::lines(client, &calendar, &rows)? };
+    let mut lines = lines.into_iter();
     let mut out = output::out();
-    let mut table = output::table(["account", "was", "is", "change", "moved most by"]);
+    let mut table = output::table(["account", "was", "is", "change", sparkline::HEADER, "moved most by"]);
+    output::align_right(&mut table, &[1, 2, 3]);
     for Mover { account, from, to } in &movers {
         let request = v1::ExplainHealthRequest {
             account: account.clone(),
@@ -66,24 +93,42 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         } else {
             table.add_row([
                 account.clone(),
-                format!("{from:.0}"),
-                format!("{to:.0}"),
-                format!("{:+.1}", to - from),
+                shown(*from).to_string(),
+                shown(*to).to_string(),
+                output::signed(to - from),
+                lines.next().unwrap_or_default(),
                 reason.to_owned(),
             ]);
         }
     }
-    client.close()?;
+    reads.close()?;
     if !arguments.json {
-        writeln!(out, "{table}")?;
+        if !movers.is_empty() {
+            writeln!(out, "{}", table.trim_fmt())?;
+        }
+        let [from, to] = [from, to].map(told);
+        writeln!(
+            out,
+            "{} of {scored} accounts with a score at both {from} and {to}, greatest change first",
+            movers.len()
+        )?;
     }
     Ok(out.flush()?)
 }
 
-/// Every account with a score at both instants, the greatest change first.
-fn movers(client: &Client, instants: &[v1::AsOf; 2]) -> anyhow::Result<Vec<Mover>> {
+/// An instant as it was asked for.
+fn told(at: AsOf) -> String {
+    match at {
+        AsOf::EndOf(day) => format!("the end of {day}"),
+        AsOf::At(at) => write_rfc3339(at).to_string(),
+        AsOf::Last => "last".to_owned(),
+    }
+}
+
+/// The accounts whose score differs between two instants, the greatest change first, and how many have one at both.
+fn movers(client: &Client, instants: &[v1::AsOf; 2]) -> anyhow::Result<(Vec<Mover>, usize)> {
     let request = v1::ScanHealthRequest { as_of: instants.to_vec(), ..Default::default() };
-    let (mut before, mut movers) = (HashMap::new(), Vec::new());
+    let (mut before, mut movers) = (HashMap::new(), Vec::<Mover>::new());
     client.each(client.health().scan_health(request), |message| {
         // Rows come by instant: all of the first before any of the second.
         if let Some(health) = message.health
@@ -98,5 +143,7 @@ fn movers(client: &Client, instants: &[v1::AsOf; 2]) -> anyhow::Result<Vec<Mover
     })?;
     let size = |mover: &Mover| (mover.to - mover.from).abs();
     movers.sort_by(|a, b| size(b).total_cmp(&size(a)).then_with(|| a.account.cmp(&b.account)));
-    Ok(movers)
+    let scored = movers.len();
+    movers.retain(|mover| size(mover) > 0.0);
+    Ok((movers, scored))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, StdoutLock, Write as _};
 use std::time::Duration;
 
-use comfy_table::Table;
+use comfy_table::{CellAlignment, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tidewatch_ingest::time::write_rfc3339;
 use tidewatch_projections::event::Currency;
@@ -12,6 +12,7 @@ use tidewatch_proto::prost_types::Timestamp;
 use tidewatch_proto::v1;
 use tidewatch_proto::v1::metric::Value;
 use tidewatch_proto::v1::value::Kind;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Standard output, to be written with `writeln!`.
 pub(super) fn out() -> io::BufWriter<StdoutLock<'static>> {
@@ -86,8 +87,38 @@ pub(super) fn table<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Tab
     table
 }
 
+/// Figures in the columns with these places stand under each other.
+pub(super) fn align_right(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// A text in at most so many columns of a terminal; what is cut off is marked.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut cut = String::new();
+    for character in text.chars() {
+        if cut.width() + character.width().unwrap_or(0) >= columns {
+            break;
+        }
+        cut.push(character);
+    }
+    cut + "…"
+}
+
 /// What stands in a table where nothing is known.
 pub(super) const ABSENT: &str = "–";
+
+/// A difference to a tenth, with its sign.
+pub(super) fn signed(difference: f64) -> String {
+    let sign = if difference < 0.0 { "−" } else { "+" };
+    format!("{sign}{:.1}", difference.abs())
+}
 
 /// An instant in RFC 3339; empty where there is none.
 pub(super) fn instant(at: Option<&Timestamp>) -> String {
@@ -218,6 +249,15 @@ mod tests {
         assert_eq!((money(1_999, "JPY").as_str(), money(1_999, "KWD").as_str()), ("1999 JPY", "1.999 KWD"));
         assert_eq!((quantity(1_500_000).as_str(), quantity(3_000_000).as_str()), ("1.5", "3"));
         assert_eq!((quantity(-1).as_str(), quantity(0).as_str()), ("-0.000001", "0"));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_by_its_width_on_a_terminal() {
+        assert_eq!(cut("Acme Ltd", 8), "Acme Ltd");
+        assert_eq!(cut("Acme Limited", 8), "Acme Li…");
+        // Each of these takes two columns.
+        assert_eq!(cut("東京電力", 8), "東京電力");
+        assert_eq!(cut("東京電力会社", 8), "東京電…");
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use anyhow::Context as _;
 use tidewatch_projections::calendar::Calendar;
+use tidewatch_projections::event::Micros;
 use tidewatch_proto::v1;
 
 use super::client::{Client, Opening};
 use super::place::Place;
+use crate::serve::convert;
 use crate::serve::paging::BATCH_ACCOUNTS_MAX;
 
 /// Where accounts are read.
@@ -29,6 +31,11 @@ impl Reads {
     /// Reads what an engine answers.
     pub(super) fn of(client: Client) -> Self {
         Self { client }
+    }
+
+    /// The engine that answers.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Ends in order.
@@ -81,6 +88,16 @@ impl Reads {
     /// The calendar of the reporting zone.
     pub(super) fn calendar(&self) -> anyhow::Result<Calendar> {
         Ok(Calendar::new(&self.info()?.zone)?)
+    }
+
+    /// The instant just after the newest event, as `last` names it.
+    pub(super) fn last_instant(&self) -> anyhow::Result<Micros> {
+        let newest = self.info()?.freshness.and_then(|freshness| freshness.newest_event);
+        let newest = newest
+            .as_ref()
+            .and_then(convert::micros)
+            .context("nothing has happened yet: there is no event")?;
+        Ok(newest + 1)
     }
 
     fn info(&self) -> anyhow::Result<v1::GetServerInfoResponse> {

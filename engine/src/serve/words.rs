@@ -37,6 +37,14 @@ impl Words<'_> {
                 .map(|(lost, measure)| format!("{}: −{}", self.found(measure), points(*lost)));
             reasons.extend(told);
         }
+        reasons.extend(match health.state {
+            State::CatchingUp => Some(
+                "it has events of a later day; this is how it stood when not all sources were complete beyond it"
+                    .to_owned(),
+            ),
+            State::NoModel => Some("not scored: the model has no profile".to_owned()),
+            _ => None,
+        });
         reasons
     }
 

@@ -86,7 +86,6 @@ fn show(out: &mut impl Write, answer: &v1::PreviewModelResponse) -> io::Result<(
     let mut moved = output::table(["account", "score", "", "", "band", "moved by"]);
     for account in &answer.moved {
         let difference = account.score_after - account.score_before;
-        let sign = if difference < 0.0 { "−" } else { "+" };
         let band = match account.band_before == account.band_after {
             true => account.band_after.clone(),
             false => format!("{} → {}", account.band_before, account.band_after),
@@ -102,7 +101,7 @@ fn show(out: &mut impl Write, answer: &v1::PreviewModelResponse) -> io::Result<(
             account.account.clone(),
             format!("{:.1}", account.score_before),
             format!("→ {:.1}", account.score_after),
-            format!("{sign}{:.1}", difference.abs()),
+            output::signed(difference),
             band,
             if by.is_empty() { ABSENT.to_owned() } else { by.join("; ") },
         ]);

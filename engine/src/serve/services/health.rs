@@ -156,6 +156,9 @@ impl WireRows for HealthRows {
         if let Some(account) = self.rows.unknown(place) {
             account.clone_into(&mut wire.account);
         }
+        if self.rows.is_live && row.value.is_some() {
+            wire.r#override = override_of(&self.named.view, row.account);
+        }
         wire
     }
 }
@@ -222,7 +225,6 @@ impl HealthService for HealthAnswers {
         let bare = v1::GetHealthRequest { min_position: String::new(), ..request };
         let question = question("GetHealth", &bare, view.position);
         find(&view, &bare.account).ok_or(ApiError::AccountUnknown { account: bare.account })?;
-        let is_live = asked.as_of.is_empty();
         let rows = self.rows(&view, asked, question, deadline, move |snapshot, model, rows| {
             match (&evidence, rows.value(0)) {
                 (Some(evidence), Some(health)) => {
@@ -235,9 +237,6 @@ impl HealthService for HealthAnswers {
         let freshness = Some(convert::freshness(&view, self.reader.engine()));
         let mut health = rows.wire(0);
         rows.add_evidence(&mut health);
-        if is_live && let Some(account) = view.names.find(&health.account) {
-            health.r#override = override_of(&view, account);
-        }
         Ok(Response::new(v1::GetHealthResponse { health: Some(health), freshness }))
     }
 
