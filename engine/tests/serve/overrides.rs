@@ -81,14 +81,14 @@ async fn what_is_computed_stays_beside_a_band_set_by_hand() {
     let mut client = served.health();
     let asked_days = v1::GetHealthHistoryRequest {
         accounts: vec!["acme".to_owned()],
-        from: "2024-03-01".to_owned(),
-        to: "2024-03-28".to_owned(),
+        from: "2024-06-01".to_owned(),
+        to: "2024-06-28".to_owned(),
         ..Default::default()
     };
     let explained = v1::ExplainHealthRequest {
         account: "acme".to_owned(),
-        from: date("2024-03-14"),
-        to: date("2024-03-28"),
+        from: date("2024-06-14"),
+        to: date("2024-06-28"),
         ..Default::default()
     };
     let mut told = Vec::new();

@@ -149,7 +149,7 @@ mod tests {
             let findings = findings(text, &model).into_iter();
             findings.map(|finding| (finding.line, finding.is_error, finding.text)).collect()
         };
-        let text = "[receivers.x]\nkind = 'kafka'\n[rules]\na = { all = [{ metric = 'usage', ge = 1 }], severity = 'low' }\n";
+        let text = "[receivers.x]\nkind = 'kafka'\n[rules]\na = { all = [{ metric = 'usage_7', ge = 1 }], severity = 'low' }\n";
         assert_eq!(
             told(text),
             [
@@ -157,7 +157,7 @@ mod tests {
                 (
                     Some(4),
                     false,
-                    "rules.a.all[0].metric: the model has no metric \"usage\" (nearest: \"usage_7d\"): the rule is shown as \
+                    "rules.a.all[0].metric: the model has no metric \"usage_7\" (nearest: \"usage_7d\"): the rule is shown as \
                      no_metric and not evaluated"
                         .to_owned()
                 ),
