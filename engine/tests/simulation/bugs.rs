@@ -11,7 +11,7 @@ pub const RECORDED: [(Bug, u64); 16] = [
     (Bug::ClockAheadOfBacklog, 0),
     (Bug::ForgetWhoStreams, 2),
     (Bug::FilterMissIsTruth, 2),
-    (Bug::TrustUncheckedTail, 20),
+    (Bug::TrustUncheckedTail, 8),
     (Bug::RunWithoutSequence, 27),
     (Bug::StaleCompleteThrough, 223),
     (Bug::SyncAgain, 9),
