@@ -42,7 +42,7 @@ pub struct Decline {
 }
 
 /// Judges the last 14 weeks of an account, days from the oldest to the judged one; `index` is the fleet's, from
-/// `week_index`. `None` where the account is too new, was never active, or too many weeks are missing.
+/// a `WeekIndex`. `None` where the account is too new, was never active, or too many weeks are missing.
 pub fn decline(
     counts: &[f64; DAYS],
     age_days: u32,
