@@ -10,6 +10,7 @@ mod detect;
 mod digest;
 mod evidence;
 mod explain;
+mod findings;
 mod health;
 mod history;
 mod import;

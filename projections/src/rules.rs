@@ -22,7 +22,7 @@ use self::receiver::Receiver;
 use self::route::Route;
 use self::rule::Rule;
 use self::shared::Shared;
-use crate::model::document::{self, check_keys, integer, number, refused, table, text};
+use crate::model::document::{self, check_keys, integer, number, refused, table, text, whole};
 use crate::model_error::ModelError;
 
 /// The default rules, as they stand beside the source.
@@ -36,7 +36,7 @@ pub const FLEET_RULES: [&str; 3] = ["telemetry_missing", "fleet_lull", "storm"];
 /// Most rules of a file.
 pub const RULES_MAX: usize = 1_000;
 /// Longest of the periods that a file states, ten years.
-const PERIOD_DAYS_MAX: i64 = 3_650;
+const PERIOD_DAYS_MAX: u32 = 3_650;
 
 const TOP_LEVEL: [&str; 10] = [
     "name",
@@ -99,16 +99,10 @@ impl Rules {
     /// Reads a rule file.
     ///
     /// # Errors
-    /// Anything outside the grammar, with key, value and the nearest valid key: the first there is. [`Rules::errors`] tells
+    /// Anything outside the grammar, with key, value and the nearest valid key: the first there is. [`Rules::read`] tells
     /// them all.
     pub fn parse(text: &str) -> Result<Self, ModelError> {
         Self::read(text).map_err(|errors| errors.into_iter().next().expect("it fails for a reason"))
-    }
-
-    /// What is wrong with a rule file; nothing of one that [`Rules::parse`] reads. Of each rule, route and receiver the first
-    /// error is told.
-    pub fn errors(text: &str) -> Vec<ModelError> {
-        Self::read(text).err().unwrap_or_default()
     }
 
     /// The rule of a name.
@@ -129,14 +123,18 @@ impl Rules {
         names
     }
 
-    fn read(text: &str) -> Result<Self, Vec<ModelError>> {
+    /// Reads a rule file as [`Rules::parse`] does, and tells all that is wrong with it.
+    ///
+    /// # Errors
+    /// Whatever is outside the grammar; of each rule, route and receiver the first error.
+    pub fn read(text: &str) -> Result<Self, Vec<ModelError>> {
         let file = document::parse(text).map_err(|error| vec![error])?;
         let mut reading = Reading::default();
         reading.keep(check_keys(&file, "the rules", &TOP_LEVEL));
         let name = reading.keep(name_of(&file));
-        let version = reading.keep(whole(&file, "version", 0, i64::MAX, 0));
-        let live_horizon = reading.keep(whole(&file, "live_horizon_days", 0, PERIOD_DAYS_MAX, 3));
-        let learning = reading.keep(whole(&file, "learning_days", 0, PERIOD_DAYS_MAX, 14));
+        let version = reading.keep(version_of(&file));
+        let live_horizon = reading.keep(period_of(&file, "live_horizon_days", 3));
+        let learning = reading.keep(period_of(&file, "learning_days", 14));
         let storm = reading.keep(storm_of(&file));
         // Of a file whose defaults are wrong the rules are still worth checking.
         let shared = reading.keep(Shared::read(&file)).unwrap_or_default();
@@ -149,25 +147,22 @@ impl Rules {
             (
                 Some(name),
                 Some(version),
-                Some(live_horizon),
-                Some(learning),
+                Some(live_horizon_days),
+                Some(learning_days),
                 Some(storm),
                 Some(inhibitions),
-            ) if reading.errors.is_empty() => {
-                let days = |days: i64| u32::try_from(days).expect("within the limit");
-                Ok(Self {
-                    name,
-                    version,
-                    live_horizon_days: days(live_horizon),
-                    learning_days: days(learning),
-                    storm,
-                    rules,
-                    inhibitions,
-                    routes,
-                    receivers,
-                    canonical: document::canonical(&file).into(),
-                })
-            }
+            ) if reading.errors.is_empty() => Ok(Self {
+                name,
+                version,
+                live_horizon_days,
+                learning_days,
+                storm,
+                rules,
+                inhibitions,
+                routes,
+                receivers,
+                canonical: document::canonical(&file).into(),
+            }),
             _ => Err(reading.errors),
         }
     }
@@ -242,8 +237,13 @@ fn name_of(file: &Table) -> Result<String, ModelError> {
     file.get("name").map_or(Ok(String::new()), |name| Ok(text(name, "name")?.to_owned()))
 }
 
-fn whole(file: &Table, key: &str, least: i64, greatest: i64, default: i64) -> Result<i64, ModelError> {
-    file.get(key).map_or(Ok(default), |value| integer(value, key, least, greatest))
+fn version_of(file: &Table) -> Result<i64, ModelError> {
+    file.get("version").map_or(Ok(0), |version| integer(version, "version", 0, i64::MAX))
+}
+
+/// Days, from none on.
+fn period_of(file: &Table, key: &str, default: u32) -> Result<u32, ModelError> {
+    file.get(key).map_or(Ok(default), |days| whole(days, key, 0, PERIOD_DAYS_MAX))
 }
 
 fn storm_of(file: &Table) -> Result<Storm, ModelError> {
@@ -253,8 +253,7 @@ fn storm_of(file: &Table) -> Result<Storm, ModelError> {
     };
     check_keys(declared, "storm", &["accounts_min", "share_min"])?;
     let accounts_min = match declared.get("accounts_min") {
-        Some(least) => u32::try_from(integer(least, "storm.accounts_min", 1, i64::from(u32::MAX))?)
-            .expect("within the limit"),
+        Some(least) => whole(least, "storm.accounts_min", 1, u32::MAX)?,
         None => Storm::DEFAULT.accounts_min,
     };
     let share_min = match declared.get("share_min") {

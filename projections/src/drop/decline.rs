@@ -3,9 +3,10 @@
 use libm::{exp, log};
 
 use super::beta::beta_regularised;
-use super::history::{DAYS, WEEK, WEEKS};
+use super::history::{DAYS, WEEKS, weekly};
 use super::median::median;
 use super::parameters::Parameters;
+use super::tail::Tail;
 
 /// Age in days below which nothing is said.
 const AGE_DAYS_MIN: u32 = 91;
@@ -57,7 +58,7 @@ pub fn decline(
     {
         return None;
     }
-    let weeks: [f64; WEEKS] = std::array::from_fn(|week| counts[week * WEEK..(week + 1) * WEEK].iter().sum());
+    let weeks = weekly(counts);
     let level = Level::of(&weeks, index, parameters);
     if level.expected <= 0.0 {
         return None;
@@ -112,11 +113,8 @@ impl Level {
     fn p(&self, count: f64, parameters: &Parameters) -> f64 {
         let above = parameters.d0 * (1.0 + parameters.c0 * self.baseline / self.weeks) + self.chi_square;
         let dispersion = 1.0_f64.max(above / (parameters.d0 + self.weeks - 1.0));
-        beta_regularised(
-            self.baseline / dispersion + 0.5,
-            count / dispersion + 1.0,
-            self.exposure / (self.exposure + self.last),
-        )
+        let part = self.exposure / (self.exposure + self.last);
+        Tail { baseline: self.baseline, dispersion, part }.at_most(count)
     }
 }
 
@@ -143,13 +141,14 @@ fn trend(weeks: &[f64; WEEKS], index: &[f64; WEEKS], parameters: &Parameters) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drop::history::WEEK;
 
-    fn weekly(weeks: [f64; WEEKS]) -> [f64; DAYS] {
+    fn daily(weeks: [f64; WEEKS]) -> [f64; DAYS] {
         std::array::from_fn(|day| weeks[day / WEEK] / 7.0)
     }
 
     fn judged(weeks: [f64; WEEKS]) -> Decline {
-        decline(&weekly(weeks), 400, &[1.0; WEEKS], &Parameters::default()).expect("old enough")
+        decline(&daily(weeks), 400, &[1.0; WEEKS], &Parameters::default()).expect("old enough")
     }
 
     #[test]
@@ -173,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_young_the_idle_and_the_dark_are_not_judged() {
-        let (counts, parameters) = (weekly([70.0; WEEKS]), Parameters::default());
+        let (counts, parameters) = (daily([70.0; WEEKS]), Parameters::default());
         assert!(decline(&counts, 90, &[1.0; WEEKS], &parameters).is_none());
         assert!(decline(&[0.0; DAYS], 400, &[1.0; WEEKS], &parameters).is_none());
         let mut index = [1.0; WEEKS];

@@ -9,11 +9,11 @@ pub const FLEET_DAYS: usize = 9;
 /// Weeks before the day.
 const WEEKS_BEFORE: usize = FLEET_DAYS - 1;
 /// Fewer accounts are no fleet.
-const ACCOUNTS_MIN: u32 = 8;
+pub(super) const ACCOUNTS_MIN: u32 = 8;
 /// Events a day at which an account weighs half: none counts for more than so many.
-const WEIGHT_HALF: f64 = 20.0;
-/// A day above so many times the account's mean, and some more, is cut: imports, backfills.
-const CAP: (f64, f64) = (3.0, 5.0);
+pub(super) const WEIGHT_HALF: f64 = 20.0;
+/// A day, or a week, above so many times the account's mean, and some more, is cut: imports, backfills.
+pub(super) const CAP: (f64, f64) = (3.0, 5.0);
 /// Active on so many of the eight days before, an account is expected to be active.
 const REGULAR_DAYS: usize = 7;
 /// Factors below are not told apart.

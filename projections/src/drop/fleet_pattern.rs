@@ -1,13 +1,7 @@
 //! What is usual in the whole fleet: its weekday shares and the index of its weeks (drop-detection §4, §5).
 
-use super::history::{DAYS, WEEK, WEEKS};
-
-/// Events a day at which an account weighs half.
-const WEIGHT_HALF: f64 = 20.0;
-/// A week above so many times the account's mean, and some more, is cut.
-const CAP: (f64, f64) = (3.0, 5.0);
-/// Fewer accounts have no index.
-const ACCOUNTS_MIN: u32 = 8;
+use super::fleet_day::{ACCOUNTS_MIN, CAP, WEIGHT_HALF};
+use super::history::{DAYS, WEEK, WEEKS, weekly};
 
 /// The weekday shares of a fleet, added up account by account in the order of accounts.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -40,8 +34,7 @@ pub struct WeekIndex {
 impl WeekIndex {
     /// Adds the 98 days of an account that lived through all of them.
     pub fn add(&mut self, counts: &[f64; DAYS]) {
-        let weeks: [f64; WEEKS] =
-            std::array::from_fn(|week| counts[week * WEEK..(week + 1) * WEEK].iter().sum());
+        let weeks = weekly(counts);
         let mean = weeks.iter().sum::<f64>() / WEEKS as f64;
         let weight = 1.0 / (1.0 + mean / (WEIGHT_HALF * WEEK as f64));
         for (sum, week) in self.sums.iter_mut().zip(weeks) {

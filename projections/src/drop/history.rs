@@ -26,6 +26,11 @@ pub struct History<'a> {
     pub fleet_shares: &'a [f64; WEEK],
 }
 
+/// Activity of each week, the oldest first.
+pub(super) fn weekly(counts: &[f64; DAYS]) -> [f64; WEEKS] {
+    std::array::from_fn(|week| counts[week * WEEK..(week + 1) * WEEK].iter().sum())
+}
+
 impl History<'_> {
     /// The account's own weekday shares over the weeks before the last, drawn towards the fleet's.
     pub fn shares(&self) -> [f64; WEEK] {

@@ -24,6 +24,25 @@ pub(crate) fn check_keys(table: &Table, path: &str, valid: &[&str]) -> Result<()
     }
 }
 
+/// Refuses a key that `what` has no use for.
+pub(crate) fn check_useful(table: &Table, path: &str, what: &str, useful: &[&str]) -> Result<(), ModelError> {
+    match table.keys().find(|key| !useful.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err(useless(path, what, key, useful)),
+    }
+}
+
+/// The error for a key that `what` has no use for.
+pub(crate) fn useless(path: &str, what: &str, key: &str, useful: &[&str]) -> ModelError {
+    ModelError::UselessKey {
+        path: path.to_owned(),
+        agg: what.into(),
+        key: key.to_owned(),
+        nearest: nearest(key, useful.iter().copied()).into(),
+        valid: useful.join(", ").into(),
+    }
+}
+
 /// The value of a key that `what` cannot do without.
 pub(crate) fn required<'a>(
     table: &'a Table,
@@ -78,10 +97,16 @@ pub(crate) fn integer(value: &Toml, path: &str, least: i64, greatest: i64) -> Re
         .ok_or_else(|| bad_value(path, value, &format!("a whole number from {least} to {greatest}")))
 }
 
+/// A whole number that is not below 0, within limits.
+pub(crate) fn whole(value: &Toml, path: &str, least: u32, greatest: u32) -> Result<u32, ModelError> {
+    let number = integer(value, path, least.into(), greatest.into())?;
+    Ok(u32::try_from(number).expect("within the limit"))
+}
+
 /// Whole days, at least one and at most a hundred years.
 pub(crate) fn days(value: &Toml, path: &str) -> Result<u32, ModelError> {
-    const DAYS_MAX: i64 = 36_525;
-    Ok(u32::try_from(integer(value, path, 1, DAYS_MAX)?).expect("within the limit"))
+    const DAYS_MAX: u32 = 36_525;
+    whole(value, path, 1, DAYS_MAX)
 }
 
 pub(crate) fn number(

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value as Toml};
 
-use super::document::{by_name, find};
+use super::document::{by_name, find, useless, whole};
 use super::{
     Agg, METRICS_MAX, Metric, ModelError, Plain, PlainKind, StandingKind, bad_value, integer, nearest,
     number, required, text,
@@ -62,9 +62,9 @@ const STANDINGS: [&str; 11] = [
 ];
 
 /// Longest window in days, a hundred years: beyond it a window means everything seen.
-const WINDOW_DAYS_MAX: i64 = 36_525;
+const WINDOW_DAYS_MAX: u32 = 36_525;
 /// Most weeks a comparison looks back, ten years.
-const WEEKS_MAX: i64 = 522;
+const WEEKS_MAX: u32 = 522;
 
 /// One metric on its way in: its table, its path, its aggregation.
 struct Reading<'a> {
@@ -123,13 +123,7 @@ impl Reading<'_> {
         };
         match self.table.keys().find(|key| *key != "agg" && !keys.contains(&key.as_str())) {
             None => Ok(()),
-            Some(key) => Err(ModelError::UselessKey {
-                path: self.path.clone(),
-                agg: self.agg.into(),
-                key: key.clone(),
-                nearest: nearest(key, keys.iter().copied()).into(),
-                valid: keys.join(", ").into(),
-            }),
+            Some(key) => Err(useless(&self.path, self.agg, key, keys)),
         }
     }
 
@@ -283,13 +277,7 @@ impl Reading<'_> {
             }
         };
         if self.table.contains_key("currency") {
-            return Err(ModelError::UselessKey {
-                path: self.path.clone(),
-                agg: format!("standing {kind}").into(),
-                key: "currency".to_owned(),
-                nearest: "kind".into(),
-                valid: "kind".into(),
-            });
+            return Err(useless(&self.path, &format!("standing {kind}"), "currency", &["kind"]));
         }
         Ok(standing)
     }
@@ -305,13 +293,11 @@ impl Reading<'_> {
 
     fn window(&self) -> Result<Option<u32>, ModelError> {
         let Some(days) = self.table.get("window") else { return Ok(None) };
-        let days = integer(days, &self.at("window"), 1, WINDOW_DAYS_MAX)?;
-        Ok(Some(u32::try_from(days).expect("within the limit")))
+        Ok(Some(whole(days, &self.at("window"), 1, WINDOW_DAYS_MAX)?))
     }
 
     fn weeks(&self) -> Result<u32, ModelError> {
-        let weeks = integer(self.required("weeks")?, &self.at("weeks"), 1, WEEKS_MAX)?;
-        Ok(u32::try_from(weeks).expect("within the limit"))
+        whole(self.required("weeks")?, &self.at("weeks"), 1, WEEKS_MAX)
     }
 
     fn half_life(&self) -> Result<f64, ModelError> {

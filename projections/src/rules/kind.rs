@@ -2,10 +2,13 @@
 
 use toml::{Table, Value as Toml};
 
+use super::PERIOD_DAYS_MAX;
 use super::metric_tests::MetricTests;
 use crate::filter::{Filter, bad_value};
-use crate::model::document::{days, integer, number, refused, required, table, text, word};
-use crate::model_error::{ModelError, nearest};
+use crate::model::document::{
+    check_keys, check_useful, days, number, refused, required, table, text, whole, word,
+};
+use crate::model_error::ModelError;
 use crate::severity::Severity;
 
 /// What makes a rule fire.
@@ -149,7 +152,9 @@ impl Kind {
             },
             "any" | "all" => Self::Metrics(MetricTests::read(value, &at, grammar.key == "all")?),
             "event" => Self::Event(read_event(value, &at)?),
-            "milestone_overdue_days" => Self::MilestoneOverdue { days: whole_days(value, &at)? },
+            "milestone_overdue_days" => {
+                Self::MilestoneOverdue { days: whole(value, &at, 0, PERIOD_DAYS_MAX)? }
+            }
             "stages" => Self::Renewal(Renewal {
                 stages: read_stages(value, &at)?,
                 contact_days: days(reading.required("contact_days")?, &reading.at("contact_days"))?,
@@ -167,18 +172,9 @@ impl Kind {
 /// What the one key says that makes the rule fire.
 fn grammar_of(declared: &Table, path: &str, shared: &[&str]) -> Result<&'static Grammar, ModelError> {
     let beside = GRAMMARS.iter().flat_map(|grammar| grammar.beside);
-    let valid: Vec<&str> =
-        GRAMMARS.iter().map(|grammar| grammar.key).chain(beside.copied()).chain([SEVERITY]).collect();
-    let is_known = |key: &str| valid.contains(&key) || shared.contains(&key);
-    if let Some(key) = declared.keys().find(|key| !is_known(key)) {
-        let candidates = valid.iter().chain(shared).copied();
-        return Err(ModelError::UnknownKey {
-            path: path.to_owned(),
-            key: key.clone(),
-            nearest: nearest(key, candidates.clone()).to_owned(),
-            valid: candidates.collect::<Vec<_>>().join(", "),
-        });
-    }
+    let own = GRAMMARS.iter().map(|grammar| grammar.key).chain(beside.copied()).chain([SEVERITY]);
+    let valid: Vec<&str> = own.chain(shared.iter().copied()).collect();
+    check_keys(declared, path, &valid)?;
     let mut found = GRAMMARS.iter().filter(|grammar| declared.contains_key(grammar.key));
     match (found.next(), found.next()) {
         (Some(grammar), None) => Ok(grammar),
@@ -216,16 +212,7 @@ impl Reading<'_> {
         let severity = grammar.takes_severity.then_some(SEVERITY);
         let own = [grammar.key].into_iter().chain(grammar.beside.iter().copied()).chain(severity);
         let valid: Vec<&str> = own.chain(shared.iter().copied()).collect();
-        match self.declared.keys().find(|key| !valid.contains(&key.as_str())) {
-            None => Ok(()),
-            Some(key) => Err(ModelError::UselessKey {
-                path: self.path.to_owned(),
-                agg: self.what.as_str().into(),
-                key: key.clone(),
-                nearest: nearest(key, valid.iter().copied()).into(),
-                valid: valid.join(", ").into(),
-            }),
-        }
+        check_useful(self.declared, self.path, &self.what, &valid)
     }
 
     fn drop(&self, detector: &Toml) -> Result<Drop, ModelError> {
@@ -306,9 +293,4 @@ fn read_event(declared: &Toml, path: &str) -> Result<Filter, ModelError> {
     let conditions = table(declared, path, "a table of conditions on events")?;
     required(conditions, "type", path, "an event")?;
     Filter::parse(conditions, path)
-}
-
-/// Days, from none on.
-fn whole_days(declared: &Toml, path: &str) -> Result<u32, ModelError> {
-    Ok(u32::try_from(integer(declared, path, 0, super::PERIOD_DAYS_MAX)?).expect("within the limit"))
 }

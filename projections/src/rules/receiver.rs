@@ -2,8 +2,8 @@
 
 use toml::{Table, Value as Toml};
 
-use crate::model::document::{days, integer, list, name, refused, required, table, word};
-use crate::model_error::{ModelError, nearest};
+use crate::model::document::{check_useful, days, list, name, refused, required, table, whole, word};
+use crate::model_error::ModelError;
 
 /// The topic alerts go to unless another is named.
 pub const TOPIC: &str = "tidewatch.alerts";
@@ -12,7 +12,7 @@ const GIVE_UP_DAYS: u32 = 3;
 /// Deliveries a minute, unless stated otherwise.
 const PER_MINUTE_MAX: u32 = 60;
 /// The greatest rate that may be stated.
-const RATE_MAX: i64 = 100_000;
+const RATE_MAX: u32 = 100_000;
 /// Keys of every receiver.
 const KEYS: [&str; 3] = ["kind", "give_up_days", "per_minute_max"];
 /// Kinds of receivers, with the keys of each.
@@ -96,8 +96,7 @@ impl Receiver {
             None => GIVE_UP_DAYS,
         };
         let per_minute_max = match declared.get("per_minute_max") {
-            Some(rate) => u32::try_from(integer(rate, &reading.at("per_minute_max"), 1, RATE_MAX)?)
-                .expect("within the limit"),
+            Some(rate) => whole(rate, &reading.at("per_minute_max"), 1, RATE_MAX)?,
             None => PER_MINUTE_MAX,
         };
         Ok(Self { name: name.to_owned(), kind, give_up_days, per_minute_max })
@@ -120,16 +119,7 @@ impl Reading<'_> {
     fn check_keys(&self, kind: &str) -> Result<(), ModelError> {
         let own = KINDS.iter().filter(|(known, _)| *known == kind).flat_map(|(_, keys)| *keys).copied();
         let valid: Vec<&str> = KEYS.into_iter().chain(own).collect();
-        match self.declared.keys().find(|key| !valid.contains(&key.as_str())) {
-            None => Ok(()),
-            Some(key) => Err(ModelError::UselessKey {
-                path: self.path.to_owned(),
-                agg: self.what.as_str().into(),
-                key: key.clone(),
-                nearest: nearest(key, valid.iter().copied()).into(),
-                valid: valid.join(", ").into(),
-            }),
-        }
+        check_useful(self.declared, self.path, &self.what, &valid)
     }
 
     /// The one key of some that is given.

@@ -4,7 +4,7 @@ use toml::{Table, Value as Toml};
 
 use super::PERIOD_DAYS_MAX;
 use crate::filter::bad_value;
-use crate::model::document::{check_keys, days, integer, list, table, word};
+use crate::model::document::{check_keys, days, list, table, whole, word};
 use crate::model_error::ModelError;
 use crate::vocabulary::Status;
 
@@ -73,8 +73,7 @@ impl Shared {
             shared.keep_days = days(keep, &at("keep_days"))?;
         }
         if let Some(cooldown) = declared.get("cooldown_days") {
-            let days = integer(cooldown, &at("cooldown_days"), 0, PERIOD_DAYS_MAX)?;
-            shared.cooldown_days = u32::try_from(days).expect("within the limit");
+            shared.cooldown_days = whole(cooldown, &at("cooldown_days"), 0, PERIOD_DAYS_MAX)?;
         }
         if let Some(missing) = declared.get("missing") {
             shared.missing = match word(missing, &at("missing"), &["keep", "ok", "alert"])? {

@@ -330,7 +330,7 @@ fn every_error_is_told_where_it_stands() {
     let text = "vresion = 1\nlearning_days = -1\n[rules]\na = { band = { red = 'lwo' } }\nb = { points = 3 }\n\
                 c = { band = { red = 'low' } }\n[inhibit]\nd = ['*']\n[[routes]]\nreceiver = 'x'\n\
                 [receivers.x]\nkind = 'fax'\n[receivers.y]\nkind = 'slack'";
-    let errors = Rules::errors(text);
+    let errors = Rules::read(text).unwrap_err();
     let places = Places::of(text);
     let told: Vec<(Option<usize>, Option<&str>)> =
         errors.iter().map(|error| (places.line_of_error(error), error.path())).collect();
@@ -347,7 +347,7 @@ fn every_error_is_told_where_it_stands() {
         ],
         "{errors:#?}"
     );
-    assert_eq!(Rules::errors(DEFAULT), []);
+    assert_eq!(Rules::read(DEFAULT).err(), None);
 }
 
 #[test]
