@@ -3,7 +3,7 @@
 use clap::Args;
 use tidewatch_proto::v1;
 
-use super::output::{self, ABSENT};
+use super::output;
 use super::timeline;
 
 /// The events behind measures.
@@ -32,14 +32,8 @@ pub(super) fn shown(evidence: &v1::HealthEvidence, indent: usize) -> String {
     let mut table = output::table([] as [&str; 0]);
     for entry in &evidence.events {
         let Some(event) = &entry.event else { continue };
-        let user = if event.user.is_empty() { ABSENT } else { &event.user };
-        table.add_row([
-            output::instant(event.occurred_at.as_ref()),
-            event.r#type.clone(),
-            user.to_owned(),
-            carried(event),
-            format!("{} {}", event.source, event.id),
-        ]);
+        let origin = format!("{} {}", event.source, event.id);
+        table.add_row(timeline::head(event).into_iter().chain([carried(event), origin]));
     }
     if !evidence.events.is_empty() {
         for line in table.to_string().lines() {

@@ -55,15 +55,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let mut table = output::table(["occurred at", "type", "user", "source", "id", "properties"]);
         for entry in &listed.items {
             let Some(event) = &entry.event else { continue };
-            let user = if event.user.is_empty() { ABSENT } else { &event.user };
-            table.add_row([
-                output::instant(event.occurred_at.as_ref()),
-                event.r#type.clone(),
-                user.to_owned(),
+            let properties = output::json_values(&event.properties);
+            table.add_row(head(event).into_iter().chain([
                 event.source.clone(),
                 event.id.clone(),
-                output::json_values(&event.properties),
-            ]);
+                properties,
+            ]));
         }
         writeln!(out, "{table}")?;
     }
@@ -72,6 +69,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         output::note("there are older events; a higher --limit shows them");
     }
     Ok(())
+}
+
+/// When an event happened, what it is and whose: the first cells of its row.
+pub(super) fn head(event: &v1::Event) -> [String; 3] {
+    let user = if event.user.is_empty() { ABSENT } else { &event.user };
+    [output::instant(event.occurred_at.as_ref()), event.r#type.clone(), user.to_owned()]
 }
 
 fn filter(arguments: &Arguments, calendar: &Calendar) -> anyhow::Result<String> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tidewatch_projections::account_at::AccountAt;
+use tidewatch_projections::event::Micros;
 use tidewatch_projections::health::{Health, judged_at};
 use tidewatch_projections::metric::evidence::Evidence;
 use tidewatch_projections::model::Model;
@@ -28,7 +29,7 @@ pub struct Behind {
 }
 
 /// The newest `keep` events behind each of some metrics of a model, in their order, at the instant whose figures a health has,
-/// each narrowed by `narrow`. The account is read through the index of accounts, once for all metrics.
+/// of those that happened at `since` or after it. The account is read through the index of accounts, once for all metrics.
 ///
 /// # Errors
 /// Whatever the log says.
@@ -37,7 +38,7 @@ pub fn behind(
     model: &Model,
     health: &Health,
     metrics: &[usize],
-    narrow: impl Fn(Evidence) -> Evidence,
+    since: Micros,
     keep: usize,
 ) -> Result<Vec<Behind>, HistoryError> {
     let ReadSnapshot { view, history, .. } = snapshot;
@@ -52,20 +53,20 @@ pub fn behind(
     let merges = &view.tenant.merges;
     let members = merges.members(&view.names, account_at.survivor, account_at.as_of);
     let sought: Vec<Evidence> =
-        metrics.iter().map(|metric| narrow(Evidence::of(model, *metric, &account_at))).collect();
+        metrics.iter().map(|metric| Evidence::of(model, *metric, &account_at).since(since)).collect();
     let mut newest: Vec<NewestEvents> =
         sought.iter().map(|_| NewestEvents::new(keep, SLACK_EVENTS)).collect();
     if !sought.iter().all(Evidence::is_of_no_event) {
         history.events_of(&members, |excerpt| {
             for (seq, event) in excerpt.events {
-                let mut met =
-                    sought.iter().zip(&mut newest).filter(|(sought, _)| sought.has(&view.names, &event));
-                let Some((_, first)) = met.next() else { continue };
-                if !view.control_state.counts(&event) {
+                let met = sought.iter().zip(&mut newest);
+                let met: Vec<&mut NewestEvents> = met
+                    .filter(|(sought, _)| sought.has(&view.names, &event))
+                    .map(|(_, newest)| newest)
+                    .collect();
+                if met.is_empty() || !view.control_state.counts(&event) {
                     continue;
                 }
-                let mut met: Vec<&mut NewestEvents> = met.map(|(_, newest)| newest).collect();
-                met.push(first);
                 let (order, recorded_at) = (Order::of(&event), excerpt.header.recorded_at);
                 let accepted = Arc::new(Accepted { order, seq, recorded_at, event });
                 met.into_iter().for_each(|newest| newest.offer(&view.names, &accepted));

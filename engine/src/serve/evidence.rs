@@ -10,7 +10,6 @@ use tidewatch_proto::v1;
 use super::api_error::ApiError;
 use super::convert;
 use super::words;
-use crate::fold::history::HistoryError;
 use crate::read::evidence::{Behind, behind};
 use crate::read::snapshot::ReadSnapshot;
 
@@ -80,7 +79,7 @@ pub struct MeasureEvidence {
 
 impl MeasureEvidence {
     /// Reads the events behind those of some measures, by their places in the model, that are asked about; only those that
-    /// happened at `since` or after it, where that is given.
+    /// happened at `since` or after it.
     ///
     /// # Errors
     /// When they are too many for one answer; whatever the log says.
@@ -90,7 +89,7 @@ impl MeasureEvidence {
         health: &Health,
         asked: &EvidenceAsked,
         of: impl Fn(&MeasureScore) -> bool,
-        since: Option<Micros>,
+        since: Micros,
     ) -> Result<Self, ApiError> {
         let measures = health.figures.iter().flat_map(|figures| &figures.weighed.measures);
         let sought: Vec<&MeasureScore> =
@@ -104,12 +103,7 @@ impl MeasureEvidence {
             return Err(ApiError::InvalidEvidence { problem });
         }
         let metrics: Vec<usize> = sought.iter().map(|measure| measure.measured.metric).collect();
-        let narrow = |evidence: tidewatch_projections::metric::evidence::Evidence| match since {
-            Some(since) => evidence.since(since),
-            None => evidence,
-        };
-        let found = behind(snapshot, model, health, &metrics, narrow, asked.keep)
-            .map_err(|error: HistoryError| ApiError::from(error))?;
+        let found = behind(snapshot, model, health, &metrics, since, asked.keep)?;
         let wire = |found: &Behind| v1::HealthEvidence {
             events: found
                 .events

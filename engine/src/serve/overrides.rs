@@ -1,5 +1,6 @@
 //! Checks what a call to set a band by hand asks for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tidewatch_projections::model::Model;
@@ -21,7 +22,7 @@ const DAY_US: i64 = 86_400_000_000;
 pub struct Known<'v> {
     view: Option<&'v View>,
     names: Arc<Names>,
-    model: Model,
+    model: Cow<'v, Model>,
 }
 
 impl<'v> Known<'v> {
@@ -31,11 +32,11 @@ impl<'v> Known<'v> {
     /// Whatever the log says.
     pub fn of(view: Option<&'v View>, history: &History) -> Result<Self, HistoryError> {
         let (names, model) = match view {
-            Some(view) => (Arc::clone(&view.names), view.plan.model.clone()),
+            Some(view) => (Arc::clone(&view.names), Cow::Borrowed(&view.plan.model)),
             None => {
                 let summary = history.summary()?;
                 let model = Model::parse_adopted(summary.control_state.model_text())?;
-                (Arc::clone(history.names()), model)
+                (Arc::clone(history.names()), Cow::Owned(model))
             }
         };
         Ok(Self { view, names, model })

@@ -228,7 +228,7 @@ impl HealthService for HealthAnswers {
         let rows = self.rows(&view, asked, question, deadline, move |snapshot, model, rows| {
             match (&evidence, rows.value(0)) {
                 (Some(evidence), Some(health)) => {
-                    MeasureEvidence::read(snapshot, model, health, evidence, |_| true, None)
+                    MeasureEvidence::read(snapshot, model, health, evidence, |_| true, Micros::MIN)
                 }
                 _ => Ok(MeasureEvidence::default()),
             }
@@ -433,7 +433,7 @@ impl HealthService for HealthAnswers {
                     let has_line = |measure: &MeasureScore| {
                         moved.iter().any(|change| change.measure == Some(measure.measure))
                     };
-                    MeasureEvidence::read(snapshot, model, health, evidence, has_line, Some(from))
+                    MeasureEvidence::read(snapshot, model, health, evidence, has_line, from)
                 }
                 _ => Ok(MeasureEvidence::default()),
             }
