@@ -96,7 +96,7 @@ pub struct UnknownZone {
 }
 
 /// Days of one reporting zone. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Calendar {
     zone: TimeZone,
     /// First instants of the days from [`TABLE_FIRST`] on: conversion by table costs a tenth of a look-up by rule.

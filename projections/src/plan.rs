@@ -258,6 +258,17 @@ impl Plan {
         feeds
     }
 
+    /// Whether accounts that were folded under one of two plans are what the other one makes of their events: both keep the same
+    /// series, cut days alike and have the same bounds, and differ in what is read from them.
+    pub fn folds_alike(&self, other: &Self) -> bool {
+        self.calendar == other.calendar
+            && self.bounds == other.bounds
+            && self.cuts == other.cuts
+            && self.filters == other.filters
+            && self.series == other.series
+            && self.ticket_filters == other.ticket_filters
+    }
+
     /// The series to keep, in a fixed order.
     pub fn specs(&self) -> &[SeriesSpec] {
         &self.series
@@ -341,6 +352,23 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plans_fold_alike_that_keep_the_same_series() {
+        let names = Names::new();
+        let plan = |text: &str, calendar: Calendar| {
+            let model = Model::parse(&format!("[metrics]\n{text}")).unwrap();
+            Plan::compile(model, &names, calendar, Bounds::LIVE, &[]).unwrap()
+        };
+        let uses = "uses = { agg = 'count', filter = { type = 'usage' } }\n";
+        let plain = plan(uses, Calendar::utc());
+        let is_alike = |text: &str| plain.folds_alike(&plan(text, Calendar::utc()));
+        assert!(is_alike("recently = { agg = 'count', filter = { type = 'usage' }, window = 7 }"));
+        assert!(!is_alike("uses = { agg = 'count', filter = { type = 'value' } }"));
+        assert!(!is_alike("people = { agg = 'active_users', filter = { type = 'usage' }, window = 7 }"));
+        assert!(!is_alike(&format!("{uses}hours = {{ agg = 'first_reply_hours', window = 90 }}")));
+        assert!(!plain.folds_alike(&plan(uses, Calendar::new("Asia/Tokyo").unwrap())));
+    }
 
     #[test]
     fn a_day_is_cut_at_the_asked_instants_only() {
