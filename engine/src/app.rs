@@ -12,6 +12,7 @@ mod drive;
 mod poll_interval;
 mod publish_interval;
 mod read_only;
+mod refold;
 mod rejection_rate;
 mod replay;
 mod status;
@@ -49,6 +50,7 @@ use crate::write::sequencer::{
     Opened as SourceOpened, ReplyId,
 };
 pub use drive::{Ingested, Reading};
+pub use refold::RefoldProgress;
 pub use replay::{ReplayMapping, Replayed};
 pub use status::{Condition, SourceStatus};
 
@@ -73,6 +75,9 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Where it counts what it does.
     pub meters: Arc<Meters>,
+    /// Told (sequence, last sequence) after each frame that is folded anew beside the view. It runs on a thread of that fold,
+    /// and nothing else waits for it.
+    pub refold_progress: Arc<dyn Fn(u64, u64) + Send + Sync>,
 }
 
 /// Memory for the table of recent ids unless set otherwise: a million ids.
@@ -91,6 +96,7 @@ impl Options {
             create_if_missing: true,
             clock: Arc::new(SystemClock),
             meters: Arc::default(),
+            refold_progress: Arc::new(|_, _| ()),
         }
     }
 }
@@ -145,6 +151,9 @@ struct Shared {
     /// Tells work between frames that the shard shuts down.
     stopping: Cancellation,
     durable: watch::Sender<u64>,
+    /// How far a fold beside the view has come.
+    refolded_seq: AtomicU64,
+    refold_progress: Arc<dyn Fn(u64, u64) + Send + Sync>,
     lineage: u128,
     failure: Mutex<Option<String>>,
     is_read_only: bool,
@@ -204,6 +213,8 @@ impl Engine {
             cells: Arc::default(),
             stopping: Cancellation::default(),
             durable: watch::Sender::new(opened.last_seq),
+            refolded_seq: AtomicU64::new(0),
+            refold_progress: options.refold_progress,
             lineage: opened.lineage,
             failure: Mutex::new(None),
             is_read_only: false,

@@ -7,3 +7,5 @@ pub mod day_close;
 pub mod step;
 pub mod replay;
 pub mod history;
+pub mod refold;
+pub mod served;

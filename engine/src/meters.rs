@@ -90,6 +90,10 @@ meters! {
         "The newest sequence that is synced.";
     PUBLISHED = "tidewatch_position_published" Gauge None, [],
         "The newest sequence that answers cover.";
+    REFOLDED = "tidewatch_position_refolded" Gauge None, [],
+        "How far the log is folded anew beside what answers are read from, after an adoption or a reset; 0 while it is not.";
+    REFOLDS = "tidewatch_refolds_total" Counter Some(Unit::Count), ["outcome"],
+        "Folds of the log beside what answers are read from: shown, or void because something else was adopted meanwhile.";
     CLOCK = "tidewatch_clock_timestamp_seconds" Gauge Some(Unit::Seconds), [],
         "The event-time watermark: all live sources are complete through it.";
     ACCOUNTS = "tidewatch_accounts" Gauge Some(Unit::Count), [],

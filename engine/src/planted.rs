@@ -32,6 +32,8 @@ pub enum Bug {
     TrustPageCache,
     /// Another zone or model is adopted, and what was folded under the old one stays.
     AdoptWithoutRefold,
+    /// A fold takes the place of the one that is served without what came since it last read the log.
+    SwitchBeforeTheRest,
     /// Sums are floating-point numbers, added in the order of arrival.
     SumInArrivalOrder,
     /// A term rolls on from the one before, so that the last of a month drifts to its 28th.

@@ -59,6 +59,8 @@ impl Engine {
             cells: Arc::default(),
             stopping: Cancellation::default(),
             durable: watch::Sender::new(position.seq),
+            refolded_seq: AtomicU64::new(0),
+            refold_progress: Arc::new(|_, _| ()),
             lineage: position.lineage,
             failure: Mutex::new(None),
             is_read_only: true,

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -12,12 +13,15 @@ use tidewatch_projections::event::Micros;
 use super::Shared;
 use super::cells::refresh_cells;
 use super::publish_interval::PublishInterval;
+use super::refold::Refolding;
 use crate::clock::monotonic;
 use crate::fold::history::{History, HistoryError};
-use crate::fold::replay::{Fold, Taken};
+use crate::fold::refold::Refold;
+use crate::fold::replay::Fold;
+use crate::fold::served::{Change, Served};
 use crate::fold::step::Entries;
 use crate::fold::workers::Workers;
-use crate::meters::{DISK_FULL, FRAME_ENTRIES, FRAMES, IDS, IDS_MEMORY, WRITE_TIME};
+use crate::meters::{DISK_FULL, FRAME_ENTRIES, FRAMES, IDS, IDS_MEMORY, REFOLDED, REFOLDS, WRITE_TIME};
 use crate::position::Position;
 use crate::storage::directory::SHARD;
 use crate::storage::log::{LogError, LogWriter};
@@ -32,6 +36,8 @@ const WRITER_QUEUE_MAX: usize = 2;
 const FOLD_QUEUE_FRAMES_MAX: usize = 8;
 /// Time is looked at this often while nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
+/// Whether a fold beside the served one has come close is looked at this often while no frame comes.
+const REFOLDED_LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A full disk is tried again this often.
 const DISK_FULL_RETRY: Duration = Duration::from_millis(500);
 
@@ -58,12 +64,21 @@ struct Folding {
 
 pub(super) fn start(shared: &Arc<Shared>, parts: Parts) -> Vec<JoinHandle<()>> {
     let Parts { sequencer, log, history, fold, workers, keep_cells } = parts;
+    let last_seq = *shared.durable.borrow();
     let (to_writer, emits) = sync_channel(WRITER_QUEUE_MAX);
     let mut threads = vec![spawn("sequencer", shared, move |shared| sequence(shared, sequencer, &to_writer))];
     let to_fold = fold.zip(workers).map(|(fold, workers)| {
         let (to_fold, frames) = sync_channel(FOLD_QUEUE_FRAMES_MAX);
-        let folding = FoldThread { history, fold, workers };
-        threads.push(spawn("fold", shared, move |shared| folding.run(shared, &frames)));
+        let (served, shared_by_fold) = (Served::new(fold, last_seq), Arc::clone(shared));
+        let folding = FoldThread {
+            shared: shared_by_fold,
+            history,
+            served,
+            workers,
+            refolding: None,
+            refold_threads: Vec::new(),
+        };
+        threads.push(spawn("fold", shared, move |_| folding.run(&frames)));
         to_fold
     });
     if let Some(published) = shared.published.as_ref().filter(|_| keep_cells) {
@@ -265,19 +280,26 @@ fn write_when_possible(shared: &Shared, writer: &mut Writer, disk_full: &Gauge) 
 }
 
 struct FoldThread {
+    shared: Arc<Shared>,
     history: History,
-    fold: Fold<Workers>,
+    served: Served<Workers>,
     workers: usize,
+    /// The fold beside the served one, while something adopted waits for it.
+    refolding: Option<Refolding>,
+    /// Threads of such folds.
+    refold_threads: Vec<JoinHandle<()>>,
 }
 
 impl FoldThread {
-    fn run(mut self, shared: &Shared, frames: &Receiver<Folding>) -> Result<(), String> {
+    fn run(mut self, frames: &Receiver<Folding>) -> Result<(), String> {
         let mut unpublished: Option<u64> = None;
         let mut interval = PublishInterval::new(monotonic());
         loop {
-            let next = match unpublished {
-                None => frames.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(_) => frames.recv_timeout(interval.wait(monotonic())),
+            self.take_refolded()?;
+            let next = match (unpublished, &self.refolding) {
+                (None, None) => frames.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                (None, Some(_)) => frames.recv_timeout(REFOLDED_LOOK_EVERY),
+                (Some(_), _) => frames.recv_timeout(interval.wait(monotonic())),
             };
             match next {
                 Ok(folding) => {
@@ -291,11 +313,11 @@ impl FoldThread {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    self.publish(shared, unpublished);
+                    self.publish(unpublished);
                     return Ok(());
                 }
             }
-            self.publish(shared, unpublished.take());
+            self.publish(unpublished.take());
             interval.publish(monotonic());
         }
     }
@@ -303,19 +325,82 @@ impl FoldThread {
     /// Folds a frame in; says whether readers wait for it.
     fn take(&mut self, folding: Folding) -> Result<bool, HistoryError> {
         let Folding { last_seq, entries } = folding;
-        let taken = self.fold.take(&entries)?;
-        if taken == Taken::Refold {
-            // Beside the state that is being served; the new one replaces it in one step.
-            let history = self.history.until(last_seq);
-            let context = history.adopted_context(&self.fold.step().context().control_state)?;
-            self.fold = history.fold(self.workers, context)?;
+        let change = self.served.take(last_seq, &entries)?;
+        if let Some(refolding) = &self.refolding {
+            refolding.follow(last_seq);
         }
-        Ok(taken != Taken::Events)
+        match change {
+            Change::Events => return Ok(false),
+            Change::Control => {}
+            Change::Refold(void) => self.refold(void)?,
+            Change::Replaced(retired) => {
+                if let Some(refolding) = self.refolding.take() {
+                    refolding.retire(retired);
+                }
+                self.tell_refolded(0);
+                self.shared.meters.counter(&REFOLDS, &["shown"]).increment(1);
+                tracing::info!(seq = last_seq, "everything adopted shows from here on");
+            }
+        }
+        Ok(true)
     }
 
-    fn publish(&self, shared: &Shared, seq: Option<u64>) {
-        if let (Some(seq), Some(published)) = (seq, &shared.published) {
-            self.fold.publish(Position { shard: SHARD, lineage: shared.lineage, seq }, published);
+    /// Folds the log anew under all that is adopted, beside the fold that is served, in place of one that is void.
+    fn refold(&mut self, void: Option<Fold<Workers>>) -> Result<(), HistoryError> {
+        if let Some(refolding) = self.refolding.take() {
+            self.shared.meters.counter(&REFOLDS, &["void"]).increment(1);
+            // It may have come close since it was looked at.
+            let come_close = || refolding.ready().ok().flatten().map(Refold::into_fold);
+            if let Some(void) = void.or_else(come_close) {
+                refolding.retire(void);
+            }
+            tracing::info!("something else was adopted meanwhile: the log is folded anew from its beginning");
+        }
+        self.tell_refolded(0);
+        let served_seq = self.served.seq();
+        let context = self.history.adopted_context(self.served.fold().step().adopted())?;
+        tracing::info!(
+            last_seq = served_seq,
+            "what was adopted needs the log folded anew; answers are given as before until that is done"
+        );
+        self.refold_threads.retain(|thread| !thread.is_finished());
+        let (refolding, thread) =
+            Refolding::start(&self.shared, &self.history, context, self.workers, served_seq);
+        self.refolding = Some(refolding);
+        self.refold_threads.push(thread);
+        Ok(())
+    }
+
+    /// Lets a fold that has come close take the place of the served one at the next frame, and asks for one.
+    fn take_refolded(&mut self) -> Result<(), String> {
+        let Some(refolding) = &self.refolding else { return Ok(()) };
+        if let Some(refold) = refolding.ready()? {
+            self.served.replace(refold);
+            // A shard that shuts down takes nothing more; the next opening folds under what is adopted.
+            let _asked = self.shared.inbox.push(Priority::Command, Input::AdvanceWall, 0);
+        }
+        Ok(())
+    }
+
+    fn tell_refolded(&self, seq: u64) {
+        self.shared.refolded_seq.store(seq, Ordering::Relaxed);
+        self.shared.meters.gauge(&REFOLDED, &[]).set(seq as f64);
+    }
+
+    fn publish(&self, seq: Option<u64>) {
+        if let (Some(seq), Some(published)) = (seq, &self.shared.published) {
+            let position = Position { shard: SHARD, lineage: self.shared.lineage, seq };
+            self.served.fold().publish(position, published);
+        }
+    }
+}
+
+impl Drop for FoldThread {
+    fn drop(&mut self) {
+        self.refolding = None;
+        for thread in self.refold_threads.drain(..) {
+            // One that panicked has said so.
+            let _ended = thread.join();
         }
     }
 }

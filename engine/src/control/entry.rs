@@ -124,6 +124,11 @@ impl Control {
         }
     }
 
+    /// Whether it changes what everything is counted under: once a change waits for another fold, those after it wait too.
+    pub fn changes_meaning(&self) -> bool {
+        matches!(self, Self::SettingsAdopted { .. } | Self::ModelAdopted { .. } | Self::SourceReset { .. })
+    }
+
     /// A short name for tables and labels.
     pub fn name(&self) -> &'static str {
         match self {

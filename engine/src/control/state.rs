@@ -54,6 +54,37 @@ pub struct ControlState {
     pub clock_at: Option<Micros>,
     /// The newest `wall advanced`.
     pub wall_at: Option<Micros>,
+    /// The sequence of the newest adoption or reset in it, 0 for none.
+    pub adopted_seq: u64,
+    /// What a fold reads in the log and does not show: another one is on its way.
+    pub waiting: Waiting,
+}
+
+/// Adoptions and resets that wait for another fold, so that answers are still given under what was in force before them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Waiting {
+    /// Their sequences, ascending.
+    seqs: Vec<u64>,
+    /// The sequence of the first reset among them.
+    first_reset: Option<u64>,
+}
+
+impl Waiting {
+    /// The sequence of the first of them; `None`: everything shows.
+    pub fn first(&self) -> Option<u64> {
+        self.seqs.first().copied()
+    }
+
+    /// Whether the entry with this sequence is one of them.
+    pub fn contains(&self, seq: u64) -> bool {
+        self.seqs.binary_search(&seq).is_ok()
+    }
+
+    /// Whether what was written at a sequence may not show: it is one of them, or it lies above a reset, whose source may have
+    /// brought it anew.
+    pub fn hides(&self, seq: u64) -> bool {
+        self.contains(seq) || self.first_reset.is_some_and(|reset| reset <= seq)
+    }
 }
 
 /// What a control entry changed for those who fold.
@@ -75,6 +106,9 @@ impl ControlState {
     /// Takes in the control entry with the sequence `seq`.
     pub fn apply(&mut self, names: &Names, seq: u64, control: &Control) -> Effect {
         self.seq = seq;
+        if control.changes_meaning() {
+            self.adopted_seq = seq;
+        }
         match control {
             Control::ClockAdvanced { at } => self.clock_at = self.clock_at.max(Some(*at)),
             Control::WallAdvanced { at } => self.wall_at = self.wall_at.max(Some(*at)),
@@ -109,6 +143,15 @@ impl ControlState {
             }
         }
         Effect::None
+    }
+
+    /// Takes note of an adoption or a reset that is not to show before another fold does.
+    pub fn wait(&mut self, seq: u64, control: &Control) {
+        self.seq = seq;
+        self.waiting.seqs.push(seq);
+        if let Control::SourceReset { .. } = control {
+            self.waiting.first_reset.get_or_insert(seq);
+        }
     }
 
     /// What time it is as far as the log knows: deadlines hang on it.

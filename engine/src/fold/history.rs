@@ -14,7 +14,7 @@ use super::worker::FoldContext;
 use super::workers::Workers;
 use crate::cancellation::Cancellation;
 use crate::control::entry::Control;
-use crate::control::state::ControlState;
+use crate::control::state::{ControlState, Waiting};
 use crate::storage::account_index::{self, AccountIndex};
 use crate::storage::directory::LOG_DIR;
 use crate::storage::disk::Disk;
@@ -62,6 +62,7 @@ pub struct History {
     disk: Arc<dyn Disk>,
     names: Arc<Names>,
     until_seq: u64,
+    waiting: Waiting,
     cancellation: Cancellation,
     account_index: Option<Arc<AccountIndex>>,
 }
@@ -69,7 +70,8 @@ pub struct History {
 impl History {
     /// The log of `disk` up to `until_seq` included.
     pub fn new(disk: Arc<dyn Disk>, names: Arc<Names>, until_seq: u64) -> Self {
-        Self { disk, names, until_seq, cancellation: Cancellation::default(), account_index: None }
+        let (waiting, cancellation) = (Waiting::default(), Cancellation::default());
+        Self { disk, names, until_seq, waiting, cancellation, account_index: None }
     }
 
     /// The same log, whose index of accounts answers for it what is asked of some accounts.
@@ -80,6 +82,11 @@ impl History {
     /// The same log up to another sequence.
     pub fn until(&self, until_seq: u64) -> Self {
         Self { until_seq, ..self.clone() }
+    }
+
+    /// The same log, read under what a view is read under: what waits for another fold there is passed over.
+    pub fn under(&self, control_state: &ControlState) -> Self {
+        Self { waiting: control_state.waiting.clone(), ..self.clone() }
     }
 
     /// The same log; reading it ends with an error between two frames once it is cancelled.
@@ -97,7 +104,7 @@ impl History {
         &self.names
     }
 
-    fn reader(&self) -> LogReader {
+    pub(super) fn reader(&self) -> LogReader {
         self.reader_from(1)
     }
 
@@ -123,6 +130,7 @@ impl History {
             let mut merges = Vec::new();
             raw.entries(&self.names, |seq, entry| match entry {
                 Entry::Control(record) => match Control::of_record(&record) {
+                    Ok(control) if self.waiting.contains(seq) => summary.control_state.wait(seq, &control),
                     Ok(control) => {
                         summary.control_state.apply(&self.names, seq, &control);
                         if let Control::SourceReset { source, .. } = &control {
@@ -144,7 +152,8 @@ impl History {
                 source,
             })?;
             outcome?;
-            merges.iter().for_each(|event| summary.merged.observe(&self.names, event));
+            let counting = merges.iter().filter(|event| summary.control_state.counts(event));
+            counting.for_each(|event| summary.merged.observe(&self.names, event));
         }
         Ok(summary)
     }
@@ -171,7 +180,7 @@ impl History {
         accounts: &[Symbol],
         each: impl FnMut(Excerpt) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Self { disk, names, until_seq, cancellation, account_index } = self;
+        let Self { disk, names, until_seq, cancellation, account_index, .. } = self;
         match account_index {
             Some(index) => index.read(names, accounts, *until_seq, cancellation, each),
             None => account_index::scan(disk, LOG_DIR, names, accounts, *until_seq, cancellation, each),

@@ -28,13 +28,13 @@ impl Executor for Worker {
 }
 
 /// What a frame did to a fold.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Taken {
     /// Its events were folded in.
     Events,
     /// So were its control entries: readers wait for what they change.
     Control,
-    /// What was folded is wrong now: the log is to be folded anew up to this frame.
+    /// Something was adopted that it cannot show: the log is to be folded anew under [`Step::adopted`], beside it.
     Refold,
 }
 
@@ -85,13 +85,10 @@ impl<E: Executor> Fold<E> {
                 Directive::Apply(entries) => self.executor.apply(&entries),
                 Directive::TakeControlState(state) => {
                     self.executor.take_control_state(&state);
-                    taken = Taken::Control;
+                    taken = taken.max(Taken::Control);
                 }
-                Directive::CloseDays { .. } => taken = Taken::Control,
-                Directive::Refold => {
-                    taken = Taken::Refold;
-                    break;
-                }
+                Directive::CloseDays { .. } => taken = taken.max(Taken::Control),
+                Directive::Refold => taken = Taken::Refold,
             }
         }
         Ok(taken)

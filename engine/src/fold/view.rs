@@ -115,6 +115,12 @@ impl View {
         !self.parts.is_empty()
     }
 
+    /// Whether what was written at a sequence shows: everything up to there is folded in, and nothing of it waits for another
+    /// fold.
+    pub fn shows(&self, seq: u64) -> bool {
+        self.position.seq >= seq && !self.control_state.waiting.hides(seq)
+    }
+
     /// An account's own state, whether merged or not.
     pub fn account(&self, account: Symbol) -> Option<&Arc<Account>> {
         let part = self.parts.get(Self::worker_of(account, self.parts.len()))?;

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::filter::FilterError;
-use crate::app::EngineError;
+use crate::app::{EngineError, RefoldProgress};
 use crate::cancellation::Cancelled;
 use crate::control::adoption::{AdoptionError, MODEL_BYTES_MAX};
 use crate::fold::history::HistoryError;
@@ -92,11 +92,13 @@ pub enum ApiError {
         problem: String,
     },
     /// The position asked for was not published in time.
-    #[error("position {wanted} is not published yet: {published} is; ask again")]
+    #[error("position {wanted} is not published yet: {published} is{}; ask again", refolding(refold.as_ref()))]
     PositionNotReached {
         /// The sequence asked for.
         wanted: u64,
         published: u64,
+        /// How far a fold has come that the position may wait for.
+        refold: Option<RefoldProgress>,
     },
     /// The instant was not understood.
     #[error("as_of {problem}; name an instant, a date like \"2026-03-01\", or last")]
@@ -392,8 +394,11 @@ impl ApiError {
             Self::InvalidFilter(error) | Self::InvalidOrder(error) => {
                 vec![pair("offset", error.offset.to_string())]
             }
-            Self::PositionNotReached { wanted, published } => {
-                vec![pair("wanted", wanted.to_string()), pair("published", published.to_string())]
+            Self::PositionNotReached { wanted, published, refold } => {
+                let refold = refold.iter();
+                let refold = refold.flat_map(|at| [("refolded", at.folded_seq), ("durable", at.last_seq)]);
+                let seqs = [("wanted", *wanted), ("published", *published)].into_iter().chain(refold);
+                seqs.map(|(key, seq)| pair(key, seq.to_string())).collect()
             }
             Self::MetricUnknown { metric, .. } => vec![pair("metric", metric.clone())],
             Self::TooMany { most, .. }
@@ -445,6 +450,15 @@ impl From<EngineError> for ApiError {
             }
         }
     }
+}
+
+/// What a position waits for that lies behind the newest view.
+fn refolding(progress: Option<&RefoldProgress>) -> String {
+    progress.map_or_else(String::new, |RefoldProgress { since_seq, folded_seq, last_seq }| {
+        format!(
+            ", without what was adopted from {since_seq} on, for which the log is folded anew ({folded_seq} of {last_seq})"
+        )
+    })
 }
 
 /// A failure below the API, which goes to the log of the process too.
@@ -584,7 +598,7 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_says_when_to_ask_again() {
-        let status = Status::from(ApiError::PositionNotReached { wanted: 9, published: 3 });
+        let status = Status::from(ApiError::PositionNotReached { wanted: 9, published: 3, refold: None });
         assert_eq!(status.code(), Code::Unavailable);
         assert_eq!(status.get_error_details().retry_info().unwrap().retry_delay, Some(POSITION_RETRY));
         assert!(status.message().contains("position 9"));

@@ -16,7 +16,7 @@ use tidewatch_proto::prost_types::Timestamp;
 use tidewatch_proto::v1;
 
 use super::token::position_token;
-use crate::app::{Condition, Engine, SourceStatus};
+use crate::app::{Condition, Engine, RefoldProgress, SourceStatus};
 use crate::fold::view::View;
 use crate::position::Position;
 use crate::read::newest_events::Accepted;
@@ -74,7 +74,13 @@ pub fn freshness(view: &View, engine: &Engine) -> v1::Freshness {
         watermark: view.control_state.clock_at.map(timestamp),
         newest_event: view.tenant.newest_at.map(timestamp),
         sources: source_ages(engine),
+        refold: engine.refolding(view).map(refold),
     }
+}
+
+fn refold(progress: RefoldProgress) -> v1::Refold {
+    let RefoldProgress { since_seq, folded_seq, last_seq } = progress;
+    v1::Refold { since: since_seq, folded: folded_seq, entries: last_seq }
 }
 
 /// How old the news of the sources is that were read since the start or that the clock waits for.

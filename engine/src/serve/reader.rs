@@ -119,7 +119,7 @@ impl Reader {
         let here = self.position();
         match wanted(token, here)? {
             seq if seq <= here.seq => Ok(seq),
-            seq => Err(ApiError::PositionNotReached { wanted: seq, published: here.seq }),
+            seq => Err(ApiError::PositionNotReached { wanted: seq, published: here.seq, refold: None }),
         }
     }
 
@@ -156,14 +156,16 @@ impl Reader {
             return Ok(view);
         }
         let wanted = wanted(min_position, view.position)?;
-        if view.position.seq < wanted {
+        if !view.shows(wanted) {
             let latest = monotonic() + MIN_POSITION_WAIT_MAX;
             let until = deadline.map_or(latest, |deadline| deadline.min(latest));
             let mut published = source.watch();
-            let reached = timeout_at(until.into(), published.wait_for(|seq| *seq >= wanted)).await;
+            let reached = timeout_at(until.into(), published.wait_for(|_| source.load().shows(wanted))).await;
             if !matches!(reached, Ok(Ok(_))) {
-                let published = source.load().position.seq;
-                return Err(ApiError::PositionNotReached { wanted, published });
+                let view = source.load();
+                let published = view.position.seq;
+                let refold = self.engine.refolding(&view);
+                return Err(ApiError::PositionNotReached { wanted, published, refold });
             }
         }
         Ok(source.load())
@@ -171,7 +173,7 @@ impl Reader {
 
     /// The log up to the position of a view.
     pub fn history(&self, view: &View) -> History {
-        self.engine.history().until(view.position.seq)
+        self.engine.history().until(view.position.seq).under(&view.control_state)
     }
 
     /// A view with the log below it.

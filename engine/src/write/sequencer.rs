@@ -272,6 +272,10 @@ impl Sequencer {
                 }
             }
             Input::Tick => self.tick(now, out),
+            Input::AdvanceWall => {
+                let at = self.control_state.wall_at.map_or(now, |wall| wall.max(now));
+                self.control(Control::WallAdvanced { at }, out);
+            }
             Input::WriterFree => self.close(None, out),
         }
         Ok(())
@@ -495,7 +499,12 @@ impl Sequencer {
         request: Option<&Request>,
         out: &mut Vec<Emit>,
     ) {
+        let is_adoption = matches!(command, Command::Adopt(_));
         let reply = self.controls_of(command).map(|mut controls| {
+            if controls.is_empty() && is_adoption && self.control_state.adopted_seq > 0 {
+                // It may wait for a fold yet; a later position would promise that it shows.
+                return self.control_state.adopted_seq;
+            }
             let last = controls.pop();
             // The last entry alone names the request: one that a crash left half done was not carried out.
             controls.into_iter().for_each(|control| self.control(control, out));

@@ -64,7 +64,6 @@ async fn adopt(served: &Served) {
 async fn served() -> Served {
     let served = Served::new(&fleet()).await;
     adopt(&served).await;
-    // What is imported after an adoption is answered by it.
     served.import("later", &[pulse("8", "fair", 2, "yellow")]).await;
     served
 }

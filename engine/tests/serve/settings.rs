@@ -1,8 +1,13 @@
 //! What is adopted: read, changed in parts, and changed only by who has seen it.
 
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use tidewatch_engine::app::Options;
+use tidewatch_engine::read::admission::AdmissionLimits;
 use tidewatch_proto::prost_types::FieldMask;
 use tidewatch_proto::v1;
-use tonic::Code;
+use tonic::{Code, Request};
 
 use crate::support::{Served, refused, usage};
 
@@ -113,4 +118,49 @@ async fn skew_and_close_delay_are_adopted() {
     let position = served.settings().adopt_settings(asked).await.unwrap().into_inner().position.unwrap();
     let after = read(&served, position.token).await;
     assert_eq!((after.skew_us, after.close_delay_us, after.zone.as_str()), (7, 0, "UTC"));
+}
+
+#[tokio::test]
+async fn a_change_that_is_folded_is_told_with_its_progress_until_it_shows() {
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let passed = Arc::clone(&gate);
+    let wait = move |_, _| drop(passed.1.wait_while(passed.0.lock().unwrap(), |is_open| !*is_open).unwrap());
+    let options = Options { refold_progress: Arc::new(wait), ..Options::new(Some(2)) };
+    let line = |day: u32| usage(&day.to_string(), "acme", &format!("2024-02-0{day}T00:00:00Z"));
+    let served = Served::with(options, AdmissionLimits::default(), &[line(1), line(2)]).await;
+    let settings = v1::Settings { zone: "Europe/Berlin".into(), ..Default::default() };
+    let asked = adopt("r1", settings, &["zone"]);
+    let position = served.settings().adopt_settings(asked).await.unwrap().into_inner().position.unwrap();
+
+    // What comes later is answered, and each answer says what it lacks.
+    served.import("app", &[line(3)]).await;
+    let answer =
+        served.settings().get_settings(v1::GetSettingsRequest::default()).await.unwrap().into_inner();
+    let (before, freshness) = (answer.settings.unwrap(), answer.freshness.unwrap());
+    let refold = freshness.refold.unwrap();
+    assert_eq!((before.zone.as_str(), refold.since), ("UTC", position.sequence));
+    assert!(freshness.position.unwrap().sequence > position.sequence && refold.entries > refold.folded);
+    let mut read_own = Request::new(v1::GetSettingsRequest { min_position: position.token.clone() });
+    read_own.set_timeout(Duration::from_millis(500));
+    let metadata =
+        refused(served.settings().get_settings(read_own).await, Code::Unavailable, "POSITION_NOT_REACHED");
+    assert_eq!(metadata["wanted"], position.sequence.to_string());
+    assert!(metadata.contains_key("refolded") && metadata.contains_key("durable"), "{metadata:?}");
+    // Whoever has not seen the change does not undo it.
+    let unseen = v1::Settings { zone: "UTC".into(), etag: before.etag, ..Default::default() };
+    refused(
+        served.settings().adopt_settings(adopt("r2", unseen, &["zone"])).await,
+        Code::Aborted,
+        "SETTINGS_CHANGED",
+    );
+
+    *gate.0.lock().unwrap() = true;
+    gate.1.notify_all();
+    let read_own = v1::GetSettingsRequest { min_position: position.token };
+    let answer = served.settings().get_settings(read_own).await.unwrap().into_inner();
+    assert_eq!(answer.settings.unwrap().zone, "Europe/Berlin");
+    assert_eq!(answer.freshness.unwrap().refold, None);
+    let page = served.meters.page().render();
+    assert!(page.contains("tidewatch_refolds_total{outcome=\"shown\"} 1"), "{page}");
+    assert!(page.contains("tidewatch_position_refolded 0"), "{page}");
 }

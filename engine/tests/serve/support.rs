@@ -53,18 +53,20 @@ impl Served {
 
     /// Serves these lines, and reads the past under these limits.
     pub async fn under(past: AdmissionLimits, lines: &[String]) -> Self {
-        Self::open(past, false, lines).await
+        Self::with(Options::new(Some(2)), past, lines).await
     }
 
     /// Serves these lines, and keeps lists of health up to date beside the engine.
     pub async fn keeping_lists(lines: &[String]) -> Self {
-        Self::open(AdmissionLimits::default(), true, lines).await
+        let options = Options { keep_cells: true, ..Options::new(Some(2)) };
+        Self::with(options, AdmissionLimits::default(), lines).await
     }
 
-    async fn open(past: AdmissionLimits, keep_cells: bool, lines: &[String]) -> Self {
+    /// Serves these lines from an engine with these options.
+    pub async fn with(options: Options, past: AdmissionLimits, lines: &[String]) -> Self {
         let root = TempDir::new().unwrap();
         let (stage, meters) = (Arc::new(Lifecycle::new(past)), Arc::new(Meters::new()));
-        let options = Options { meters: Arc::clone(&meters), keep_cells, ..Options::new(Some(2)) };
+        let options = Options { meters: Arc::clone(&meters), ..options };
         let engine = Arc::new(Engine::open(&root.path().join("data"), options, &|_, _| ()).unwrap());
         stage.started(&engine);
         let index = Arc::new(Index::open(engine.directory().root()).unwrap());
@@ -108,9 +110,13 @@ impl Served {
         token
     }
 
+    /// Carries a command out, and waits until it shows.
     pub async fn submit(&self, command: Command) {
         let engine = Arc::clone(&self.engine);
-        tokio::task::spawn_blocking(move || engine.submit(command, None).unwrap()).await.unwrap();
+        let position =
+            tokio::task::spawn_blocking(move || engine.submit(command, None).unwrap()).await.unwrap();
+        let min_position = tidewatch_engine::serve::token::position_token(position);
+        self.settings().get_settings(v1::GetSettingsRequest { min_position }).await.unwrap();
     }
 
     pub fn accounts(&self) -> AccountServiceClient<Channel> {

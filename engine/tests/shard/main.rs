@@ -8,6 +8,7 @@ mod expected;
 mod health;
 mod models;
 mod pipeline;
+mod refold;
 mod rejection_rate;
 mod support;
 mod wait;

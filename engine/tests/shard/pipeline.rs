@@ -172,12 +172,10 @@ fn a_live_engine_folds_anew_under_another_zone() {
     let engine = shard.open(2);
     let settings = Settings { zone: "America/New_York".into(), ..Settings::default() };
     let position = engine.submit(Command::Adopt(Box::new(settings.into())), None).unwrap();
-    let mut published = engine.published().unwrap().watch();
-    wait_until("a view under the new settings", || {
-        let seen = *published.borrow_and_update();
-        (seen >= position.seq).then_some(()).ok_or(seen)
+    let view = wait_until("a view under the new settings", || {
+        let view = engine.view().unwrap();
+        if view.shows(position.seq) { Ok(view) } else { Err(view.position.seq) }
     });
-    let view = engine.view().unwrap();
     assert_eq!(&*view.control_state.settings.zone, "America/New_York");
     let live =
         tidewatch_engine::read::digest::of_view(&view, &engine.history(), AsOf::Last, 1).unwrap().to_string();

@@ -3,23 +3,24 @@
 use tidewatch_engine::planted::Bug;
 
 /// Every planted bug, and the first seed from 0 on that found it.
-pub const RECORDED: [(Bug, u64); 16] = [
+pub const RECORDED: [(Bug, u64); 17] = [
     (Bug::AcknowledgeBeforeSync, 0),
     (Bug::CheckpointTooFar, 0),
     (Bug::DedupBeforeDurability, 0),
     (Bug::SkipDirectorySync, 1),
     (Bug::ClockAheadOfBacklog, 0),
     (Bug::ForgetWhoStreams, 2),
-    (Bug::FilterMissIsTruth, 2),
-    (Bug::TrustUncheckedTail, 8),
-    (Bug::RunWithoutSequence, 27),
-    (Bug::StaleCompleteThrough, 223),
-    (Bug::SyncAgain, 9),
-    (Bug::TrustPageCache, 19),
-    (Bug::AdoptWithoutRefold, 13),
+    (Bug::FilterMissIsTruth, 7),
+    (Bug::TrustUncheckedTail, 0),
+    (Bug::RunWithoutSequence, 162),
+    (Bug::StaleCompleteThrough, 344),
+    (Bug::SyncAgain, 56),
+    (Bug::TrustPageCache, 9),
+    (Bug::AdoptWithoutRefold, 7),
+    (Bug::SwitchBeforeTheRest, 7),
     (Bug::SumInArrivalOrder, 0),
     (Bug::ChainedTerms, 14),
-    (Bug::PauseWithoutEnd, 4),
+    (Bug::PauseWithoutEnd, 6),
 ];
 
 /// The bug of this name.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use tidewatch_engine::control::state::ControlState;
 use tidewatch_engine::fold::history::{History, HistoryError};
+use tidewatch_engine::fold::refold::Refold;
 use tidewatch_engine::fold::replay::{Executor, Fold, Taken};
+use tidewatch_engine::fold::served::{Change, Served};
 use tidewatch_engine::fold::step::Entries;
 use tidewatch_engine::fold::view::View;
 use tidewatch_engine::fold::worker::{FoldContext, Worker};
@@ -99,71 +101,95 @@ impl Executor for Queues {
     }
 }
 
-/// The fold of the engine with workers that work when the seed lets them.
+/// The fold of the engine with workers that work when the seed lets them, and the one that is run beside it.
 pub struct Folds {
-    fold: Fold<Queues>,
-    /// The last sequence that was queued.
-    pub seq: u64,
+    served: Served<Queues>,
+    beside: Option<Refold<Queues>>,
 }
 
 impl Folds {
     /// No account yet.
-    pub fn new(count: usize, context: FoldContext) -> Self {
+    fn empty(count: usize, context: FoldContext) -> Fold<Queues> {
         let queues = Queues::new(count, &context);
-        Self { fold: Fold::new(context, queues), seq: 0 }
+        Fold::new(context, queues)
+    }
+
+    /// A fold that has taken everything up to a sequence.
+    fn settled(fold: Fold<Queues>, seq: u64) -> Self {
+        let mut folds = Self { served: Served::new(fold, seq), beside: None };
+        folds.settle();
+        folds
     }
 
     /// All entries of a log, folded at once.
     pub fn of(count: usize, context: FoldContext, entries: Vec<(u64, Entry)>) -> Self {
-        let mut folds = Self::new(count, context);
-        folds.seq = entries.last().map_or(0, |(seq, _)| *seq);
-        let taken = folds.fold.take(&Entries::new(entries));
+        let mut fold = Self::empty(count, context);
+        let seq = entries.last().map_or(0, |(seq, _)| *seq);
+        let taken = fold.take(&Entries::new(entries));
         assert_ne!(
             taken,
             Ok(Taken::Refold),
             "a log is folded under all its control entries from its beginning"
         );
-        folds.settle();
-        folds
+        Self::settled(fold, seq)
     }
 
     /// A log, read back frame by frame as the engine does at an opening.
     pub fn of_log(count: usize, context: FoldContext, history: &History) -> Result<Self, HistoryError> {
-        let mut folds = Self::new(count, context);
-        history.replay(&mut folds.fold)?;
-        folds.seq = history.end()?.last_seq;
-        folds.settle();
-        Ok(folds)
+        let mut fold = Self::empty(count, context);
+        history.replay(&mut fold)?;
+        Ok(Self::settled(fold, history.end()?.last_seq))
     }
 
-    /// Takes a durable frame, as the engine's fold thread does.
+    /// Takes a durable frame, as the engine's fold thread does. Says whether another fold took the place of the served one.
     pub fn take(
         &mut self,
         last_seq: u64,
         entries: Vec<(u64, Entry)>,
         history: &History,
-    ) -> Result<(), HistoryError> {
-        self.seq = last_seq;
-        if self.fold.take(&Entries::new(entries))? == Taken::Refold {
-            let FoldContext { names, control_state, .. } = self.fold.step().context();
-            let context = context(names, control_state);
-            let queues = Queues::new(self.fold.executor().0.len(), &context);
-            self.fold = Fold::new(context, queues);
-            history.until(last_seq).replay(&mut self.fold)?;
-            self.settle();
+    ) -> Result<bool, HistoryError> {
+        match self.served.take(last_seq, &Entries::new(entries))? {
+            Change::Events | Change::Control => Ok(false),
+            Change::Refold(_) => {
+                let fold = self.served.fold();
+                let context = context(&fold.step().context().names, fold.step().adopted());
+                let queues = Queues::new(fold.executor().0.len(), &context);
+                self.beside = Some(Refold::new(history, context, queues));
+                Ok(false)
+            }
+            Change::Replaced(_) => Ok(true),
         }
-        Ok(())
+    }
+
+    /// Lets the fold beside the served one read on, up to `entries_max` entries. Says where it came to.
+    pub fn read_on(&mut self, entries_max: u64) -> Result<Option<u64>, HistoryError> {
+        let Some(beside) = &mut self.beside else { return Ok(None) };
+        let until_seq = self.served.seq().min(beside.seq() + entries_max);
+        beside.read_on(until_seq, |_| ())?;
+        Ok(Some(beside.seq()))
+    }
+
+    /// Lets it take the place of the served one at the next frame, wherever it has come to. Says whether there is one.
+    pub fn replace(&mut self) -> bool {
+        let beside = self.beside.take();
+        beside.map(|beside| self.served.replace(beside)).is_some()
+    }
+
+    /// Whether all that was adopted shows.
+    pub fn shows_all(&self) -> bool {
+        let waiting = &self.served.fold().step().context().control_state.waiting;
+        waiting.first().is_none() && self.beside.is_none() && !self.served.is_to_be_replaced()
     }
 
     /// Lets one worker do one job.
     pub fn work(&mut self, draw: &mut Draw) {
-        let worker = draw.below(self.fold.executor().0.len());
-        self.fold.executor_mut().work(worker);
+        let worker = draw.below(self.served.fold().executor().0.len());
+        self.served.executor_mut().work(worker);
     }
 
     /// Lets every worker do all there is.
     pub fn settle(&mut self) {
-        let queues = self.fold.executor_mut();
+        let queues = self.served.executor_mut();
         for worker in 0..queues.0.len() {
             while queues.work(worker) {}
         }
@@ -172,8 +198,9 @@ impl Folds {
     /// The state, once all workers are done.
     pub fn view(&mut self) -> View {
         self.settle();
-        let parts = self.fold.executor().0.iter().map(|(worker, _)| worker.part()).collect();
-        self.fold.view_of(Position { shard: 0, lineage: 0, seq: self.seq }, parts)
+        let fold = self.served.fold();
+        let parts = fold.executor().0.iter().map(|(worker, _)| worker.part()).collect();
+        fold.view_of(Position { shard: 0, lineage: 0, seq: self.served.seq() }, parts)
     }
 }
 

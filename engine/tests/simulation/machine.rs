@@ -175,6 +175,8 @@ pub struct Machine {
     live: BTreeSet<String>,
     /// Whether the last write met a full disk.
     pub is_full: bool,
+    /// Whether another fold took the place of the served one since this was last looked at.
+    pub is_replaced: bool,
 }
 
 impl Machine {
@@ -226,6 +228,7 @@ impl Machine {
             accepted,
             live,
             is_full: false,
+            is_replaced: false,
         };
         for reader in machine.readers.iter().filter(|reader| setup.is_expecting && reader.is_streaming) {
             machine.sequencer.expect_stream(machine.names.intern(&reader.name));
@@ -447,11 +450,21 @@ impl Machine {
                         violated("nothing is folded above durable", format!("{last_seq} above {durable}"))?;
                     }
                     let folded = self.folds.take(last_seq, filled.entries, &self.history);
-                    folded.map_err(|error| Stop::Failed(error.to_string()))?;
+                    self.is_replaced |= folded.map_err(|error| Stop::Failed(error.to_string()))?;
                 }
             }
         }
         Ok(true)
+    }
+
+    /// The fold beside the served one reads on; says where it came to. With `is_close` it takes the place of the served one at the
+    /// next frame, and asks for one as the engine does.
+    pub fn refold(&mut self, entries_max: u64, is_close: bool) -> Result<Option<u64>, Stop> {
+        let came_to = self.folds.read_on(entries_max).map_err(|error| Stop::Failed(error.to_string()))?;
+        if is_close && self.folds.replace() {
+            self.queues.push(Priority::Command, Input::AdvanceWall, 0);
+        }
+        Ok(came_to)
     }
 
     fn asked(&mut self, reply_id: ReplyId) -> Result<Asked, Violation> {
@@ -531,7 +544,9 @@ impl Machine {
 
     /// Whether nothing waits anywhere.
     pub fn is_quiet(&self) -> bool {
-        self.rounds.is_empty() && self.asked.is_empty() && self.sequencer.is_empty() && !self.is_full
+        let is_written =
+            self.rounds.is_empty() && self.asked.is_empty() && self.sequencer.is_empty() && !self.is_full;
+        is_written && self.folds.shows_all()
     }
 
     /// Ends the log in order.

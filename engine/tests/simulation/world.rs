@@ -53,6 +53,8 @@ pub struct Counts {
     pub figures: u64,
     /// Of those, figures that memory answered.
     pub hot: u64,
+    /// How often another fold took the place of the served one while things went on.
+    pub replaced: u64,
     /// Copies of the disk with a flipped bit that were opened.
     pub rotten: u64,
     /// Of those, how many were named.
@@ -68,6 +70,7 @@ impl Counts {
         self.events += other.events;
         self.figures += other.figures;
         self.hot += other.hot;
+        self.replaced += other.replaced;
         self.rotten += other.rotten;
         self.named += other.named;
     }
@@ -153,7 +156,7 @@ impl Simulation {
             sources,
         };
         // Which steps are likely is drawn as well: what never happens in one seed happens all the time in another.
-        let weights = [60, 110, 120, 60, 80, 60, 40, 30, 25, 8, 5, 10, 8, 6, 4]
+        let weights = [60, 110, 120, 60, 80, 60, 40, 30, 25, 8, 5, 10, 8, 6, 30, 4]
             .iter()
             .map(|weight| (*weight * draw.range(20, 200) / 100).max(1) as u32)
             .collect();
@@ -320,6 +323,11 @@ impl Simulation {
             3 => machine.writer_free(&mut self.witness)?,
             4 => {
                 machine.write(&mut self.witness)?;
+                if std::mem::take(&mut machine.is_replaced) && !self.plug.is_out() {
+                    self.trace(|| "another fold took the place of the served one".into());
+                    self.counts.replaced += 1;
+                    self.check_live(machine).map_err(Stop::Violated)?;
+                }
             }
             5 => machine.folds.work(&mut self.draw),
             6 => self.time_passes(),
@@ -341,6 +349,13 @@ impl Simulation {
                 let calls = self.draw.range(1, 12);
                 self.trace(|| format!("the power goes after {calls} calls"));
                 self.plug.pull_after(calls);
+            }
+            14 => {
+                let entries_max = self.draw.range(1, 120) as u64;
+                let is_close = self.draw.often(250);
+                if let Some(seq) = machine.refold(entries_max, is_close)? {
+                    self.trace(|| format!("the fold beside came to {seq}, is close: {is_close}"));
+                }
             }
             _ => self.space(),
         }
@@ -402,7 +417,12 @@ impl Simulation {
                 Command::Adopt(Box::new(settings.into()))
             }
             5..7 => {
-                let text = if self.draw.often(700) { MODEL } else { model::DEFAULT };
+                let text = match self.draw.below(10) {
+                    0..6 => MODEL.to_owned(),
+                    // Another text that needs no other series.
+                    6 => format!("{MODEL}\n# {}\n", self.true_now),
+                    _ => model::DEFAULT.to_owned(),
+                };
                 Command::Adopt(Box::new(Adoption::of_model(text)))
             }
             7..9 => {
@@ -588,6 +608,7 @@ impl Simulation {
                 machine.tick(&mut self.witness)?;
                 machine.writer_free(&mut self.witness)?;
                 machine.write(&mut self.witness)?;
+                machine.refold(u64::MAX / 2, true)?;
                 machine.tend()
             })();
             match caught {

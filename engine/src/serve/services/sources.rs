@@ -136,7 +136,8 @@ fn answer(
     let (mut sources, total) = match asked.resumed {
         None => page(&view.names, &view.control_state, request, 0, size)?,
         Some((position, skipped)) => {
-            let history = engine.history().until(position.seq).cancelled_by(cancellation);
+            let history = engine.history().until(position.seq).under(&view.control_state);
+            let history = history.cancelled_by(cancellation);
             let summary = history.summary()?;
             page(&view.names, &summary.control_state, request, skipped, size)?
         }

@@ -41,6 +41,8 @@ pub enum Input {
         at: Micros,
     },
     Tick,
+    /// How far the wall clock has come is logged now, however little that is: somebody waits for a frame.
+    AdvanceWall,
     /// The writer waits for work: what there is goes into a frame.
     WriterFree,
 }
