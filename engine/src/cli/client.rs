@@ -1,12 +1,14 @@
 //! The engine that a command asks over gRPC: a running one, or one of this process that opened a directory at rest.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use indicatif::ProgressBar;
 use tidewatch_ingest::limits::Limits;
 use tidewatch_proto::v1;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -43,6 +45,9 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 const IN_PROCESS_THREADS: usize = 2;
 /// How long work behind a call may go on after its command has its answer.
 const WORK_MAX: Duration = Duration::from_secs(5);
+
+/// How often it is asked how far the log is folded anew.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// How a command opens a directory at rest.
 pub(super) enum Opening<'a> {
@@ -185,17 +190,39 @@ impl Client {
             return Ok(position);
         }
         let bar = output::bar(Unit::Entries, "folding");
+        let shown = self.runtime.block_on(async {
+            tokio::select! {
+                shown = self.shown(&position.token) => shown,
+                never = self.follow_refold(&bar) => match never {},
+            }
+        });
+        bar.finish_and_clear();
+        shown.map(|()| position)
+    }
+
+    /// Waits until answers show what was written at a position.
+    async fn shown(&self, token: &str) -> anyhow::Result<()> {
         loop {
-            let min_position = position.token.clone();
-            let read = v1::GetSettingsRequest { min_position };
-            match self.runtime.block_on(self.settings().get_settings(read)) {
-                Ok(_) => break,
+            let read = v1::GetSettingsRequest { min_position: token.to_owned() };
+            match self.settings().get_settings(read).await {
+                Ok(_) => return Ok(()),
                 Err(status) if is_behind(&status) => {}
                 Err(status) => return Err(told(status)),
             }
         }
-        bar.finish_and_clear();
-        Ok(position)
+    }
+
+    /// Shows how far the log is folded anew while that goes on.
+    async fn follow_refold(&self, bar: &ProgressBar) -> Infallible {
+        loop {
+            tokio::time::sleep(PROGRESS_EVERY).await;
+            let answer = self.settings().get_settings(v1::GetSettingsRequest::default()).await;
+            let freshness = answer.ok().and_then(|answer| answer.into_inner().freshness);
+            if let Some(refold) = freshness.and_then(|freshness| freshness.refold) {
+                bar.set_length(refold.entries);
+                bar.set_position(refold.folded);
+            }
+        }
     }
 
     /// Checks whose data the engine holds.
@@ -280,7 +307,7 @@ fn told(status: Status) -> anyhow::Error {
 
 /// Whether a read only came before its position.
 fn is_behind(status: &Status) -> bool {
-    let not_reached = ApiError::PositionNotReached { wanted: 0, published: 0 };
+    let not_reached = ApiError::PositionNotReached { wanted: 0, published: 0, refold: None };
     status.get_details_error_info().is_some_and(|info| info.reason == not_reached.reason())
 }
 
