@@ -2,6 +2,7 @@
 
 mod accounts;
 mod adopt;
+mod alerts;
 mod check_config;
 mod client;
 mod deadletters;

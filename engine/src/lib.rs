@@ -17,6 +17,7 @@ pub mod control;
 pub mod fold;
 pub mod write;
 pub mod read;
+pub mod decide;
 pub mod deliver;
 pub mod app;
 pub mod serve;

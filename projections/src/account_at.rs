@@ -189,7 +189,7 @@ impl<'a> AccountAt<'a> {
     }
 
     /// The days closed for the account, by its segment and country here.
-    pub(crate) fn closed(&self) -> &Closed {
+    pub fn closed(&self) -> &Closed {
         self.closed.get_or_init(|| {
             let fact = |key: &str| self.fact(key).and_then(Value::as_text);
             let Context { settings, names, .. } = self.context;

@@ -4,7 +4,7 @@ mod band;
 pub mod cell;
 pub mod change;
 mod measured;
-mod profile;
+pub mod profile;
 pub mod shift;
 mod standing;
 mod walk;

@@ -39,3 +39,4 @@ pub mod metric;
 pub mod health;
 pub mod drop;
 pub mod rules;
+pub mod alert;

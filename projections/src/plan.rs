@@ -158,7 +158,7 @@ impl Plan {
             plan.compile_measures(&model, scoring);
         }
         plan.model = model;
-        plan.feeds = KNOWN_TYPES.iter().map(|(kind, _, _)| plan.feeds_of(names, *kind)).collect();
+        plan.index_feeds(names);
         for cut in cuts {
             let day = plan.calendar.day(cut - 1);
             if plan.calendar.end(day) != *cut {
@@ -243,6 +243,16 @@ impl Plan {
         }
         self.series.push(SeriesSpec { filter, need });
         self.series.len() - 1
+    }
+
+    /// The series of a filter's figures that something beside the model reads; [`Plan::index_feeds`] must follow.
+    pub(crate) fn watch(&mut self, filter: &Filter, need: Need) -> usize {
+        self.series(filter, need)
+    }
+
+    /// Finds out anew which series each type feeds.
+    pub(crate) fn index_feeds(&mut self, names: &Names) {
+        self.feeds = KNOWN_TYPES.iter().map(|(kind, _, _)| self.feeds_of(names, *kind)).collect();
     }
 
     fn feeds_of(&self, names: &Names, kind: EventType) -> Feeds {

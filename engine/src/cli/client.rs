@@ -16,6 +16,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::StatusExt as _;
 use v1::account_service_client::AccountServiceClient;
+use v1::alert_service_client::AlertServiceClient;
 use v1::dead_letter_service_client::DeadLetterServiceClient;
 use v1::health_service_client::HealthServiceClient;
 use v1::import_service_client::ImportServiceClient;
@@ -253,6 +254,11 @@ impl Client {
     /// The health.
     pub(super) fn health(&self) -> HealthServiceClient<Channel> {
         HealthServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The alerts.
+    pub(super) fn alerts(&self) -> AlertServiceClient<Channel> {
+        AlertServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     /// The models.

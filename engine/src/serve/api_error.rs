@@ -112,6 +112,12 @@ pub enum ApiError {
         /// What is wrong with it, with its line.
         problem: String,
     },
+    /// The rules were not understood.
+    #[error("the rules are refused: {problem}")]
+    InvalidRules {
+        /// What is wrong with them, with the key.
+        problem: String,
+    },
     /// The model declares no such metric.
     #[error("the model declares no metric {metric:?}; it has: {known}")]
     MetricUnknown {
@@ -253,7 +259,7 @@ pub enum ApiError {
 pub type Documented = (&'static str, Code);
 
 /// Every reason a call can be refused with.
-pub const REASONS: [Documented; 40] = [
+pub const REASONS: [Documented; 41] = [
     ("TENANT_UNKNOWN", Code::NotFound),
     ("ACCOUNT_UNKNOWN", Code::NotFound),
     ("DEAD_LETTER_UNKNOWN", Code::NotFound),
@@ -267,6 +273,7 @@ pub const REASONS: [Documented; 40] = [
     ("POSITION_NOT_REACHED", Code::Unavailable),
     ("INVALID_AS_OF", Code::InvalidArgument),
     ("INVALID_MODEL", Code::InvalidArgument),
+    ("INVALID_RULES", Code::InvalidArgument),
     ("METRIC_UNKNOWN", Code::InvalidArgument),
     ("TOO_MANY_ACCOUNTS", Code::InvalidArgument),
     ("TOO_MANY_INSTANTS", Code::InvalidArgument),
@@ -322,6 +329,7 @@ impl ApiError {
             Self::PositionNotReached { .. } => "POSITION_NOT_REACHED",
             Self::InvalidAsOf { .. } => "INVALID_AS_OF",
             Self::InvalidModel { .. } => "INVALID_MODEL",
+            Self::InvalidRules { .. } => "INVALID_RULES",
             Self::MetricUnknown { .. } => "METRIC_UNKNOWN",
             Self::TooMany { what: "instants", .. } => "TOO_MANY_INSTANTS",
             Self::TooMany { what: "metrics", .. } => "TOO_MANY_METRICS",
@@ -368,6 +376,7 @@ impl ApiError {
             Self::InvalidPosition { .. } => Some("min_position"),
             Self::InvalidAsOf { .. } => Some("as_of"),
             Self::InvalidModel { .. } => Some("model"),
+            Self::InvalidRules { .. } => Some("rules"),
             Self::MetricUnknown { .. } => Some("metrics"),
             Self::TooMany { what: "instants", .. } => Some("as_of"),
             Self::TooMany { what, .. } => Some(what),

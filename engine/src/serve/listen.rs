@@ -18,6 +18,7 @@ use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server, Uri};
 use v1::account_service_server::AccountServiceServer;
+use v1::alert_service_server::AlertServiceServer;
 use v1::dead_letter_service_server::DeadLetterServiceServer;
 use v1::health_service_server::HealthServiceServer;
 use v1::import_service_server::ImportServiceServer;
@@ -38,6 +39,7 @@ use super::tenant_check::TenantCheck;
 use crate::fold::view::View;
 use crate::meters::Meters;
 use crate::serve::services::accounts::Accounts;
+use crate::serve::services::alerts::Alerts;
 use crate::serve::services::dead_letters::DeadLetters;
 use crate::serve::services::health::HealthAnswers;
 use crate::serve::services::imports::{Imports, MESSAGE_BYTES_MORE};
@@ -260,6 +262,7 @@ fn services(api: Api) -> RoutesBuilder {
     }
     let accounts = AccountServiceServer::new(Accounts::new(reader.clone(), Arc::clone(&pins)));
     let metrics = MetricServiceServer::new(Metrics::new(reader.clone()));
+    let alerts = AlertServiceServer::new(Alerts::new(reader.clone()));
     let models = ModelServiceServer::new(Models::new(reader.clone()));
     let health = HealthServiceServer::new(HealthAnswers::new(
         reader.clone(),
@@ -280,6 +283,7 @@ fn services(api: Api) -> RoutesBuilder {
         .add_service(checked!(metrics, REQUEST_BYTES_MAX))
         .add_service(checked!(health, REQUEST_BYTES_MAX))
         .add_service(checked!(models, REQUEST_BYTES_MAX))
+        .add_service(checked!(alerts, REQUEST_BYTES_MAX))
         .add_service(checked!(dead_letters, REQUEST_BYTES_MAX))
         .add_service(checked!(settings, REQUEST_BYTES_MAX))
         .add_service(checked!(sources, REQUEST_BYTES_MAX))

@@ -1,6 +1,7 @@
 //! The gRPC services, one file each.
 
 pub mod accounts;
+pub mod alerts;
 pub mod dead_letters;
 pub mod health;
 pub mod imports;

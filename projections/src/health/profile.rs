@@ -10,10 +10,13 @@ use crate::vocabulary::KINDS;
 
 /// The first profile whose condition holds; `None` where the model has no profile.
 pub(super) fn choose(scoring: &Scoring, account_at: &AccountAt<'_>) -> Option<usize> {
-    let holds = |when: &Condition| {
-        when.alternatives.iter().any(|tests| tests.iter().all(|test| passes(test, account_at)))
-    };
+    let holds = |when: &Condition| holds(when, account_at);
     scoring.profiles.iter().position(|profile| profile.when.as_ref().is_none_or(holds))
+}
+
+/// Whether a condition on facts holds of an account.
+pub fn holds(when: &Condition, account_at: &AccountAt<'_>) -> bool {
+    when.alternatives.iter().any(|tests| tests.iter().all(|test| passes(test, account_at)))
 }
 
 fn passes(test: &FactTest, account_at: &AccountAt<'_>) -> bool {

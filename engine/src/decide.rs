@@ -1,0 +1,5 @@
+//! Decides alerts: what the close of a day makes of every account, in the running engine and in a replay of the past.
+
+pub mod close;
+pub mod replay;
+pub mod scores;

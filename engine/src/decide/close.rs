@@ -1,0 +1,207 @@
+//! One close of a day over a view: what is usual in the fleet, then every account judged, on several threads.
+
+use std::thread;
+
+use tidewatch_projections::account_at::AccountAt;
+use tidewatch_projections::alert::activity;
+use tidewatch_projections::alert::book::AlertBook;
+use tidewatch_projections::alert::close::{self, Decided, Proposed, Telling};
+use tidewatch_projections::alert::fall::group_of;
+use tidewatch_projections::alert::fleet::{BACKFILL_DAYS, C0_DAYS, Fleet, FleetFactors, FleetSums, Member};
+use tidewatch_projections::alert::judge::{Bench, Scores};
+use tidewatch_projections::alert::record::AccountAlerts;
+use tidewatch_projections::alert::watch::{Source, Watch};
+use tidewatch_projections::calendar::Day;
+use tidewatch_projections::drop::baseline::Baseline;
+use tidewatch_projections::drop::fleet_prior::fleet_c0;
+use tidewatch_projections::names::Symbol;
+use tidewatch_projections::rules::kind::{Drop, Kind};
+use tidewatch_projections::rules::rule::Rule;
+use tidewatch_projections::value::Value;
+
+use crate::cancellation::{Cancellation, Cancelled};
+use crate::fold::view::View;
+use crate::read::scan::standing_accounts;
+
+/// Accounts that are judged between two looks at whether anyone still waits.
+const SLICE_ACCOUNTS: usize = 256;
+
+/// What is needed to close days over a view.
+pub struct Closer<'a> {
+    /// All accounts, folded under a plan that keeps what the rules read.
+    pub view: &'a View,
+    pub watch: &'a Watch,
+    pub scores: &'a dyn Scores,
+    /// Threads that may judge at once.
+    pub workers: usize,
+    pub cancellation: &'a Cancellation,
+}
+
+impl Closer<'_> {
+    /// The accounts that answer for themselves at the end of a day, by id.
+    pub fn accounts(&self, day: Day) -> Vec<Symbol> {
+        standing_accounts(self.view, self.view.plan.calendar.end(day))
+    }
+
+    /// What was usual in the fleet on a day, for every rule of the detector; to be adopted before anyone is judged.
+    ///
+    /// # Errors
+    /// Once it is cancelled.
+    pub fn factors(
+        &self,
+        book: &AlertBook,
+        day: Day,
+        accounts: &[Symbol],
+    ) -> Result<Vec<FleetFactors>, Cancelled> {
+        let unknown = Fleet::default();
+        let mut adopted = Vec::new();
+        for (place, rule) in self.watch.rules.rules.iter().enumerate() {
+            if let (Kind::Drop(drop), Source::Series(series)) = (&rule.kind, self.watch.source(place)) {
+                let known = book.fleets().get(rule.name.as_str()).unwrap_or(&unknown);
+                let heard = self.each(accounts, day, |account_at| heard(account_at, drop, *series))?;
+                adopted.extend(self.factors_of(
+                    known,
+                    rule,
+                    drop,
+                    day,
+                    heard.into_iter().flatten().collect(),
+                ));
+            }
+        }
+        Ok(adopted)
+    }
+
+    fn factors_of(
+        &self,
+        known: &Fleet,
+        rule: &Rule,
+        drop: &Drop,
+        day: Day,
+        heard: Vec<Heard<'_>>,
+    ) -> Option<FleetFactors> {
+        let heard_from = heard.iter().map(|heard| heard.first_use).min()?;
+        let mut sums = FleetSums::new(day, heard_from);
+        for heard in &heard {
+            let Heard { group, first_use, counts, closed } = heard;
+            let is_closed = |place: usize| closed.get(place).copied().unwrap_or(false);
+            sums.add(known, &Member { group: *group, first_use: *first_use, counts, is_closed: &is_closed });
+        }
+        let mut factors = sums.finish(&rule.name, known);
+        let is_due = known.c0.is_none_or(|(_, estimated)| day.since(estimated) >= C0_DAYS);
+        if is_due {
+            let mut fleet = known.clone();
+            fleet.apply(&factors);
+            factors.c0 = Some(self.c0(&fleet, rule, drop, day));
+        }
+        Some(factors)
+    }
+
+    fn c0(&self, fleet: &Fleet, rule: &Rule, drop: &Drop, day: Day) -> f64 {
+        let place = self.watch.rules.rules.iter().position(|other| other.name == rule.name);
+        let Some(Source::Series(series)) = place.map(|place| self.watch.source(place)) else {
+            return fleet_c0([]);
+        };
+        let fleets = [(rule.name.as_str().into(), fleet.clone())].into();
+        let bench = Bench { watch: self.watch, fleets: &fleets, scores: self.scores, day };
+        let baseline = |account_at: &AccountAt<'_>| {
+            bench.activity(rule, drop, *series, account_at).map(|activity| activity.baseline())
+        };
+        let baselines = self.each(&self.accounts(day), day, baseline).unwrap_or_default();
+        let baselines: Vec<Baseline> = baselines.into_iter().flatten().collect();
+        fleet_c0(&baselines)
+    }
+
+    /// Judges every account at the end of a day whose factors the book holds.
+    ///
+    /// # Errors
+    /// Once it is cancelled.
+    pub fn decide(
+        &self,
+        book: &AlertBook,
+        day: Day,
+        accounts: &[Symbol],
+        (of_fleet, telling): (Telling, impl Fn(Symbol) -> Telling + Sync),
+    ) -> Result<Decided, Cancelled> {
+        let bench = Bench { watch: self.watch, fleets: book.fleets(), scores: self.scores, day };
+        let none = AccountAlerts::default();
+        let propose = |account_at: &AccountAt<'_>| {
+            let alerts = book.account(account_at.survivor).unwrap_or(&none);
+            close::propose(&bench, account_at, alerts, telling(account_at.survivor))
+        };
+        let mut proposed = self.each(accounts, day, propose)?;
+        proposed.extend(self.merged(book, day, accounts));
+        Ok(close::decide(&bench, book.fleet(), proposed, of_fleet))
+    }
+
+    /// Ends the alerts of accounts that were merged into others.
+    fn merged(&self, book: &AlertBook, day: Day, accounts: &[Symbol]) -> Vec<Proposed> {
+        let names = &self.view.names;
+        let answers = |account: Symbol| {
+            accounts.binary_search_by_key(&names.text(account), |other| names.text(*other)).is_ok()
+        };
+        let mut gone: Vec<_> = book.accounts().filter(|(account, _)| !answers(*account)).collect();
+        gone.sort_unstable_by_key(|(account, _)| names.text(*account));
+        let end = |(account, alerts): (Symbol, &AccountAlerts)| {
+            let transitions = close::end_merged(names.text(account), alerts, day);
+            Proposed { decided: Decided { transitions, counted: Vec::new() }, is_measured: false }
+        };
+        gone.into_iter().map(end).collect()
+    }
+
+    /// Calls `of` with every account at the end of a day, on several threads; answers stand in the order of the accounts.
+    fn each<'v, T: Send>(
+        &'v self,
+        accounts: &[Symbol],
+        day: Day,
+        of: impl Fn(&AccountAt<'v>) -> T + Sync,
+    ) -> Result<Vec<T>, Cancelled> {
+        let as_of = self.view.plan.calendar.end(day);
+        let share = accounts.len().div_ceil(self.workers.max(1)).max(1);
+        let of = &of;
+        let judge = move |accounts: &[Symbol]| -> Result<Vec<T>, Cancelled> {
+            let mut answers = Vec::with_capacity(accounts.len());
+            for slice in accounts.chunks(SLICE_ACCOUNTS) {
+                self.cancellation.check()?;
+                let at = |account: &Symbol| AccountAt::new(self.view.context(), *account, as_of);
+                answers.extend(slice.iter().map(|account| of(&at(account))));
+            }
+            Ok(answers)
+        };
+        thread::scope(|scope| {
+            let shares: Vec<_> =
+                accounts.chunks(share).map(|share| scope.spawn(move || judge(share))).collect();
+            let mut answers = Vec::with_capacity(accounts.len());
+            for share in shares {
+                answers.extend(share.join().expect("judging is total")?);
+            }
+            Ok(answers)
+        })
+    }
+}
+
+/// What the fleet's figures take of one account.
+struct Heard<'a> {
+    group: Option<&'a str>,
+    first_use: Day,
+    counts: Box<[f64; BACKFILL_DAYS]>,
+    /// Which of these days are closed; empty where none is.
+    closed: Vec<bool>,
+}
+
+/// `None` of accounts that are no customers, and of those that never used the product.
+fn heard<'a>(account_at: &AccountAt<'a>, drop: &Drop, series: usize) -> Option<Heard<'a>> {
+    if matches!(account_at.fact("kind").and_then(Value::as_text), Some("internal" | "test")) {
+        return None;
+    }
+    let first_use = activity::first_use(account_at)?;
+    let (day, closed_days) = (account_at.today, account_at.closed());
+    let closed = match closed_days.is_empty() {
+        true => Vec::new(),
+        false => {
+            let day_of = |place: usize| day.plus(place as i64 + 1 - BACKFILL_DAYS as i64);
+            (0..BACKFILL_DAYS).map(|place| closed_days.contains(day_of(place))).collect()
+        }
+    };
+    let counts = Box::new(activity::counts(account_at, series, day));
+    Some(Heard { group: group_of(account_at, drop), first_use, counts, closed })
+}
