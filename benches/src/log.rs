@@ -67,6 +67,7 @@ pub fn context(names: &Arc<Names>) -> FoldContext {
     FoldContext {
         names: Arc::clone(names),
         plan: Arc::new(plan),
+        watch: None,
         control_state: Arc::new(control_state),
         only: None,
     }

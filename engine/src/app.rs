@@ -8,6 +8,7 @@
 //! Nothing of the logic is here: every thread steps a part that knows no threads.
 
 mod cells;
+mod decide;
 mod drive;
 mod poll_interval;
 mod publish_interval;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tidewatch_ingest::batch::Batch;
 use tidewatch_ingest::decode::Decoder;
@@ -32,9 +34,10 @@ use tidewatch_projections::names::Names;
 use tokio::sync::watch;
 
 use crate::cancellation::Cancellation;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, monotonic};
 use crate::control::adoption::AdoptionError;
 use crate::control::request::{CarriedOut, Request};
+use crate::decide::live::next_day;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::{Published, View};
 use crate::meters::{LOG_COPIED, LOG_CUT, Meters};
@@ -53,6 +56,7 @@ pub use drive::{Ingested, Reading};
 pub use refold::RefoldProgress;
 pub use replay::{ReplayMapping, Replayed};
 pub use status::{Condition, SourceStatus};
+use threads::TICK;
 
 /// How a shard is run. None of it changes state.
 #[derive(Clone)]
@@ -63,6 +67,8 @@ pub struct Options {
     pub workers: Option<usize>,
     /// Keep the health of all accounts up to date for lists; without it the first list after a change waits for that.
     pub keep_cells: bool,
+    /// Decide alerts when the clock closes a day.
+    pub decide: bool,
     /// Memory for the table of recent ids, in bytes.
     pub dedup_memory_bytes_max: u64,
     /// Delete everything derived first, so that it is made anew from the log.
@@ -80,6 +86,9 @@ pub struct Options {
     pub refold_progress: Arc<dyn Fn(u64, u64) + Send + Sync>,
 }
 
+/// How often it is looked whether everything is decided.
+const SETTLED_LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// Memory for the table of recent ids unless set otherwise: a million ids.
 pub const DEDUP_MEMORY_BYTES_MAX: u64 = 64 << 20;
 
@@ -90,6 +99,7 @@ impl Options {
             tenant: TENANT_DEFAULT.into(),
             workers,
             keep_cells: false,
+            decide: false,
             dedup_memory_bytes_max: DEDUP_MEMORY_BYTES_MAX,
             discard_derived: false,
             streams: Vec::new(),
@@ -227,8 +237,9 @@ impl Engine {
             clock: options.clock,
             meters: options.meters,
         });
-        let keep_cells = options.keep_cells;
-        let parts = threads::Parts { sequencer, log, history, fold, workers: options.workers, keep_cells };
+        let (keep_cells, decide) = (options.keep_cells, options.decide);
+        let parts =
+            threads::Parts { sequencer, log, history, fold, workers: options.workers, keep_cells, decide };
         let threads = threads::start(&shared, parts);
         Ok(Self { shared, threads, directory, carried_out })
     }
@@ -325,6 +336,24 @@ impl Engine {
     /// As [`Engine::ingest`].
     pub fn ingest_for(&self, request: &Request, reading: Reading) -> Result<Ingested, EngineError> {
         drive::drive(&self.shared, reading, Some(request))
+    }
+
+    /// Waits until every day that the clock has closed is decided, the tick included that follows what was read last; no longer
+    /// than `most`. Says whether it is.
+    pub fn wait_until_decided(&self, most: Duration) -> bool {
+        let began = monotonic();
+        let is_settled = || {
+            let Some(view) = self.view() else { return true };
+            let is_decided = view.watch.is_none() || next_day(&view, &view.control_state.alerts).is_none();
+            is_decided && view.position.seq == *self.shared.durable.borrow()
+        };
+        while began.elapsed() < most && self.failure().is_none() {
+            if began.elapsed() > TICK + TICK / 2 && is_settled() {
+                return true;
+            }
+            std::thread::sleep(SETTLED_LOOK_EVERY);
+        }
+        false
     }
 
     /// Decodes dead letters of one source again, as after a fix of its mapping or of a setting, and settles those of which

@@ -3,6 +3,7 @@
 mod accounts;
 mod adopt;
 mod alerts;
+mod cases;
 mod check_config;
 mod client;
 mod deadletters;
@@ -85,7 +86,11 @@ enum Task {
     /// Look at models: check a file, show what is adopted, compare two, preview one.
     #[command(subcommand)]
     Model(model::Task),
-    /// Look at rules: check a file, show the default ones.
+    /// Show what was decided about alerts.
+    Alerts(alerts::Arguments),
+    /// Show the accounts that ask for something, worst first; take one on, put it off, close it.
+    Cases(cases::Arguments),
+    /// Look at rules: check a file, show the default ones, run some over the past.
     #[command(subcommand)]
     Rules(rules::Task),
     /// Look at what was refused, and decode it again after a fix.
@@ -163,6 +168,8 @@ pub fn run() -> ExitCode {
         Task::Digest(arguments) => digest::run(&arguments),
         Task::Adopt(arguments) => adopt::run(&arguments),
         Task::Model(task) => model::run(&task),
+        Task::Alerts(arguments) => alerts::run(&arguments),
+        Task::Cases(arguments) => cases::run(&arguments),
         Task::Rules(task) => rules::run(&task),
         Task::DeadLetters(task) => deadletters::run(&task),
         Task::Override(task) => override_band::run(&task),

@@ -1,5 +1,7 @@
 //! Folds durable entries into account states and publishes them as a view.
 
+pub mod compile;
+pub mod intake;
 pub mod view;
 pub mod worker;
 pub mod workers;

@@ -106,6 +106,14 @@ meters! {
         "Entries of the log that answers cover and lists of health were not brought up to yet.";
     CELLS_REFRESH_TIME = "tidewatch_health_lists_refresh_seconds" Histogram Some(Unit::Seconds), [],
         "Time it took to bring lists of health up to the newest answers, which later ones wait for.";
+    DAYS_DECIDED = "tidewatch_days_decided_total" Counter Some(Unit::Count), [],
+        "Closed days whose alerts were decided.";
+    DECIDE_TIME = "tidewatch_decide_seconds" Histogram Some(Unit::Seconds), [],
+        "Time it took to judge every account at the close of a day.";
+    TRANSITIONS = "tidewatch_alert_transitions_total" Counter Some(Unit::Count), ["rule", "transition"],
+        "Transitions of alerts that were decided, by what the alert is called.";
+    ALERTS_BY_STATE = "tidewatch_alerts" Gauge Some(Unit::Count), ["state"],
+        "Alerts by state, the newest of each account, rule and scope.";
     PAST_BOUNDS = "tidewatch_accounts_past_bounds" Gauge Some(Unit::Count), [],
         "Accounts with more of something than memory keeps; part of their answers comes from the log.";
     PARKED = "tidewatch_parked_events" Gauge Some(Unit::Count), ["source"],

@@ -16,6 +16,8 @@ pub mod pins;
 pub mod pushed;
 pub mod reader;
 pub mod api_error;
+pub mod transitions;
+pub mod cases;
 pub mod asked;
 pub mod rows;
 pub mod selection;

@@ -14,4 +14,7 @@ pub mod fleet;
 pub mod fall;
 pub mod judge;
 pub mod close;
+pub mod case;
 pub mod book;
+#[cfg(test)]
+mod tests;

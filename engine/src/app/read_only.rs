@@ -92,7 +92,17 @@ fn folded(
 }
 
 fn without_accounts(context: FoldContext, position: Position) -> View {
-    let FoldContext { names, plan, control_state, .. } = context;
-    let tenant = Arc::new(Tenant::default());
-    View { position, names, control_state, plan, tenant, closed_through: None, parts: Vec::new() }
+    let FoldContext { names, plan, watch, control_state, .. } = context;
+    let (tenant, intake) = (Arc::new(Tenant::default()), Arc::default());
+    View {
+        position,
+        names,
+        control_state,
+        plan,
+        watch,
+        tenant,
+        intake,
+        closed_through: None,
+        parts: Vec::new(),
+    }
 }

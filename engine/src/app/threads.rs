@@ -12,6 +12,7 @@ use tidewatch_projections::event::Micros;
 
 use super::Shared;
 use super::cells::refresh_cells;
+use super::decide::decide_days;
 use super::publish_interval::PublishInterval;
 use super::refold::Refolding;
 use crate::clock::monotonic;
@@ -35,7 +36,7 @@ const WRITER_QUEUE_MAX: usize = 2;
 /// Frames that wait for the fold.
 const FOLD_QUEUE_FRAMES_MAX: usize = 8;
 /// Time is looked at this often while nothing else happens.
-const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// Whether a fold beside the served one has come close is looked at this often while no frame comes.
 const REFOLDED_LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A full disk is tried again this often.
@@ -54,6 +55,8 @@ pub(super) struct Parts {
     pub(super) workers: Option<usize>,
     /// Whether the health of all accounts is kept up to date for lists.
     pub(super) keep_cells: bool,
+    /// Whether alerts are decided when the clock closes a day.
+    pub(super) decide: bool,
 }
 
 /// A durable frame on its way to the fold.
@@ -63,7 +66,7 @@ struct Folding {
 }
 
 pub(super) fn start(shared: &Arc<Shared>, parts: Parts) -> Vec<JoinHandle<()>> {
-    let Parts { sequencer, log, history, fold, workers, keep_cells } = parts;
+    let Parts { sequencer, log, history, fold, workers, keep_cells, decide } = parts;
     let last_seq = *shared.durable.borrow();
     let (to_writer, emits) = sync_channel(WRITER_QUEUE_MAX);
     let mut threads = vec![spawn("sequencer", shared, move |shared| sequence(shared, sequencer, &to_writer))];
@@ -87,6 +90,11 @@ pub(super) fn start(shared: &Arc<Shared>, parts: Parts) -> Vec<JoinHandle<()>> {
             refresh_cells(shared, &published);
             Ok(())
         }));
+    }
+    if let Some(published) = shared.published.as_ref().filter(|_| decide) {
+        let published = Arc::clone(published);
+        let workers = workers.unwrap_or(1);
+        threads.push(spawn("decide", shared, move |shared| decide_days(shared, &published, workers)));
     }
     let (to_index, grown) = sync_channel(1);
     threads.push(spawn("indexer", shared, move |shared| index(shared, &grown)));

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::{ArgGroup, Args};
 use jiff::SignedDuration;
 use tidewatch_projections::calendar::Day;
+use tidewatch_projections::rules::Rules;
 use tidewatch_projections::settings::{ClosedDays, Scope};
 use tidewatch_proto::{prost_types, v1};
 
@@ -17,7 +18,7 @@ use crate::serve::services::settings::wire_closed_days;
 use crate::storage::directory::TENANT_DEFAULT;
 
 #[derive(Args)]
-#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["zone", "closed_days", "model", "skew", "close_delay"]))]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["zone", "closed_days", "model", "rules", "skew", "close_delay"]))]
 pub(super) struct Arguments {
     #[command(flatten)]
     place: Place,
@@ -31,6 +32,9 @@ pub(super) struct Arguments {
     /// The model file to adopt.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    /// The rule file to adopt. What is true already when the next day closes is listed, and nobody is told of it.
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
     /// How far an event may lie ahead of the time at which it is recorded, as 24h; one further ahead is refused.
     #[arg(long, value_name = "DURATION")]
     skew: Option<SignedDuration>,
@@ -59,6 +63,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         super::metrics::read_model(file)?;
         settings.model = super::metrics::read_model_text(file)?;
         paths.push("model".to_owned());
+    }
+    if let Some(file) = &arguments.rules {
+        settings.rules = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the rules {}", file.display()))?;
+        Rules::parse(&settings.rules).with_context(|| format!("the rules {}", file.display()))?;
+        paths.push("rules".to_owned());
     }
     if let Some(skew) = arguments.skew {
         settings.skew_us = microseconds("--skew", skew)?;

@@ -58,6 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let options = Options {
         tenant: config.tenant.clone(),
         keep_cells: true,
+        decide: true,
         dedup_memory_bytes_max: config.dedup.memory_bytes_max,
         meters: Arc::clone(&meters),
         streams: config.sources.iter().map(|SourceConfig::Kafka(source)| source.name.clone()).collect(),
@@ -104,6 +105,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     });
     let streams = streams.collect::<anyhow::Result<_>>()?;
     let outcome = read_all(&engine, streams, &runtime, &stop, until_caught_up);
+    if until_caught_up && outcome.is_ok() {
+        engine.wait_until_decided(DECIDED_WAIT_MAX);
+    }
     tracing::info!("shutting down");
     stage.stopping();
     runtime.block_on(async {
@@ -119,6 +123,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     outcome
 }
+
+/// How long a run that ends by itself waits for the decisions of what it read.
+const DECIDED_WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// A run that ends by itself serves where it can and does not fail where it cannot.
 fn unless_passing(

@@ -72,6 +72,13 @@ impl<'a> Writes<'a> {
         self.client.settled(self.client.ask(self.client.health().set_override(asked))?.position)
     }
 
+    /// Does something with the case of an account; answers where.
+    pub(super) fn change_case(&self, asked: v1::ChangeCaseRequest) -> anyhow::Result<v1::Position> {
+        let (request_id, on_behalf_of) = self.id()?;
+        let asked = v1::ChangeCaseRequest { request_id, on_behalf_of, ..asked };
+        self.client.settled(self.client.ask(self.client.alerts().change_case(asked))?.position)
+    }
+
     /// Decodes dead letters again.
     pub(super) fn replay(
         &self,

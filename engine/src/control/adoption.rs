@@ -5,12 +5,15 @@ use tidewatch_projections::event::Micros;
 use tidewatch_projections::model::{Model, ModelError};
 use tidewatch_projections::names::Names;
 use tidewatch_projections::plan::{Bounds, Plan};
+use tidewatch_projections::rules::Rules;
 use tidewatch_projections::settings::{ClosedDays, Settings};
 
 use crate::control::state::ControlState;
 
 /// Longest model file, in bytes.
 pub const MODEL_BYTES_MAX: usize = 256 * 1024;
+/// Longest rule file, in bytes.
+pub const RULES_BYTES_MAX: usize = 256 * 1024;
 pub const CLOSED_DAYS_MAX: usize = 10_000;
 /// Longest scope of a closed period, in bytes.
 pub const SCOPE_BYTES_MAX: usize = 1024;
@@ -30,6 +33,8 @@ pub struct Adoption {
     pub close_delay_us: Option<Micros>,
     /// A model file, word for word.
     pub model: Option<Box<str>>,
+    /// A rule file, word for word.
+    pub rules: Option<Box<str>>,
     /// The change is only made while [`etag`] is this.
     pub etag: Option<Box<str>>,
 }
@@ -43,6 +48,12 @@ pub enum AdoptionError {
     /// The model is too long.
     #[error("the model was not adopted: it has {bytes} bytes, at most {MODEL_BYTES_MAX} are kept")]
     ModelTooLong { bytes: usize },
+    /// The rules do not fit their grammar.
+    #[error("the rules were not adopted: {0}")]
+    Rules(Box<ModelError>),
+    /// The rule file is too long.
+    #[error("the rules were not adopted: the file has {bytes} bytes, at most {RULES_BYTES_MAX} are kept")]
+    RulesTooLong { bytes: usize },
     /// More closed periods than an entry of the log takes.
     #[error("{count} closed periods, at most {CLOSED_DAYS_MAX} are kept; join those that follow one another")]
     TooManyClosedDays { count: usize },
@@ -77,6 +88,11 @@ impl Adoption {
         Self { model: Some(text.into()), ..Self::default() }
     }
 
+    /// A rule file and nothing else.
+    pub fn of_rules(text: impl Into<Box<str>>) -> Self {
+        Self { rules: Some(text.into()), ..Self::default() }
+    }
+
     /// Checks what can be checked without knowing what is adopted.
     ///
     /// # Errors
@@ -88,6 +104,12 @@ impl Adoption {
             }
             let compile = |model| Plan::compile(model, names, Calendar::utc(), Bounds::LIVE, &[]);
             Model::parse(text).and_then(compile).map_err(AdoptionError::Model)?;
+        }
+        if let Some(text) = &self.rules {
+            if text.len() > RULES_BYTES_MAX {
+                return Err(AdoptionError::RulesTooLong { bytes: text.len() });
+            }
+            Rules::parse(text).map_err(|error| AdoptionError::Rules(Box::new(error)))?;
         }
         for (what, us) in [("a skew", self.skew_us), ("a close delay", self.close_delay_us)] {
             if let Some(us) = us.filter(|us| !(0..=DURATION_US_MAX).contains(us)) {
@@ -138,7 +160,8 @@ pub fn etag(control_state: &ControlState) -> String {
     hasher
         .update(&(bytes.len() as u64).to_le_bytes())
         .update(&bytes)
-        .update(control_state.model_text().as_bytes());
+        .update(control_state.model_text().as_bytes())
+        .update(control_state.rules_text().as_bytes());
     hasher.finalize().to_hex()[..16].to_owned()
 }
 

@@ -3,9 +3,14 @@
 //! Each closes its frame and is a barrier. Kinds are numbered in `tidewatch/log/v1/log.proto`; numbers outlive every
 //! version of this enum.
 
+mod alerts;
 mod shown;
 
 use prost::Message as _;
+use tidewatch_projections::alert::book::NoticeKey;
+use tidewatch_projections::alert::case::Action;
+use tidewatch_projections::alert::close::Decided;
+use tidewatch_projections::alert::fleet::FleetFactors;
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
@@ -15,7 +20,7 @@ use crate::control::band_override::BandOverride;
 use crate::control::request::Request;
 use crate::storage::log::ControlRecord;
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Control {
     /// All live sources are complete through this instant, exclusive.
     ClockAdvanced { at: Micros },
@@ -59,6 +64,54 @@ pub enum Control {
     OverrideSet { account: Box<str>, band_override: BandOverride },
     /// Dead letters were decoded again and nothing of them was refused any more.
     DeadLettersResolved { seqs: Vec<u64> },
+    /// A rule file, word for word.
+    RulesAdopted { text: Box<str> },
+    /// What was usual in the fleet on a day that closed.
+    FactorsAdopted(FleetFactors),
+    /// What the close of a day decided, or a part of it.
+    AlertsDecided(Box<DayDecided>),
+    /// Something happened to the case of an account.
+    CaseChanged(Box<CaseChange>),
+    /// Notices reached their receiver, or were given up.
+    NoticesSettled { settled: Vec<Settled> },
+}
+
+/// What the close of a day decided, or a part of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DayDecided {
+    pub day: Day,
+    pub decided: Decided,
+    /// Accounts up to this id are decided; empty: none but the fleet.
+    pub through: Box<str>,
+    /// The day is decided whole.
+    pub is_last: bool,
+    /// Why what opened was held; empty: it was not.
+    pub hold: Box<str>,
+    /// Whether anybody was to be told.
+    pub tells: bool,
+}
+
+/// What happened to the case of an account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CaseChange {
+    pub account: Box<str>,
+    /// Empty: time did it.
+    pub author: Box<str>,
+    pub at: Micros,
+    /// Whether anybody was to be told.
+    pub tells: bool,
+    /// `None`: its snooze is over.
+    pub action: Option<Action>,
+}
+
+/// A notice that waits no more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settled {
+    pub key: NoticeKey,
+    pub receiver: Box<str>,
+    pub at: Micros,
+    /// Why it was given up; empty: it was received.
+    pub given_up: Box<str>,
 }
 
 /// Why bytes are no control entry of this version.
@@ -75,6 +128,16 @@ pub enum ControlError {
         "a control entry has a kind that this version does not know; read the directory with the version that wrote it, or a newer one"
     )]
     UnknownKind,
+    /// A word, or a list of figures, that this version does not know.
+    #[error(
+        "{what} of a control entry is {found:?}, which this version does not know; read the directory with a newer one"
+    )]
+    Unknown {
+        /// Which field.
+        what: &'static str,
+        /// What stands there.
+        found: Box<str>,
+    },
     /// Closed days of a scope that this version does not know: without them figures would be wrong.
     #[error(
         "closed days are adopted for {scope:?}, which this version does not know; read the directory with the version that wrote it, or a newer one"
@@ -115,18 +178,29 @@ impl Control {
             | Self::ModelAdopted { .. }
             | Self::SourceReset { .. }
             | Self::SourceRetired { .. }
+            | Self::RulesAdopted { .. }
+            | Self::CaseChanged(_)
             | Self::OverrideSet { .. } => true,
             Self::ClockAdvanced { .. }
             | Self::WallAdvanced { .. }
             | Self::TypeFed { .. }
             | Self::SourceOpened { .. }
+            | Self::FactorsAdopted(_)
+            | Self::AlertsDecided(_)
+            | Self::NoticesSettled { .. }
             | Self::DeadLettersResolved { .. } => false,
         }
     }
 
     /// Whether it changes what everything is counted under: once a change waits for another fold, those after it wait too.
     pub fn changes_meaning(&self) -> bool {
-        matches!(self, Self::SettingsAdopted { .. } | Self::ModelAdopted { .. } | Self::SourceReset { .. })
+        matches!(
+            self,
+            Self::SettingsAdopted { .. }
+                | Self::ModelAdopted { .. }
+                | Self::RulesAdopted { .. }
+                | Self::SourceReset { .. }
+        )
     }
 
     /// A short name for tables and labels.
@@ -142,6 +216,11 @@ impl Control {
             Self::DeadLettersResolved { .. } => "dead_letters_resolved",
             Self::SourceRetired { .. } => "source_retired",
             Self::OverrideSet { .. } => "override_set",
+            Self::RulesAdopted { .. } => "rules_adopted",
+            Self::FactorsAdopted(_) => "factors_adopted",
+            Self::AlertsDecided(_) => "alerts_decided",
+            Self::CaseChanged(_) => "case_changed",
+            Self::NoticesSettled { .. } => "notices_settled",
         }
     }
 
@@ -158,6 +237,11 @@ impl Control {
             Self::DeadLettersResolved { .. } => 16,
             Self::SourceRetired { .. } => 17,
             Self::OverrideSet { .. } => 19,
+            Self::RulesAdopted { .. } => 20,
+            Self::FactorsAdopted(_) => 21,
+            Self::AlertsDecided(_) => 22,
+            Self::CaseChanged(_) => 23,
+            Self::NoticesSettled { .. } => 24,
         }
     }
 
@@ -208,6 +292,11 @@ impl Control {
             Self::DeadLettersResolved { seqs } => {
                 Kind::DeadLettersResolved(wire::DeadLettersResolved { seqs: seqs.clone() })
             }
+            Self::RulesAdopted { text } => Kind::RulesAdopted(wire::RulesAdopted { text: text.to_string() }),
+            Self::FactorsAdopted(factors) => Kind::FactorsAdopted(alerts::wire_factors(factors)),
+            Self::AlertsDecided(decided) => Kind::AlertsDecided(alerts::wire_decided(decided)),
+            Self::CaseChanged(change) => Kind::CaseChanged(alerts::wire_case(change)),
+            Self::NoticesSettled { settled } => Kind::NoticesSettled(alerts::wire_settled(settled)),
         }
     }
 
@@ -251,6 +340,11 @@ impl Control {
                 band_override: BandOverride::from_wire(set),
             },
             Kind::DeadLettersResolved(resolved) => Self::DeadLettersResolved { seqs: resolved.seqs },
+            Kind::RulesAdopted(rules) => Self::RulesAdopted { text: rules.text.into() },
+            Kind::FactorsAdopted(factors) => Self::FactorsAdopted(alerts::factors(factors)?),
+            Kind::AlertsDecided(decided) => Self::AlertsDecided(Box::new(alerts::decided(decided)?)),
+            Kind::CaseChanged(change) => Self::CaseChanged(Box::new(alerts::case(change)?)),
+            Kind::NoticesSettled(settled) => Self::NoticesSettled { settled: alerts::settled(settled) },
         })
     }
 }

@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidewatch_projections::calendar::{Calendar, UnknownZone};
+use tidewatch_projections::alert::book::{Acted, AlertBook, Partial};
+use tidewatch_projections::calendar::{Calendar, Day, UnknownZone};
 use tidewatch_projections::event::{Event, Micros};
 use tidewatch_projections::model;
 use tidewatch_projections::names::{Names, Symbol};
+use tidewatch_projections::rules;
 use tidewatch_projections::settings::Settings;
 
 use crate::control::band_override::BandOverride;
-use crate::control::entry::Control;
+use crate::control::entry::{CaseChange, Control, DayDecided};
 use crate::planted::{self, Bug};
 
 /// What is known of a source.
@@ -25,6 +27,8 @@ pub struct SourceState {
     pub mapping_digest: Option<Box<str>>,
     /// It streams, and the clock waits for it.
     pub streams: bool,
+    /// What time it was when it was first opened; `None` where nobody knew.
+    pub opened_at: Option<Micros>,
 }
 
 /// A version of the model, and from where on it is in force.
@@ -36,8 +40,17 @@ pub struct AdoptedModel {
     pub text: Arc<str>,
 }
 
+/// A version of the rules, and from where on it is in force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdoptedRules {
+    /// The sequence of the entry that adopted it.
+    pub seq: u64,
+    /// Its file, word for word.
+    pub text: Arc<str>,
+}
+
 /// The fold of all control entries.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct ControlState {
     /// The sequence of the newest control entry in it, 0 for none.
     pub seq: u64,
@@ -46,6 +59,10 @@ pub struct ControlState {
     pub tz_version: Option<Box<str>>,
     /// Every version of the model that was adopted, oldest first; none is the default one of this build.
     pub models: Vec<AdoptedModel>,
+    /// Every version of the rules that was adopted, oldest first; none is the default one of this build.
+    pub rules: Vec<AdoptedRules>,
+    /// Alerts and cases, and what decides them.
+    pub alerts: AlertBook,
     /// Every source that was opened or reset.
     pub sources: BTreeMap<Symbol, SourceState>,
     /// The newest override of each account that has one, whether it still holds or not.
@@ -109,6 +126,7 @@ impl ControlState {
         if control.changes_meaning() {
             self.adopted_seq = seq;
         }
+        let now = self.now();
         match control {
             Control::ClockAdvanced { at } => self.clock_at = self.clock_at.max(Some(*at)),
             Control::WallAdvanced { at } => self.wall_at = self.wall_at.max(Some(*at)),
@@ -128,6 +146,18 @@ impl ControlState {
                 let state = self.sources.entry(names.intern(source)).or_default();
                 state.mapping_digest = Some(mapping_digest.clone());
                 state.streams |= streams;
+                state.opened_at = state.opened_at.or(now);
+            }
+            Control::RulesAdopted { text } => {
+                let is_new = self.rules_text() != &**text;
+                self.rules.push(AdoptedRules { seq, text: (&**text).into() });
+                return Effect::of(is_new);
+            }
+            Control::FactorsAdopted(factors) => self.alerts.adopt_factors(factors),
+            Control::AlertsDecided(part) => self.decide(names, seq, part),
+            Control::CaseChanged(change) => self.change_case(names, seq, change),
+            Control::NoticesSettled { settled } => {
+                settled.iter().for_each(|settled| self.alerts.settle(&settled.key));
             }
             Control::OverrideSet { account, band_override } => {
                 self.overrides.insert(names.intern(account), band_override.clone());
@@ -143,6 +173,36 @@ impl ControlState {
             }
         }
         Effect::None
+    }
+
+    fn decide(&mut self, names: &Names, seq: u64, part: &DayDecided) {
+        let book = &mut self.alerts;
+        book.apply(names, &part.decided, seq, part.tells);
+        if part.is_last {
+            book.decided_through = Some(part.day);
+            book.decided_seq = seq;
+            book.partial = None;
+        } else {
+            let (through, hold) = (part.through.clone(), part.hold.clone());
+            book.partial = Some(Partial { day: part.day, through, hold });
+        }
+    }
+
+    fn change_case(&mut self, names: &Names, seq: u64, change: &CaseChange) {
+        let CaseChange { account, author, at, tells, action } = change;
+        let today = self.alerts.decided_through.unwrap_or(Day(0));
+        match action {
+            Some(action) => {
+                let acted = Acted { account, action, author, at: *at, today };
+                self.alerts.act(names, &acted, seq, *tells);
+            }
+            None => self.alerts.wake(names, account, *at, today, seq, *tells),
+        }
+    }
+
+    /// The text of the rules in force.
+    pub fn rules_text(&self) -> &str {
+        self.rules.last().map_or(rules::DEFAULT, |adopted| &adopted.text)
     }
 
     /// Takes note of an adoption or a reset that is not to show before another fold does.

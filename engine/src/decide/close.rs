@@ -4,8 +4,8 @@ use std::thread;
 
 use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::alert::activity;
-use tidewatch_projections::alert::book::AlertBook;
-use tidewatch_projections::alert::close::{self, Decided, Proposed, Telling};
+use tidewatch_projections::alert::book::{AccountRecord, AlertBook, Partial};
+use tidewatch_projections::alert::close::{self, Close, Decided, Proposed, Telling, Tellings};
 use tidewatch_projections::alert::fall::group_of;
 use tidewatch_projections::alert::fleet::{BACKFILL_DAYS, C0_DAYS, Fleet, FleetFactors, FleetSums, Member};
 use tidewatch_projections::alert::judge::{Bench, Scores};
@@ -14,6 +14,7 @@ use tidewatch_projections::alert::watch::{Source, Watch};
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::drop::baseline::Baseline;
 use tidewatch_projections::drop::fleet_prior::fleet_c0;
+use tidewatch_projections::drop::history::DAYS;
 use tidewatch_projections::names::Symbol;
 use tidewatch_projections::rules::kind::{Drop, Kind};
 use tidewatch_projections::rules::rule::Rule;
@@ -87,7 +88,11 @@ impl Closer<'_> {
             sums.add(known, &Member { group: *group, first_use: *first_use, counts, is_closed: &is_closed });
         }
         let mut factors = sums.finish(&rule.name, known);
-        let is_due = known.c0.is_none_or(|(_, estimated)| day.since(estimated) >= C0_DAYS);
+        let is_due = match known.c0 {
+            Some((_, estimated)) => day.since(estimated) >= C0_DAYS,
+            // Before a fleet has so many days behind it, its weeks tell little.
+            None => day.since(heard_from) + 1 >= DAYS as i64,
+        };
         if is_due {
             let mut fleet = known.clone();
             fleet.apply(&factors);
@@ -120,17 +125,51 @@ impl Closer<'_> {
         book: &AlertBook,
         day: Day,
         accounts: &[Symbol],
-        (of_fleet, telling): (Telling, impl Fn(Symbol) -> Telling + Sync),
-    ) -> Result<Decided, Cancelled> {
+        (of_fleet, tellings): (Telling, impl Fn(Symbol) -> Tellings + Sync),
+    ) -> Result<Close, Cancelled> {
         let bench = Bench { watch: self.watch, fleets: book.fleets(), scores: self.scores, day };
-        let none = AccountAlerts::default();
-        let propose = |account_at: &AccountAt<'_>| {
-            let alerts = book.account(account_at.survivor).unwrap_or(&none);
-            close::propose(&bench, account_at, alerts, telling(account_at.survivor))
-        };
-        let mut proposed = self.each(accounts, day, propose)?;
+        let mut proposed = self.propose(&bench, book, accounts, tellings)?;
         proposed.extend(self.merged(book, day, accounts));
         Ok(close::decide(&bench, book.fleet(), proposed, of_fleet))
+    }
+
+    /// Decides the rest of a close that was broken off after an account.
+    ///
+    /// # Errors
+    /// Once it is cancelled.
+    pub fn decide_rest(
+        &self,
+        book: &AlertBook,
+        partial: &Partial,
+        accounts: &[Symbol],
+        tellings: impl Fn(Symbol) -> Tellings + Sync,
+    ) -> Result<Close, Cancelled> {
+        let names = &self.view.names;
+        let day = partial.day;
+        let bench = Bench { watch: self.watch, fleets: book.fleets(), scores: self.scores, day };
+        let first = accounts.partition_point(|account| names.text(*account) <= &*partial.through);
+        let mut proposed = self.propose(&bench, book, &accounts[first..], tellings)?;
+        let is_left = |proposed: &Proposed| {
+            let transitions = &proposed.decided.transitions;
+            transitions.first().is_some_and(|transition| transition.account > partial.through)
+        };
+        proposed.extend(self.merged(book, day, accounts).into_iter().filter(is_left));
+        let decided = close::hold_back(&self.watch.rules, proposed, &partial.hold);
+        Ok(Close { decided, hold: partial.hold.clone() })
+    }
+
+    fn propose(
+        &self,
+        bench: &Bench<'_>,
+        book: &AlertBook,
+        accounts: &[Symbol],
+        tellings: impl Fn(Symbol) -> Tellings + Sync,
+    ) -> Result<Vec<Proposed>, Cancelled> {
+        let none = AccountAlerts::default();
+        self.each(accounts, bench.day, |account_at| {
+            let alerts = book.alerts(account_at.survivor).unwrap_or(&none);
+            close::propose(bench, account_at, alerts, tellings(account_at.survivor))
+        })
     }
 
     /// Ends the alerts of accounts that were merged into others.
@@ -141,8 +180,8 @@ impl Closer<'_> {
         };
         let mut gone: Vec<_> = book.accounts().filter(|(account, _)| !answers(*account)).collect();
         gone.sort_unstable_by_key(|(account, _)| names.text(*account));
-        let end = |(account, alerts): (Symbol, &AccountAlerts)| {
-            let transitions = close::end_merged(names.text(account), alerts, day);
+        let end = |(account, record): (Symbol, &AccountRecord)| {
+            let transitions = close::end_merged(names.text(account), &record.alerts, day);
             Proposed { decided: Decided { transitions, counted: Vec::new() }, is_measured: false }
         };
         gone.into_iter().map(end).collect()

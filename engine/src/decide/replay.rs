@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use tidewatch_projections::alert::book::AlertBook;
-use tidewatch_projections::alert::close::Telling;
+use tidewatch_projections::alert::close::{Close, Telling, Tellings};
 use tidewatch_projections::alert::judge::{NoScores, Scores};
 use tidewatch_projections::alert::record::Transition;
-use tidewatch_projections::alert::watch::Watch;
+use tidewatch_projections::alert::watch::{Source, Watch};
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::model::Model;
@@ -18,6 +18,7 @@ use tidewatch_projections::rules::kind::Kind;
 use super::close::Closer;
 use super::scores::ScoreTable;
 use crate::fold::history::{History, HistoryError};
+use crate::fold::view::View;
 use crate::fold::worker::FoldContext;
 use crate::position::Position;
 use crate::read::scan::{ScanError, standing_accounts};
@@ -72,6 +73,7 @@ pub fn replay(
     let context = FoldContext {
         names: Arc::clone(&names),
         plan: Arc::new(plan),
+        watch: None,
         control_state: Arc::new(summary.control_state),
         only: None,
     };
@@ -98,8 +100,9 @@ pub fn replay(
             book.adopt_factors(&factors);
         }
         let telling = if day == first { Telling::Found("first_day") } else { Telling::Told };
-        let decided = closer.decide(&book, day, &accounts, (telling, |_| telling))?;
-        book.apply(&names, &decided);
+        let Close { decided, .. } =
+            closer.decide(&book, day, &accounts, (telling, |_| Tellings::all(telling)))?;
+        book.apply(&names, &decided, 0, false);
         book.decided_through = Some(day);
         if replay.from <= day {
             let at = view.plan.calendar.end(day).saturating_add(close_delay_us);
@@ -115,7 +118,6 @@ pub fn replay(
 }
 
 fn without_metric(watch: &Watch) -> Vec<String> {
-    use tidewatch_projections::alert::watch::Source;
     let rules = watch.rules.rules.iter().enumerate();
     let lacking = rules.filter(|(place, _)| matches!(watch.source(*place), Source::NoMetric(_)));
     lacking.map(|(_, rule)| rule.name.clone()).collect()
@@ -123,7 +125,7 @@ fn without_metric(watch: &Watch) -> Vec<String> {
 
 /// The scores of all days, where a rule looks at any.
 fn scores(
-    view: &crate::fold::view::View,
+    view: &View,
     watch: &Watch,
     (from, to): (Day, Day),
     workers: usize,

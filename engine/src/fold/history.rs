@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tidewatch_projections::calendar::UnknownZone;
 use tidewatch_projections::model::{Model, ModelError};
 use tidewatch_projections::names::{Names, Symbol};
-use tidewatch_projections::plan::{Bounds, Plan};
+use tidewatch_projections::plan::Bounds;
 use tidewatch_projections::tenant::Tenant;
 
+use super::compile::{Compiled, adopted_rules};
 use super::replay::{Executor, Fold};
 use super::step::{Entries, StepError};
 use super::worker::FoldContext;
@@ -158,6 +159,35 @@ impl History {
         Ok(summary)
     }
 
+    /// Calls `each` with every control entry that shows, in the order of their sequences.
+    ///
+    /// # Errors
+    /// Whatever the log says.
+    pub fn controls(&self, mut each: impl FnMut(u64, Control)) -> Result<(), HistoryError> {
+        let mut reader = self.reader();
+        while let Some(raw) = reader.next_raw()? {
+            if !raw.header.is_control() {
+                continue;
+            }
+            let mut outcome = Ok(());
+            let taken = raw.entries(&self.names, |seq, entry| {
+                let Entry::Control(record) = entry else { return };
+                match Control::of_record(&record) {
+                    Ok(_) if self.waiting.contains(seq) => {}
+                    Ok(control) => each(seq, control),
+                    Err(source) => outcome = Err(StepError { seq, source }),
+                }
+            });
+            taken.map_err(|source| LogError::Malformed {
+                file: LOG_DIR.into(),
+                offset: u64::from(raw.header.offset),
+                source,
+            })?;
+            outcome?;
+        }
+        Ok(())
+    }
+
     /// Calls `each` with every frame.
     ///
     /// # Errors
@@ -268,10 +298,14 @@ impl History {
                 "the adopted model gives no scores: {error}; metrics are answered, `tidewatch adopt --model FILE` adopts a mended model"
             );
         }
-        let plan = Plan::compile(model, &self.names, control_state.calendar()?, Bounds::LIVE, &[])?;
+        let rules = adopted_rules(control_state.rules_text());
+        let calendar = control_state.calendar()?;
+        let Compiled { plan, watch } =
+            Compiled::new(model, rules.as_ref(), &self.names, calendar, Bounds::LIVE)?;
         Ok(FoldContext {
             names: Arc::clone(&self.names),
-            plan: Arc::new(plan),
+            plan,
+            watch,
             control_state: Arc::new(control_state.clone()),
             only: None,
         })

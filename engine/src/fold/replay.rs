@@ -68,9 +68,10 @@ impl<E: Executor> Fold<E> {
 
     /// What readers see at `position` when the accounts are these.
     pub fn view_of(&self, position: Position, parts: Vec<Part>) -> View {
-        let FoldContext { names, plan, control_state, .. } = self.step.context().clone();
+        let FoldContext { names, plan, watch, control_state, .. } = self.step.context().clone();
         let (tenant, closed_through) = (Arc::clone(self.step.tenant()), self.step.closed_through());
-        View { position, names, control_state, plan, tenant, closed_through, parts }
+        let intake = Arc::clone(self.step.intake());
+        View { position, names, control_state, plan, watch, tenant, intake, closed_through, parts }
     }
 
     /// Takes the next frame.

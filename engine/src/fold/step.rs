@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::model::Model;
-use tidewatch_projections::plan::Plan;
 use tidewatch_projections::tenant::Tenant;
 
+use super::compile::{Compiled, adopted_rules};
 use super::day_close::DayClose;
+use super::intake::Intake;
 use super::worker::FoldContext;
 use crate::control::entry::{Control, ControlError};
 use crate::control::state::{ControlState, Effect};
@@ -44,6 +45,7 @@ pub struct Step {
     /// What all control entries add up to, while some of them wait for another fold.
     adopted: Option<Arc<ControlState>>,
     tenant: Arc<Tenant>,
+    intake: Arc<Intake>,
     days: DayClose,
 }
 
@@ -52,7 +54,13 @@ impl Step {
     /// beginning under what all its control entries add up to: those that the context's control state holds already only
     /// move the clock when their turn comes.
     pub fn new(context: FoldContext) -> Self {
-        Self { context, adopted: None, tenant: Arc::default(), days: DayClose::default() }
+        Self {
+            context,
+            adopted: None,
+            tenant: Arc::default(),
+            intake: Arc::default(),
+            days: DayClose::default(),
+        }
     }
 
     /// Under what entries are read.
@@ -70,6 +78,11 @@ impl Step {
         &self.tenant
     }
 
+    /// How events came since the newest decision.
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.intake
+    }
+
     /// The newest day that the clock has closed.
     pub fn closed_through(&self) -> Option<Day> {
         self.days.closed_through()
@@ -82,11 +95,14 @@ impl Step {
     pub fn step(&mut self, entries: &Entries, out: &mut Vec<Directive>) -> Result<(), StepError> {
         out.push(Directive::Apply(Arc::clone(entries)));
         let tenant = Arc::make_mut(&mut self.tenant);
+        let intake = Arc::make_mut(&mut self.intake);
+        let clock_at = self.context.control_state.clock_at;
         let mut controls = Vec::new();
         for (seq, entry) in entries.iter() {
             match entry {
                 Entry::Event(event) if self.context.control_state.counts(event) => {
                     tenant.observe(&self.context.names, event);
+                    intake.observe(event, clock_at);
                 }
                 Entry::Control(record) => {
                     let control = Control::of_record(record);
@@ -109,6 +125,11 @@ impl Step {
         next: Option<&Control>,
         out: &mut Vec<Directive>,
     ) {
+        if let Control::AlertsDecided(part) = control
+            && part.is_last
+        {
+            Arc::make_mut(&mut self.intake).decided();
+        }
         let known = &self.context.control_state;
         let waits = match seq > known.seq {
             false => known.waiting.contains(seq),
@@ -132,9 +153,9 @@ impl Step {
         let is_first = self.adopted.is_none();
         if effect == Effect::Refold
             && is_first
-            && let Some(plan) = alike(&self.context, control)
+            && let Some(compiled) = alike(&self.context, control)
         {
-            self.context.plan = Arc::new(plan);
+            (self.context.plan, self.context.watch) = (compiled.plan, compiled.watch);
             effect = Effect::None;
         }
         if is_first && self.is_first_of_two(control, next) {
@@ -170,13 +191,20 @@ impl Step {
     }
 }
 
-/// The plan of a model that reads the series which are kept already: it needs no other fold.
-fn alike(context: &FoldContext, control: &Control) -> Option<Plan> {
-    let Control::ModelAdopted { text } = control else { return None };
-    let FoldContext { names, plan, .. } = context;
-    let model = Model::parse_adopted(text).ok()?;
-    let other = Plan::compile(model, names, plan.calendar.clone(), plan.bounds, &[]).ok()?;
-    plan.folds_alike(&other).then_some(other)
+/// The plan of a model, or of rules, that read the series which are kept already: it needs no other fold.
+fn alike(context: &FoldContext, control: &Control) -> Option<Compiled> {
+    let FoldContext { names, plan, watch, control_state, .. } = context;
+    let (model, rules) = match control {
+        Control::ModelAdopted { text } => {
+            (Model::parse_adopted(text).ok()?, watch.as_ref().map(|watch| Arc::clone(&watch.rules)))
+        }
+        Control::RulesAdopted { text } => {
+            (Model::parse_adopted(control_state.model_text()).ok()?, adopted_rules(text))
+        }
+        _ => return None,
+    };
+    let compiled = Compiled::new(model, rules.as_ref(), names, plan.calendar.clone(), plan.bounds).ok()?;
+    plan.folds_alike(&compiled.plan).then_some(compiled)
 }
 
 /// A control entry that could not be stepped through.
@@ -192,7 +220,7 @@ pub struct StepError {
 mod tests {
     use tidewatch_projections::calendar::Calendar;
     use tidewatch_projections::names::Names;
-    use tidewatch_projections::plan::Bounds;
+    use tidewatch_projections::plan::{Bounds, Plan};
     use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
 
     use super::*;
@@ -210,6 +238,7 @@ mod tests {
         Step::new(FoldContext {
             names,
             plan: Arc::new(plan),
+            watch: None,
             control_state: Arc::new(control_state),
             only: None,
         })

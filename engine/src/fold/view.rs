@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
 use tidewatch_projections::account::Account;
+use tidewatch_projections::alert::watch::Watch;
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::context::{Accounts, Context};
 use tidewatch_projections::event::Micros;
@@ -14,6 +15,7 @@ use tidewatch_projections::tenant::Tenant;
 use tokio::sync::watch;
 
 use crate::control::state::ControlState;
+use crate::fold::intake::Intake;
 use crate::position::Position;
 
 /// Accounts of one chunk.
@@ -97,7 +99,11 @@ pub struct View {
     pub control_state: Arc<ControlState>,
     /// The adopted model, compiled.
     pub plan: Arc<Plan>,
+    /// The adopted rules, ready to judge; `None`: none are watched.
+    pub watch: Option<Arc<Watch>>,
     pub tenant: Arc<Tenant>,
+    /// How events came since the newest decision.
+    pub intake: Arc<Intake>,
     /// The newest day that the clock has closed; `None` before the first.
     pub closed_through: Option<Day>,
     /// The accounts, by worker; none at all where they were not folded.

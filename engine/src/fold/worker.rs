@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use tidewatch_projections::account::Account;
+use tidewatch_projections::alert::watch::Watch;
 use tidewatch_projections::event::Event;
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::Plan;
@@ -22,6 +23,8 @@ pub struct FoldContext {
     /// The table of names.
     pub names: Arc<Names>,
     pub plan: Arc<Plan>,
+    /// The rules whose figures the plan keeps; `None`: none are watched.
+    pub watch: Option<Arc<Watch>>,
     pub control_state: Arc<ControlState>,
     /// Fold only these accounts, sorted; `None` is all.
     pub only: Option<Arc<[Symbol]>>,

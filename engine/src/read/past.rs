@@ -77,6 +77,7 @@ pub fn of_own_events(
     let context = FoldContext {
         names: Arc::clone(&view.names),
         plan: Arc::clone(&plan),
+        watch: None,
         control_state: Arc::clone(&view.control_state),
         only: Some(only.as_slice().into()),
     };

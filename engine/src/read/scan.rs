@@ -195,8 +195,13 @@ pub fn folded(
     let asked: Option<Vec<Symbol>> =
         accounts.map(|accounts| accounts.iter().map(|account| names.intern(account)).collect());
     let only = asked.as_ref().map(|asked| summary.merged.merges.connected(asked).into());
-    let context =
-        FoldContext { names, plan: Arc::new(plan), control_state: Arc::new(summary.control_state), only };
+    let context = FoldContext {
+        names,
+        plan: Arc::new(plan),
+        watch: None,
+        control_state: Arc::new(summary.control_state),
+        only,
+    };
     let fold = history.fold(workers, context)?;
     Ok((fold.settle(Position { shard: 0, lineage: 0, seq: summary.last_seq }), asked))
 }

@@ -112,6 +112,20 @@ pub enum ApiError {
         /// What is wrong with it, with its line.
         problem: String,
     },
+    /// The account has no case.
+    #[error("the account {account:?} has no case; `tidewatch cases` lists those that have")]
+    CaseUnknown {
+        /// The account asked for.
+        account: String,
+    },
+    /// What is to be done with a case was not understood.
+    #[error("{field} {problem}")]
+    InvalidAction {
+        /// Which part of it.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The rules were not understood.
     #[error("the rules are refused: {problem}")]
     InvalidRules {
@@ -259,7 +273,7 @@ pub enum ApiError {
 pub type Documented = (&'static str, Code);
 
 /// Every reason a call can be refused with.
-pub const REASONS: [Documented; 41] = [
+pub const REASONS: [Documented; 43] = [
     ("TENANT_UNKNOWN", Code::NotFound),
     ("ACCOUNT_UNKNOWN", Code::NotFound),
     ("DEAD_LETTER_UNKNOWN", Code::NotFound),
@@ -274,6 +288,8 @@ pub const REASONS: [Documented; 41] = [
     ("INVALID_AS_OF", Code::InvalidArgument),
     ("INVALID_MODEL", Code::InvalidArgument),
     ("INVALID_RULES", Code::InvalidArgument),
+    ("INVALID_ACTION", Code::InvalidArgument),
+    ("CASE_UNKNOWN", Code::NotFound),
     ("METRIC_UNKNOWN", Code::InvalidArgument),
     ("TOO_MANY_ACCOUNTS", Code::InvalidArgument),
     ("TOO_MANY_INSTANTS", Code::InvalidArgument),
@@ -330,6 +346,8 @@ impl ApiError {
             Self::InvalidAsOf { .. } => "INVALID_AS_OF",
             Self::InvalidModel { .. } => "INVALID_MODEL",
             Self::InvalidRules { .. } => "INVALID_RULES",
+            Self::InvalidAction { .. } => "INVALID_ACTION",
+            Self::CaseUnknown { .. } => "CASE_UNKNOWN",
             Self::MetricUnknown { .. } => "METRIC_UNKNOWN",
             Self::TooMany { what: "instants", .. } => "TOO_MANY_INSTANTS",
             Self::TooMany { what: "metrics", .. } => "TOO_MANY_METRICS",
@@ -377,6 +395,7 @@ impl ApiError {
             Self::InvalidAsOf { .. } => Some("as_of"),
             Self::InvalidModel { .. } => Some("model"),
             Self::InvalidRules { .. } => Some("rules"),
+            Self::InvalidAction { field, .. } => Some(field),
             Self::MetricUnknown { .. } => Some("metrics"),
             Self::TooMany { what: "instants", .. } => Some("as_of"),
             Self::TooMany { what, .. } => Some(what),
@@ -439,6 +458,9 @@ impl From<EngineError> for ApiError {
             EngineError::Adoption(AdoptionError::Model(error)) => {
                 Self::InvalidModel { problem: error.to_string() }
             }
+            EngineError::Adoption(AdoptionError::Rules(error)) => {
+                Self::InvalidRules { problem: error.to_string() }
+            }
             EngineError::Adoption(AdoptionError::ModelTooLong { bytes }) => {
                 Self::TooLong { field: "settings.model", bytes, most: MODEL_BYTES_MAX }
             }
@@ -447,6 +469,7 @@ impl From<EngineError> for ApiError {
                 CommandError::MappingChanged { .. } => Self::MappingChanged { problem },
                 CommandError::SourceWasReset { .. } => Self::SourceWasReset { problem },
                 CommandError::UnknownSource { .. } => Self::SourceUnknown { problem },
+                CommandError::NoCase { account } => Self::CaseUnknown { account: account.into() },
                 CommandError::UnknownZone(_) => Self::InvalidSettings { problem },
                 CommandError::SettingsChanged { current, .. } => {
                     Self::SettingsChanged { problem, current: current.into() }

@@ -262,7 +262,7 @@ fn services(api: Api) -> RoutesBuilder {
     }
     let accounts = AccountServiceServer::new(Accounts::new(reader.clone(), Arc::clone(&pins)));
     let metrics = MetricServiceServer::new(Metrics::new(reader.clone()));
-    let alerts = AlertServiceServer::new(Alerts::new(reader.clone()));
+    let alerts = AlertServiceServer::new(Alerts::new(reader.clone(), Arc::clone(&idempotency)));
     let models = ModelServiceServer::new(Models::new(reader.clone()));
     let health = HealthServiceServer::new(HealthAnswers::new(
         reader.clone(),

@@ -78,6 +78,7 @@ paged! {
     "ListDeadLetters" ListDeadLettersRequest;
     "ListSources" ListSourcesRequest;
     "GetTimeline" GetTimelineRequest;
+    "ListCases" ListCasesRequest;
 }
 
 /// A list call: which query it is, how long its page is and where it begins.

@@ -18,6 +18,8 @@ use tidewatch_ingest::batch::{Batch, Item, Origin, Outcome};
 use tidewatch_ingest::checkpoint::{Checkpoint, Stream};
 use tidewatch_ingest::content;
 use tidewatch_ingest::reject::{Reason, Rejection};
+use tidewatch_projections::alert::case::CaseState;
+use tidewatch_projections::alert::fleet::FleetFactors;
 use tidewatch_projections::calendar::{Calendar, Day};
 use tidewatch_projections::event::{Event, Micros};
 use tidewatch_projections::names::{Names, Symbol};
@@ -28,7 +30,7 @@ pub use input::{Command, CommandError, Input, OpenSource, ReplyId};
 pub use receipt::{Answer, BatchReply, CommandReply, OpenReply, Opened, Receipt};
 
 use crate::control::adoption::{Adoption, etag};
-use crate::control::entry::{Control, ControlError};
+use crate::control::entry::{Control, ControlError, DayDecided};
 use crate::control::request::{CarriedOut, Request};
 use crate::control::state::{ControlState, SourceState};
 use crate::planted::{self, Bug};
@@ -539,11 +541,43 @@ impl Sequencer {
             Command::SetOverride { account, band_override } => {
                 Some(Control::OverrideSet { account, band_override })
             }
+            Command::Decide { factors, part } => return Ok(self.decided(factors, *part)),
+            Command::ChangeCase(change) => {
+                let book = &self.control_state.alerts;
+                let record = self.names.find(&change.account).and_then(|account| book.account(account));
+                let Some(case) = record.and_then(|record| record.case.as_ref()) else {
+                    return Err(CommandError::NoCase { account: change.account });
+                };
+                if change.action.is_none() && case.state != CaseState::Snoozed {
+                    return Ok(Vec::new());
+                }
+                Some(Control::CaseChanged(Box::new(change)))
+            }
+            Command::SettleNotices { settled } => {
+                let untold = self.control_state.alerts.untold();
+                let settled: Vec<_> =
+                    settled.into_iter().filter(|settled| untold.contains_key(&settled.key)).collect();
+                (!settled.is_empty()).then_some(Control::NoticesSettled { settled })
+            }
             Command::ResolveDeadLetters { seqs } => {
                 (!seqs.is_empty()).then_some(Control::DeadLettersResolved { seqs })
             }
         };
         Ok(control.into_iter().collect())
+    }
+
+    /// The entries of a part of a close; none where the day was decided meanwhile. What was proposed of an alert that has changed
+    /// since is dropped.
+    fn decided(&self, factors: Vec<FleetFactors>, mut part: DayDecided) -> Vec<Control> {
+        let book = &self.control_state.alerts;
+        if book.decided_through >= Some(part.day) {
+            return Vec::new();
+        }
+        part.decided
+            .transitions
+            .retain(|transition| book.next_number(&self.names, transition) == transition.number);
+        let factors = factors.into_iter().map(Control::FactorsAdopted);
+        factors.chain([Control::AlertsDecided(Box::new(part))]).collect()
     }
 
     fn adopted(&self, adoption: Adoption) -> Result<Vec<Control>, CommandError> {
@@ -559,7 +593,10 @@ impl Sequencer {
         let is_new = settings != self.control_state.settings || is_of_other_rules;
         let settings = is_new.then(|| ControlState::adoption_of(settings));
         let model = adoption.model.filter(|text| **text != *self.control_state.model_text());
-        Ok(settings.into_iter().chain(model.map(|text| Control::ModelAdopted { text })).collect())
+        let rules = adoption.rules.filter(|text| **text != *self.control_state.rules_text());
+        let model = model.map(|text| Control::ModelAdopted { text });
+        let rules = rules.map(|text| Control::RulesAdopted { text });
+        Ok(settings.into_iter().chain(model).chain(rules).collect())
     }
 
     fn unknown_source(&self, name: Box<str>) -> CommandError {

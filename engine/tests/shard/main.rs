@@ -1,5 +1,6 @@
 //! A whole shard from files to answers.
 
+mod alerts;
 mod cells;
 mod dataset;
 mod dead_letters;

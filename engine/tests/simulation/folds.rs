@@ -57,6 +57,7 @@ pub fn context_of(
     FoldContext {
         names: Arc::clone(names),
         plan: Arc::new(plan),
+        watch: None,
         control_state: Arc::new(control_state.clone()),
         only: None,
     }

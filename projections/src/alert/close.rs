@@ -6,18 +6,19 @@
 use std::collections::BTreeSet;
 
 use super::change::Change;
-use super::fall::is_sudden;
+use super::fall::{ACTIVITY_DROP, GONE_SILENT, is_sudden};
 use super::figures::Figures;
 use super::fleet::WHOLE_FLEET;
-use super::judge::{Bench, SCOPE_ACCOUNT};
-use super::life::{Next, Today, step};
+use super::judge::{Bench, Judged, SCOPE_ACCOUNT};
+use super::life::{Finding, Next, Today, step};
 use super::record::{AccountAlerts, Alert, AlertState, Counts, Slot, Transition};
 use crate::account_at::AccountAt;
 use crate::calendar::Day;
 use crate::drop::fleet_day::FleetStatus;
 use crate::drop::parameters::Parameters;
-use crate::rules::Rules;
 use crate::rules::kind::Kind;
+use crate::rules::rule::Rule;
+use crate::rules::{DROP_OUTCOMES, Rules};
 use crate::severity::Severity;
 
 /// The account of alerts about the fleet.
@@ -66,17 +67,33 @@ pub enum Telling {
     Found(&'static str),
 }
 
+/// Whether what opens of an account is told, by what the rule looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tellings {
+    /// Of the rules of the detector.
+    pub activity: Telling,
+    /// Of all others.
+    pub others: Telling,
+}
+
+impl Tellings {
+    /// The same for all.
+    pub fn all(telling: Telling) -> Self {
+        Self { activity: telling, others: telling }
+    }
+}
+
 /// Judges one account.
 pub fn propose(
     bench: &Bench<'_>,
     account_at: &AccountAt<'_>,
     alerts: &AccountAlerts,
-    telling: Telling,
+    tellings: Tellings,
 ) -> Proposed {
     let names = account_at.context().names;
     let account: Box<str> = names.text(account_at.survivor).into();
     let rules = &bench.watch.rules;
-    let today = Today { day: bench.day, is_open: !account_at.closed().contains(bench.day) };
+    let today = Today { day: bench.day, closed: account_at.closed() };
     let mut proposed = Proposed::default();
     // As the account's alerts will stand, so that one that opens now inhibits others of the same close.
     let mut standing: Option<AccountAlerts> = None;
@@ -91,6 +108,8 @@ pub fn propose(
                 proposed.decided.counted.push(Counted { account: account.clone(), slot, counts });
             }
             Next::Change { change, cause, finding } => {
+                let is_activity = matches!(rule.kind, Kind::Drop(_));
+                let telling = if is_activity { tellings.activity } else { tellings.others };
                 let mut transition = transition(&account, slot, alert, bench.day, change, cause, finding);
                 let standing = standing.get_or_insert_with(|| alerts.clone());
                 gate(&mut transition, rules, standing, alert, telling);
@@ -119,7 +138,7 @@ fn transition(
     day: Day,
     change: Change,
     cause: Box<str>,
-    finding: Option<super::life::Finding>,
+    finding: Option<Finding>,
 ) -> Transition {
     let opens = matches!(change, Change::Open | Change::Pending);
     let known = alert.filter(|_| !opens);
@@ -131,11 +150,14 @@ fn transition(
         (None, Some(alert)) => (alert.name.clone(), alert.severity, alert.figures.clone()),
         (None, None) => (slot.rule.clone(), Severity::Low, Figures::default()),
     };
-    Transition { account: account.into(), slot, name, change, day, severity, cause, figures }
+    // One that is over has a successor of its own.
+    let number =
+        alert.filter(|alert| alert.state != AlertState::Closed).map_or(0, |alert| alert.transitions) + 1;
+    Transition { account: account.into(), slot, name, change, day, severity, cause, figures, number }
 }
 
 /// Rules that inhibit others are judged before them.
-fn by_inhibition(rules: &Rules, judged: Vec<super::judge::Judged>) -> Vec<super::judge::Judged> {
+fn by_inhibition(rules: &Rules, judged: Vec<Judged>) -> Vec<Judged> {
     let inhibits = |rule: usize| {
         let rule = &rules.rules[rule];
         rules.inhibitions.iter().any(|inhibition| is_name_of(rule, &inhibition.by))
@@ -145,11 +167,14 @@ fn by_inhibition(rules: &Rules, judged: Vec<super::judge::Judged>) -> Vec<super:
     first
 }
 
-fn is_name_of(rule: &crate::rules::rule::Rule, name: &str) -> bool {
-    rule.name == name || (matches!(rule.kind, Kind::Drop(_)) && crate::rules::DROP_OUTCOMES.contains(&name))
+fn is_name_of(rule: &Rule, name: &str) -> bool {
+    rule.name == name || (matches!(rule.kind, Kind::Drop(_)) && DROP_OUTCOMES.contains(&name))
 }
 
-/// What would open is found or inhibited instead.
+/// The cause of what the condition itself brought about.
+const CONDITION: &str = "condition";
+
+/// What would open is found or inhibited instead; so is what began to hold when nobody was to be told.
 fn gate(
     transition: &mut Transition,
     rules: &Rules,
@@ -157,19 +182,25 @@ fn gate(
     alert: Option<&Alert>,
     telling: Telling,
 ) {
-    if transition.change != Change::Open {
-        return;
-    }
-    // An alert that people know of already goes on as what it is.
-    let was_told = alert.is_some_and(|alert| alert.state == AlertState::Resolved);
-    if let Telling::Found(cause) = telling
-        && !was_told
-    {
-        transition.change = Change::Found;
-        transition.cause = cause.into();
-    } else if let Some(by) = inhibitor(rules, standing, &transition.name, &transition.slot, transition.day) {
-        transition.change = Change::Inhibited;
-        transition.cause = by.into();
+    let pending_since = alert.filter(|alert| alert.state == AlertState::Pending).map(|alert| &alert.cause);
+    match (transition.change, telling) {
+        (Change::Pending, Telling::Found(cause)) => transition.cause = cause.into(),
+        (Change::Open, Telling::Found(cause)) => {
+            transition.change = Change::Found;
+            transition.cause = cause.into();
+        }
+        (Change::Open, Telling::Told) => {
+            if let Some(cause) = pending_since.filter(|cause| ***cause != *CONDITION) {
+                transition.change = Change::Found;
+                transition.cause = cause.clone();
+            } else if let Some(by) =
+                inhibitor(rules, standing, &transition.name, &transition.slot, transition.day)
+            {
+                transition.change = Change::Inhibited;
+                transition.cause = by.into();
+            }
+        }
+        _ => {}
     }
 }
 
@@ -189,9 +220,14 @@ fn inhibitor<'a>(
             && rules
                 .inhibitions
                 .iter()
-                .any(|inhibition| inhibition.by == *alert.name && inhibition.inhibits(name))
+                .any(|inhibition| is_by(alert, &inhibition.by) && inhibition.inhibits(name))
     };
     standing.all().iter().find(says).map(|alert| &*alert.name)
+}
+
+/// Whether an alert is one that a file names as inhibiting others. A drop that was found by its silence is a drop.
+fn is_by(alert: &Alert, by: &str) -> bool {
+    *alert.name == *by || (by == ACTIVITY_DROP && *alert.name == *GONE_SILENT)
 }
 
 /// What was inhibited by an alert that is over, and still holds, is told.
@@ -222,14 +258,17 @@ fn released_from_inhibition(
     }
 }
 
-/// Puts the accounts of a close together, in their order, with what happened to the fleet: a storm and an outage hold what
-/// would open.
-pub fn decide(
-    bench: &Bench<'_>,
-    fleet: &AccountAlerts,
-    proposed: Vec<Proposed>,
-    telling: Telling,
-) -> Decided {
+/// What a close decides, and why what opens is held on that day.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Close {
+    /// What it decides.
+    pub decided: Decided,
+    /// Empty where nothing is held.
+    pub hold: Box<str>,
+}
+
+/// Puts the accounts of a close together with what happened to the fleet: a storm and an outage hold what would open.
+pub fn decide(bench: &Bench<'_>, fleet: &AccountAlerts, proposed: Vec<Proposed>, telling: Telling) -> Close {
     let rules = &bench.watch.rules;
     let measured = proposed.iter().filter(|proposed| proposed.is_measured).count();
     let opens = |transition: &&Transition| transition.change == Change::Open;
@@ -242,13 +281,13 @@ pub fn decide(
         .collect();
     let is_storm = telling == Telling::Told && rules.storm.is(opening.len(), measured);
     let mut decided = Decided::default();
-    let mut hold: Option<&str> = None;
+    let mut hold = "";
     for (name, status) in
         [("telemetry_missing", FleetStatus::TelemetryMissing), ("fleet_lull", FleetStatus::Lull)]
     {
         let seen = of_the_day(bench, status);
-        if seen.is_some() {
-            hold.get_or_insert(name);
+        if seen.is_some() && hold.is_empty() {
+            hold = name;
         }
         of_fleet(bench.day, fleet, name, seen, &mut decided);
     }
@@ -262,24 +301,33 @@ pub fn decide(
     });
     of_fleet(bench.day, fleet, STORM, storm, &mut decided);
     if is_storm {
-        hold = Some(STORM);
+        hold = STORM;
     }
+    let rest = hold_back(rules, proposed, hold);
+    decided.transitions.extend(rest.transitions);
+    decided.counted.extend(rest.counted);
+    Close { decided, hold: hold.into() }
+}
+
+/// Holds the activity alerts that would open, where there is a reason to; what is left of a close whose fleet was decided.
+pub fn hold_back(rules: &Rules, proposed: Vec<Proposed>, hold: &str) -> Decided {
+    let mut decided = Decided::default();
     for proposed in proposed {
         let Decided { transitions, counted } = proposed.decided;
         decided.counted.extend(counted);
         for mut transition in transitions {
             let rule = rules.rule(&transition.slot.rule);
             let is_activity = rule.is_some_and(|rule| matches!(rule.kind, Kind::Drop(_)));
-            if let Some(cause) = hold
-                && transition.change == Change::Open
-                && is_activity
-            {
+            if !hold.is_empty() && transition.change == Change::Open && is_activity {
                 transition.change = Change::Held;
-                transition.cause = cause.into();
+                transition.cause = hold.into();
             }
             decided.transitions.push(transition);
         }
     }
+    // Stable: what happens to one account stays in its order.
+    decided.transitions.sort_by(|a, b| a.account.cmp(&b.account));
+    decided.counted.sort_by(|a, b| a.account.cmp(&b.account));
     decided
 }
 
@@ -304,6 +352,7 @@ fn of_the_day(bench: &Bench<'_>, status: FleetStatus) -> Option<Figures> {
 fn of_fleet(day: Day, fleet: &AccountAlerts, name: &str, seen: Option<Figures>, decided: &mut Decided) {
     let slot = Slot { rule: name.into(), scope: SCOPE_ACCOUNT.into() };
     let alert = fleet.get(&slot).filter(|alert| alert.state != AlertState::Closed);
+    let slot_of_number = slot.clone();
     let mut push = |change, cause: &str, figures| {
         let (slot, severity) = (slot.clone(), Severity::High);
         let (account, name) = (FLEET.into(), name.into());
@@ -316,6 +365,7 @@ fn of_fleet(day: Day, fleet: &AccountAlerts, name: &str, seen: Option<Figures>, 
             severity,
             cause: cause.into(),
             figures,
+            number: fleet.next_number(&slot_of_number),
         });
     };
     match (alert, seen) {

@@ -10,6 +10,7 @@ use crate::calendar::Day;
 use crate::drop::baseline::{Baseline, present_level};
 use crate::drop::decline::{Decline, decline};
 use crate::drop::fleet_pattern::open_index;
+use crate::drop::fleet_prior::fleet_c0;
 use crate::drop::history::{DAYS, History, WEEK, WEEKS};
 use crate::drop::parameters::Parameters;
 use crate::drop::verdict::{self, Evidence, Verdict};
@@ -27,8 +28,8 @@ const DECLINE_AFTER_DROP_DAYS: i64 = 28;
 /// The age from which an account is judged at all: that of the silence test.
 pub const AGE_DAYS_MIN: i64 = 21;
 
-const ACTIVITY_DROP: &str = DROP_OUTCOMES[0];
-const GONE_SILENT: &str = DROP_OUTCOMES[1];
+pub(super) const ACTIVITY_DROP: &str = DROP_OUTCOMES[0];
+pub(super) const GONE_SILENT: &str = DROP_OUTCOMES[1];
 const SLOW_DECLINE: &str = DROP_OUTCOMES[2];
 
 /// The activity of an account as one rule looks at it on a day.
@@ -64,7 +65,7 @@ impl Activity {
         let (mut factors, mut weeks) = (fleet.factors(group, day), fleet.weeks(group));
         let closed = account_at.closed();
         let defaults = Parameters::default();
-        let c0 = fleet.c0.map_or(defaults.c0, |(c0, _)| c0);
+        let c0 = fleet.c0.map_or_else(|| fleet_c0([]), |(c0, _)| c0);
         let age_days = u32::try_from(age).unwrap_or(u32::MAX);
         if !closed.is_empty() {
             let is_closed = |place: usize| closed.contains(day.plus(place as i64 + 1 - DAYS as i64));

@@ -19,7 +19,7 @@ use crate::rules::metric_tests::MetricTests;
 use crate::rules::rule::Rule;
 use crate::series::Series;
 use crate::severity::Severity;
-use crate::subscription::Change;
+use crate::subscription::{Change, Recorded};
 use crate::value::Value;
 use crate::vocabulary::Status;
 
@@ -251,7 +251,7 @@ fn events(rule: &Rule, series: usize, account_at: &AccountAt<'_>, day: Day) -> O
 
 /// Whether the account was paused at the end of one of the last days.
 fn was_paused_lately(account_at: &AccountAt<'_>) -> bool {
-    let pauses = |recorded: &crate::subscription::Recorded| matches!(recorded.change, Change::Paused { .. });
+    let pauses = |recorded: &Recorded| matches!(recorded.change, Change::Paused { .. });
     let may_have = account_at.members().iter().any(|member| {
         let of_all = member.account_wide.all().iter().any(|(_, recorded)| pauses(recorded));
         of_all

@@ -13,6 +13,7 @@ use crate::calendar::Day;
 use crate::rules::kind::Kind;
 use crate::rules::rule::Rule;
 use crate::rules::shared::Missing;
+use crate::settings::Closed;
 use crate::severity::Severity;
 
 /// Closed days after which what is held and still holds is released (alerts §5).
@@ -74,17 +75,34 @@ impl Next {
     }
 }
 
-/// A day as an account lives it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Today {
+/// A day as an account lives it: only its open days are counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Today<'a> {
     /// The day.
     pub day: Day,
-    /// Whether it is not among the account's closed days: only open ones are counted.
-    pub is_open: bool,
+    /// The account's closed days.
+    pub closed: &'a Closed,
+}
+
+impl Today<'_> {
+    /// Whether it is an open day of the account.
+    pub fn is_open(&self) -> bool {
+        !self.closed.contains(self.day)
+    }
+
+    /// Open days after another one, this one included.
+    fn open_days_since(&self, other: Day) -> u32 {
+        let days = self.day.since(other).max(0);
+        let open = match self.closed.is_empty() {
+            true => days,
+            false => (0..days).filter(|back| !self.closed.contains(self.day.plus(-back))).count() as i64,
+        };
+        u32::try_from(open).unwrap_or(u32::MAX)
+    }
 }
 
 /// What a day makes of the alert of a rule; `alert` is `None` before the first.
-pub fn step(alert: Option<&Alert>, rule: &Rule, outcome: Outcome, today: Today) -> Next {
+pub fn step(alert: Option<&Alert>, rule: &Rule, outcome: Outcome, today: Today<'_>) -> Next {
     let outcome = match (outcome, rule.missing) {
         (Outcome::Missing, Missing::Ok) => Outcome::Gone,
         (Outcome::Missing, Missing::Alert) => Outcome::Found(unheard(rule)),
@@ -117,35 +135,30 @@ fn unheard(rule: &Rule) -> Finding {
     }
 }
 
-fn begin(rule: &Rule, finding: Finding, today: Today) -> Next {
+fn begin(rule: &Rule, finding: Finding, today: Today<'_>) -> Next {
     // A closed day counts for nothing, save that an event does not happen again on the next open one.
-    if !today.is_open && !matches!(rule.kind, Kind::Event(_)) {
+    if !today.is_open() && !matches!(rule.kind, Kind::Event(_)) {
         return Next::Same;
     }
     let change = if rule.hold_days <= 1 { Change::Open } else { Change::Pending };
     Next::Change { change, cause: "condition".into(), finding: Some(finding) }
 }
 
-fn pending(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today) -> Next {
+fn pending(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today<'_>) -> Next {
     match outcome {
         Outcome::Found(finding) => {
             // The day on which it became pending was the first.
-            let holding = alert.counts.holding.max(1) + u32::from(today.is_open);
-            if holding >= rule.hold_days {
-                return Next::Change {
-                    change: Change::Open,
-                    cause: "condition".into(),
-                    finding: Some(finding),
-                };
+            if 1 + today.open_days_since(alert.changed_on) < rule.hold_days {
+                return Next::Same;
             }
-            counted(alert, Counts { holding, gone: 0 })
+            Next::Change { change: Change::Open, cause: "condition".into(), finding: Some(finding) }
         }
         Outcome::Gone => Next::change(Change::Closed, "passed"),
         _ => Next::Same,
     }
 }
 
-fn active(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today) -> Next {
+fn active(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today<'_>) -> Next {
     let is_told = matches!(alert.state, AlertState::Open | AlertState::Held);
     let end = |cause: &str| Next::change(if is_told { Change::Resolved } else { Change::Closed }, cause);
     let is_drop = matches!(rule.kind, Kind::Drop(_));
@@ -155,7 +168,7 @@ fn active(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today) -> Next {
     }
     match outcome {
         Outcome::Gone => {
-            let gone = alert.counts.gone + u32::from(today.is_open);
+            let gone = alert.counts.gone + u32::from(today.is_open());
             if gone >= rule.keep_days {
                 return end(if is_drop { "back" } else { "passed" });
             }
@@ -170,12 +183,11 @@ fn active(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today) -> Next {
             Next::Change { change: Change::Updated, cause, finding: Some(finding) }
         }
         Outcome::Found(_) | Outcome::Holds => {
-            let holding = alert.counts.holding + u32::from(today.is_open);
-            if alert.state == AlertState::Held && holding >= HELD_DAYS_MAX {
+            let is_held = alert.state == AlertState::Held;
+            if is_held && today.open_days_since(alert.changed_on) >= HELD_DAYS_MAX {
                 return Next::change(Change::Released, "still_holds");
             }
-            let is_counted = alert.state == AlertState::Held;
-            counted(alert, Counts { holding: if is_counted { holding } else { 0 }, gone: 0 })
+            counted(alert, Counts::default())
         }
         _ => Next::Same,
     }
@@ -193,22 +205,22 @@ fn is_news(alert: &Alert, finding: &Finding, is_drop: bool) -> bool {
     alert.state != AlertState::Held && (is_other || has_changed)
 }
 
-fn resolved(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today) -> Next {
-    let gone = alert.counts.gone + u32::from(today.is_open);
+fn resolved(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today<'_>) -> Next {
+    let since = today.open_days_since(alert.changed_on);
     if let Outcome::Found(finding) = outcome
         && finding.reopens
-        && gone <= rule.cooldown_days
+        && since <= rule.cooldown_days
     {
-        let holding = alert.counts.holding + u32::from(today.is_open);
+        let holding = alert.counts.holding + u32::from(today.is_open());
         if holding >= rule.hold_days {
             return Next::Change { change: Change::Open, cause: "flap".into(), finding: Some(finding) };
         }
-        return counted(alert, Counts { holding, gone });
+        return counted(alert, Counts { holding, gone: 0 });
     }
-    if gone >= rule.cooldown_days {
+    if since >= rule.cooldown_days {
         return Next::change(Change::Closed, "cooled_down");
     }
-    counted(alert, Counts { holding: 0, gone })
+    counted(alert, Counts::default())
 }
 
 fn counted(alert: &Alert, counts: Counts) -> Next {

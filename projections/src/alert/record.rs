@@ -76,14 +76,16 @@ pub struct Transition {
     pub cause: Box<str>,
     /// What it is about.
     pub figures: Figures,
+    /// Which transition of its alert it is, from 1. A proposal whose alert changed meanwhile has a number that is taken.
+    pub number: u32,
 }
 
-/// Days that an alert has counted since its last transition.
+/// Open days in a row that an alert has counted since its last transition; what the calendar tells is not counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
-    /// Open days in a row on which its condition held: towards `hold_days`.
+    /// On which the condition of a resolved one held again: towards `hold_days`.
     pub holding: u32,
-    /// Open days in a row on which it did not, towards `keep_days`; of a resolved one, open days since, towards `cooldown_days`.
+    /// On which the condition of an open one did not hold: towards `keep_days`.
     pub gone: u32,
 }
 
@@ -178,15 +180,20 @@ impl AccountAlerts {
             alert.opened_on = Some(*day);
             alert.name = transition.name.clone();
         }
-        if state != alert.state {
-            alert.counts = Counts::default();
-        }
+        alert.counts = Counts::default();
         alert.state = state;
         alert.changed_on = *day;
         alert.severity = transition.severity;
         alert.cause = transition.cause.clone();
         alert.figures = transition.figures.clone();
-        alert.transitions += 1;
+        alert.transitions = transition.number;
+    }
+
+    /// The number that the next transition of a slot has.
+    pub fn next_number(&self, slot: &Slot) -> u32 {
+        self.get(slot)
+            .filter(|alert| alert.state != AlertState::Closed)
+            .map_or(1, |alert| alert.transitions + 1)
     }
 
     /// Takes over how many days an alert has counted.

@@ -1,10 +1,13 @@
 //! Prints a control entry as JSON for people and their tools. The format is not read back.
 
 use serde_json::{Value as Json, json};
+use tidewatch_projections::alert::case::Action;
+use tidewatch_projections::alert::fleet::GroupFactors;
+use tidewatch_projections::alert::record::Transition;
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::settings::{ClosedDays, Settings};
 
-use super::Control;
+use super::{Control, Settled};
 use crate::storage::log::time;
 
 impl Control {
@@ -44,8 +47,73 @@ impl Control {
                 "expires_at": time(band_override.expires_at),
             }),
             Self::DeadLettersResolved { seqs } => json!({ "seqs": seqs }),
+            Self::RulesAdopted { text } => json!({ "text": text }),
+            Self::FactorsAdopted(factors) => json!({
+                "rule": factors.rule,
+                "day": date(factors.day),
+                "c0": factors.c0,
+                "groups": factors.groups.iter().map(group).collect::<Vec<_>>(),
+            }),
+            Self::AlertsDecided(part) => json!({
+                "day": date(part.day),
+                "transitions": part.decided.transitions.iter().map(transition).collect::<Vec<_>>(),
+                "counted": part.decided.counted.len(),
+                "is_last": part.is_last,
+            }),
+            Self::CaseChanged(change) => json!({
+                "account": change.account,
+                "author": change.author,
+                "at": time(change.at),
+                "action": action(change.action.as_ref()),
+            }),
+            Self::NoticesSettled { settled } => json!({
+                "settled": settled.iter().map(one_settled).collect::<Vec<_>>(),
+            }),
         }
     }
+}
+
+fn group(group: &GroupFactors) -> Json {
+    let factors = group.days.iter().map(|day| json!({ "day": date(day.day), "factor": day.factor }));
+    json!({ "group": group.group, "factors": factors.collect::<Vec<_>>() })
+}
+
+fn transition(transition: &Transition) -> Json {
+    json!({
+        "account": transition.account,
+        "rule": transition.name,
+        "scope": transition.slot.scope,
+        "transition": transition.change.name(),
+        "severity": transition.severity.name(),
+        "cause": transition.cause,
+        "number": transition.number,
+        "text": transition.figures.text,
+    })
+}
+
+fn action(action: Option<&Action>) -> Json {
+    match action {
+        None => json!("awoke"),
+        Some(Action::Acknowledge) => json!("acknowledged"),
+        Some(Action::Assign { to }) => json!({ "assigned": to }),
+        Some(Action::Snooze { until }) => json!({ "snoozed_until": time(*until) }),
+        Some(Action::Note { text }) => json!({ "note": text }),
+        Some(Action::Close { signal, result, reason }) => {
+            json!({ "closed": { "signal": signal, "result": result, "reason": reason } })
+        }
+    }
+}
+
+fn one_settled(settled: &Settled) -> Json {
+    json!({
+        "account": settled.key.account,
+        "rule": settled.key.rule,
+        "opened_on": date(settled.key.opened_on),
+        "number": settled.key.number,
+        "receiver": settled.receiver,
+        "at": time(settled.at),
+        "given_up": settled.given_up,
+    })
 }
 
 fn closed(days: &ClosedDays) -> Json {

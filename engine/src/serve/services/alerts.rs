@@ -2,59 +2,55 @@
 
 use std::sync::Arc;
 
-use tidewatch_projections::alert::record::Transition;
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::model::Model;
-use tidewatch_projections::rules::{self, Rules};
+use tidewatch_projections::rules::Rules;
 use tidewatch_proto::v1;
 use tidewatch_proto::v1::alert_service_server::AlertService;
 use tonic::{Request, Response, Status};
 
+use crate::control::adoption::RULES_BYTES_MAX;
+use crate::control::entry::Control;
+use crate::decide::live::TELLS;
 use crate::decide::replay::{self, Replay, Replays};
 use crate::read::estimate;
 use crate::serve::api_error::ApiError;
+use crate::serve::cases;
 use crate::serve::convert;
-use crate::serve::paging::{deadline, question};
+use crate::serve::idempotency::{IdempotencyStore, request};
+use crate::serve::paging::{Asked, aside, deadline, question};
 use crate::serve::reader::Reader;
 use crate::serve::rows::{Answers, WireRows, stream_rows};
+use crate::serve::transitions::wire_transition;
 
-/// Longest rule file that is read, in bytes.
-pub const RULES_BYTES_MAX: usize = 1 << 20;
 /// Transitions of one message.
 const TRANSITIONS_PER_MESSAGE: usize = 500;
 
 pub struct Alerts {
     reader: Reader,
+    idempotency: Arc<IdempotencyStore>,
 }
 
 impl Alerts {
     /// Answers from this reader.
-    pub fn new(reader: Reader) -> Self {
-        Self { reader }
+    pub fn new(reader: Reader, idempotency: Arc<IdempotencyStore>) -> Self {
+        Self { reader, idempotency }
     }
 }
 
-/// A transition as the API has it.
-pub fn wire_transition(at: i64, transition: &Transition) -> v1::AlertTransition {
-    let figures = &transition.figures;
-    v1::AlertTransition {
-        at: Some(convert::timestamp(at)),
-        account: transition.account.to_string(),
-        rule: transition.name.to_string(),
-        scope: transition.slot.scope.to_string(),
-        transition: transition.change.name().to_owned(),
-        severity: transition.severity.name().to_owned(),
-        cause: transition.cause.to_string(),
-        figures: Some(v1::AlertFigures {
-            p: figures.p,
-            drop: figures.drop,
-            expected: figures.expected,
-            text: figures.text.to_string(),
-            values: figures.values.iter().map(|(name, value)| (name.to_string(), *value)).collect(),
-            members: figures.members.iter().map(|member| member.to_string()).collect(),
-            level: figures.level,
-        }),
-        day: transition.day.to_text(),
+/// What was decided, to be told part by part.
+struct Transitions(Vec<v1::AlertTransition>);
+
+impl WireRows for Transitions {
+    type Message = v1::ListTransitionsResponse;
+
+    fn count(&self) -> usize {
+        self.0.len().div_ceil(TRANSITIONS_PER_MESSAGE).max(1)
+    }
+
+    fn wire(&self, place: usize) -> v1::ListTransitionsResponse {
+        let part = self.0.chunks(TRANSITIONS_PER_MESSAGE).nth(place).unwrap_or_default();
+        v1::ListTransitionsResponse { transitions: part.to_vec(), freshness: None }
     }
 }
 
@@ -104,7 +100,7 @@ impl AlertService for Alerts {
         let request = request.into_inner();
         let (from, to) = (day(&request.from, "from")?, day(&request.to, "to")?);
         let view = self.reader.log_view(&request.min_position, deadline).await?;
-        let rules = Arc::new(parsed(&request.rules, rules::DEFAULT)?);
+        let rules = Arc::new(parsed(&request.rules, view.control_state.rules_text())?);
         let model = Model::parse_adopted(view.control_state.model_text()).map_err(|error| {
             ApiError::InvalidModel { problem: format!("what was adopted is none of this build: {error}") }
         })?;
@@ -123,5 +119,82 @@ impl AlertService for Alerts {
             ..part
         };
         Ok(Response::new(stream_rows(replays.await?, deadline, message)))
+    }
+
+    type ListTransitionsStream = Answers<v1::ListTransitionsResponse>;
+
+    async fn list_transitions(
+        &self,
+        request: Request<v1::ListTransitionsRequest>,
+    ) -> Result<Response<Self::ListTransitionsStream>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let bound =
+            |text: &str, field: &str, open: Day| if text.is_empty() { Ok(open) } else { day(text, field) };
+        let (from, to) =
+            (bound(&request.from, "from", Day(i32::MIN))?, bound(&request.to, "to", Day(i32::MAX))?);
+        let view = self.reader.log_view(&request.min_position, deadline).await?;
+        let account = request.account.clone();
+        let bare = v1::ListTransitionsRequest { min_position: String::new(), ..request };
+        let question = question("ListTransitions", &bare, view.position);
+        let freshness = convert::freshness(&view, self.reader.engine());
+        let (calendar, delay_us) = (view.plan.calendar.clone(), view.control_state.settings.close_delay_us);
+        let snapshot = self.reader.snapshot(&view);
+        let answer = self.reader.past(question, estimate::READ, deadline, move |cancellation| {
+            let history = snapshot.cancelled_by(cancellation).history;
+            let mut told = Vec::new();
+            history.controls(|_, control| {
+                let Control::AlertsDecided(part) = control else { return };
+                if !(from..=to).contains(&part.day) {
+                    return;
+                }
+                let at = calendar.end(part.day).saturating_add(delay_us);
+                let wanted = part.decided.transitions.iter();
+                let wanted =
+                    wanted.filter(|transition| account.is_empty() || *transition.account == *account);
+                told.extend(wanted.map(|transition| wire_transition(at, transition)));
+            })?;
+            Ok(Transitions(told))
+        });
+        let message = move |part: v1::ListTransitionsResponse, is_first: bool| v1::ListTransitionsResponse {
+            freshness: is_first.then(|| freshness.clone()),
+            ..part
+        };
+        Ok(Response::new(stream_rows(answer.await?, deadline, message)))
+    }
+
+    async fn list_cases(
+        &self,
+        request: Request<v1::ListCasesRequest>,
+    ) -> Result<Response<v1::ListCasesResponse>, Status> {
+        let deadline = deadline(request.metadata());
+        let request = request.into_inner();
+        let page = Asked::new(&request, self.reader.caller().page_size_max(), self.reader.position())?;
+        let view = self.reader.log_view(&request.min_position, deadline).await?;
+        let cases = cases::list(&view, &request)?;
+        let total = cases.len();
+        let cases: Vec<v1::Case> = cases.into_iter().skip(page.skipped()).take(page.size).collect();
+        Ok(Response::new(v1::ListCasesResponse {
+            next_page_token: page.next(view.position, cases.len(), total),
+            cases,
+            freshness: Some(convert::freshness(&view, self.reader.engine())),
+        }))
+    }
+
+    async fn change_case(
+        &self,
+        asked: Request<v1::ChangeCaseRequest>,
+    ) -> Result<Response<v1::ChangeCaseResponse>, Status> {
+        let asked = asked.into_inner();
+        let (engine, idempotency) = (Arc::clone(self.reader.engine()), Arc::clone(&self.idempotency));
+        let caller = self.reader.caller();
+        let answer = aside(move || {
+            let by = (asked.request_id.as_str(), asked.on_behalf_of.as_str());
+            let request = request(&engine, caller, "ChangeCase", by, &asked)?;
+            let command = cases::command(&asked, &request, TELLS)?;
+            let position = Some(idempotency.submit(&engine, command, &request)?);
+            Ok(v1::ChangeCaseResponse { position })
+        });
+        Ok(Response::new(answer.await?))
     }
 }

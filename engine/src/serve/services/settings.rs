@@ -73,6 +73,7 @@ fn settings(control_state: &ControlState) -> v1::Settings {
         skew_us: settings.skew_us,
         close_delay_us: settings.close_delay_us,
         etag: etag(control_state),
+        rules: control_state.rules_text().to_owned(),
     }
 }
 
@@ -97,6 +98,7 @@ fn adoption(asked: &v1::AdoptSettingsRequest) -> Result<Adoption, ApiError> {
     for path in paths {
         match path.as_str() {
             "zone" => adoption.zone = Some(settings.zone.as_str().into()),
+            "rules" => adoption.rules = Some(settings.rules.as_str().into()),
             "model" => adoption.model = Some(settings.model.as_str().into()),
             "skew_us" => adoption.skew_us = Some(settings.skew_us),
             "close_delay_us" => adoption.close_delay_us = Some(settings.close_delay_us),
@@ -106,14 +108,15 @@ fn adoption(asked: &v1::AdoptSettingsRequest) -> Result<Adoption, ApiError> {
             }
             other => {
                 return Err(refused(format!(
-                    "update_mask names {other:?}; zone, closed_days, model, skew_us and close_delay_us can be set"
+                    "update_mask names {other:?}; zone, closed_days, model, rules, skew_us and close_delay_us can be set"
                 )));
             }
         }
     }
     match paths {
         [] => Err(refused(
-            "update_mask is empty; name zone, closed_days, model, skew_us or close_delay_us".to_owned(),
+            "update_mask is empty; name zone, closed_days, model, rules, skew_us or close_delay_us"
+                .to_owned(),
         )),
         _ => Ok(adoption),
     }

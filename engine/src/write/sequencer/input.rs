@@ -1,11 +1,13 @@
 //! The inputs of the sequencer and the errors it answers them with.
 
 use tidewatch_ingest::batch::Batch;
+use tidewatch_projections::alert::fleet::FleetFactors;
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::names::Symbol;
 
 use crate::control::adoption::Adoption;
 use crate::control::band_override::BandOverride;
+use crate::control::entry::{CaseChange, DayDecided, Settled};
 use crate::control::request::Request;
 
 /// Ties an answer to its question; chosen by who asks.
@@ -75,6 +77,12 @@ pub enum Command {
     Adopt(Box<Adoption>),
     /// The band of an account is set by hand; what was checked is that the account is known and the model has the band.
     SetOverride { account: Box<str>, band_override: BandOverride },
+    /// What the close of a day decided, or a part of it, with the factors that it was decided by.
+    Decide { factors: Vec<FleetFactors>, part: Box<DayDecided> },
+    /// Something is done with the case of an account.
+    ChangeCase(CaseChange),
+    /// Notices reached their receiver, or were given up.
+    SettleNotices { settled: Vec<Settled> },
     /// Dead letters were replayed and are settled.
     ResolveDeadLetters { seqs: Vec<u64> },
 }
@@ -114,6 +122,9 @@ pub enum CommandError {
         /// The names there are.
         known: Vec<Box<str>>,
     },
+    /// An account without a case.
+    #[error("the account {account:?} has no case")]
+    NoCase { account: Box<str> },
     /// A zone that the bundled rules do not have.
     #[error("{0}")]
     UnknownZone(String),

@@ -2,6 +2,7 @@
 
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::model;
+use tidewatch_projections::rules;
 
 use super::{Emit, Sequencer};
 use crate::control::entry::Control;
@@ -17,6 +18,9 @@ impl Sequencer {
         if self.control_state.models.is_empty() {
             // A later build may have another default: without an entry it would change answers.
             self.control(Control::ModelAdopted { text: model::DEFAULT.into() }, out);
+        }
+        if self.control_state.rules.is_empty() {
+            self.control(Control::RulesAdopted { text: rules::DEFAULT.into() }, out);
         }
         if self.control_state.wall_at.is_none_or(|wall| now >= wall + CLOCK_STEP_US) {
             self.control(Control::WallAdvanced { at: now }, out);
