@@ -66,10 +66,15 @@ struct Running {
 }
 
 impl Running {
-    fn new() -> Self {
+    /// A directory with years of history, which was all there before anybody decided.
+    fn with(history: &[String]) -> Self {
         let mut running = Self { shard: Shard::new(), clock: Arc::default(), engine: None };
         running.set(START + HISTORY_DAYS - 1);
-        running.open();
+        running.open(false);
+        running.engine().submit(Command::Adopt(Box::new(rules())), None).unwrap();
+        import(running.engine(), "app", None, &[running.shard.file(history)]).unwrap();
+        running.restart();
+        running.decided(START + HISTORY_DAYS - 1);
         running
     }
 
@@ -78,9 +83,9 @@ impl Running {
         self.clock.0.store(end(day) + 4 * HOUR, Ordering::Relaxed);
     }
 
-    fn open(&mut self) {
+    fn open(&mut self, decide: bool) {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let options = Options { clock, decide: true, ..Options::new(Some(2)) };
+        let options = Options { clock, decide, ..Options::new(Some(2)) };
         self.engine = Some(Engine::open(&self.shard.path(), options, &|_, _| ()).unwrap());
     }
 
@@ -90,7 +95,7 @@ impl Running {
 
     fn restart(&mut self) {
         self.engine.take().unwrap().shutdown().unwrap();
-        self.open();
+        self.open(true);
     }
 
     /// Imports what a day brought, lets it close and waits until it is decided.
@@ -142,15 +147,13 @@ fn rules() -> Adoption {
 
 #[test]
 fn an_account_that_goes_quiet_opens_one_case_and_its_return_resolves_it() {
-    let mut running = Running::new();
-    running.engine().submit(Command::Adopt(Box::new(rules())), None).unwrap();
-    // Years of history at once, in which one account had stopped: nobody is paged for it.
+    // In the history one account had stopped: nobody is paged for it.
     let gone = "account-03";
     let last = START + HISTORY_DAYS - 1;
     let history = (START..=last)
         .flat_map(|day| usage(day, |account| account != gone || day < last - 20))
         .collect::<Vec<_>>();
-    import(running.engine(), "app", None, &[running.shard.file(&history)]).unwrap();
+    let mut running = Running::with(&history);
     let mut day = last + 1;
     running.live(day, |account| account != gone);
     assert!(running.transitions().iter().all(|transition| transition.change != Change::Open));
@@ -222,11 +225,9 @@ fn an_account_that_goes_quiet_opens_one_case_and_its_return_resolves_it() {
 
 #[test]
 fn nine_days_without_the_engine_are_each_decided_and_page_nobody() {
-    let mut running = Running::new();
-    running.engine().submit(Command::Adopt(Box::new(rules())), None).unwrap();
     let last = START + HISTORY_DAYS - 1;
     let history: Vec<_> = (START..=last).flat_map(|day| usage(day, |_| true)).collect();
-    import(running.engine(), "app", None, &[running.shard.file(&history)]).unwrap();
+    let mut running = Running::with(&history);
     let mut day = last + 1;
     running.live(day, |_| true);
     day += 1;
@@ -234,7 +235,7 @@ fn nine_days_without_the_engine_are_each_decided_and_page_nobody() {
     running.engine.take().unwrap().shutdown().unwrap();
     // Nine days pass, in which one account is quiet; the events of all others are read at once.
     running.set(day + 9);
-    running.open();
+    running.open(true);
     let missed: Vec<_> = (day + 1..=day + 9).flat_map(|day| usage(day, |account| account != QUIET)).collect();
     import(running.engine(), "app", None, &[running.shard.file(&missed)]).unwrap();
     running.decided(day + 9);
@@ -252,7 +253,12 @@ fn nine_days_without_the_engine_are_each_decided_and_page_nobody() {
     };
     let expected: Vec<Day> = (0..10).map(|after| Day(day + after)).collect();
     assert_eq!(days.split_off(days.len() - 10), expected, "none is skipped, none decided twice");
-    let told: Vec<_> = running.transitions().into_iter().filter(|told| told.change == Change::Open).collect();
+    // Operators may hear of a day whose events were read after its close; account managers of none.
+    let told: Vec<_> = running
+        .transitions()
+        .into_iter()
+        .filter(|told| told.change == Change::Open && *told.account != *"*")
+        .collect();
     let late = told.iter().filter(|told| told.day < Day(day + 7)).count();
     assert_eq!(late, 0, "{told:?}");
 }
