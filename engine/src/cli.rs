@@ -42,6 +42,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use tidewatch_projections::calendar::Day;
+
 use crate::app::Options;
 use crate::telemetry;
 
@@ -136,6 +138,11 @@ impl Workers {
     fn options(&self) -> Options {
         Options::new(Some(self.count()))
     }
+}
+
+/// Reads a day of an option.
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| format!("{text:?} is no date; use 2026-03-01"))
 }
 
 /// Runs the command line of this process: 0 when all went well, 1 when something failed, 2 when it was called wrongly.

@@ -164,6 +164,11 @@ impl<'a> AccountAt<'a> {
         self.fact_at(key, self.as_of)
     }
 
+    /// Whether the account is the vendor's own, or there for tests: no customer.
+    pub fn is_vendors(&self) -> bool {
+        matches!(self.fact("kind").and_then(Value::as_text), Some("internal" | "test"))
+    }
+
     /// Whether the account sends telemetry, by its deployment before an instant.
     pub(crate) fn sends_telemetry(&self, at: Micros) -> bool {
         self.fact_at("deployment", at).and_then(Value::as_text) != Some("on_premise")

@@ -112,7 +112,7 @@ pub struct Feeds {
 }
 
 /// How many events there were, without whose and with which features.
-const COUNT: Need = Need::Activity(Wanted { people: false, features: false });
+pub(crate) const COUNT: Need = Need::Activity(Wanted { people: false, features: false });
 
 /// Most distinct filters over tickets, one bit each.
 const TICKET_FILTERS_MAX: usize = 64;

@@ -8,6 +8,7 @@ use tidewatch_projections::calendar::Day;
 use tidewatch_proto::v1;
 
 use super::client::Opening;
+use super::day;
 use super::output;
 use super::place::Place;
 
@@ -30,10 +31,6 @@ pub(super) struct Arguments {
     /// One JSON object a transition and line.
     #[arg(long)]
     json: bool,
-}
-
-fn day(text: &str) -> Result<Day, String> {
-    Day::parse(text).ok_or_else(|| format!("{text:?} is no date; use 2026-03-01"))
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {

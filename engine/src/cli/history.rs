@@ -11,6 +11,7 @@ use tidewatch_projections::model::Model;
 use tidewatch_proto::v1;
 
 use super::client::{Client, Opening};
+use super::day;
 use super::metrics::model_text;
 use super::output::{self, ABSENT};
 use super::place::Place;
@@ -42,10 +43,6 @@ pub(super) struct Arguments {
     json: bool,
     #[command(flatten)]
     workers: super::Workers,
-}
-
-fn day(text: &str) -> Result<Day, String> {
-    Day::parse(text).ok_or_else(|| format!("{text:?} is no date; use 2026-03-01"))
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -1,31 +1,23 @@
 //! One close of a day over a view: what is usual in the fleet, then every account judged, on several threads.
 
-use std::thread;
-
 use tidewatch_projections::account_at::AccountAt;
 use tidewatch_projections::alert::activity;
 use tidewatch_projections::alert::book::{AccountRecord, AlertBook, Partial};
 use tidewatch_projections::alert::close::{self, Close, Decided, Proposed, Telling, Tellings};
-use tidewatch_projections::alert::fall::group_of;
+use tidewatch_projections::alert::fall::{Activity, group_of};
 use tidewatch_projections::alert::fleet::{BACKFILL_DAYS, C0_DAYS, Fleet, FleetFactors, FleetSums, Member};
 use tidewatch_projections::alert::judge::{Bench, Scores};
 use tidewatch_projections::alert::record::AccountAlerts;
 use tidewatch_projections::alert::watch::{Source, Watch};
 use tidewatch_projections::calendar::Day;
-use tidewatch_projections::drop::baseline::Baseline;
 use tidewatch_projections::drop::fleet_prior::fleet_c0;
 use tidewatch_projections::drop::history::DAYS;
 use tidewatch_projections::names::Symbol;
 use tidewatch_projections::rules::kind::{Drop, Kind};
-use tidewatch_projections::rules::rule::Rule;
-use tidewatch_projections::value::Value;
 
 use crate::cancellation::{Cancellation, Cancelled};
 use crate::fold::view::View;
-use crate::read::scan::standing_accounts;
-
-/// Accounts that are judged between two looks at whether anyone still waits.
-const SLICE_ACCOUNTS: usize = 256;
+use crate::read::scan::{each_account, standing_accounts};
 
 /// What is needed to close days over a view.
 pub struct Closer<'a> {
@@ -59,61 +51,29 @@ impl Closer<'_> {
         for (place, rule) in self.watch.rules.rules.iter().enumerate() {
             if let (Kind::Drop(drop), Source::Series(series)) = (&rule.kind, self.watch.source(place)) {
                 let known = book.fleets().get(rule.name.as_str()).unwrap_or(&unknown);
-                let heard = self.each(accounts, day, |account_at| heard(account_at, drop, *series))?;
-                adopted.extend(self.factors_of(
-                    known,
-                    rule,
-                    drop,
-                    day,
-                    heard.into_iter().flatten().collect(),
-                ));
+                let series = *series;
+                let heard = self.each(accounts, day, |account_at| heard(account_at, drop, series))?;
+                let heard: Vec<Heard<'_>> = heard.into_iter().flatten().collect();
+                let Some(heard_from) = heard.iter().map(|heard| heard.first_use).min() else { continue };
+                let mut factors = sum_up(&rule.name, known, day, heard_from, &heard);
+                let is_due = match known.c0 {
+                    Some((_, estimated)) => day.since(estimated) >= C0_DAYS,
+                    // Before a fleet has so many days behind it, its weeks tell little.
+                    None => day.since(heard_from) + 1 >= DAYS as i64,
+                };
+                if is_due {
+                    let mut fleet = known.clone();
+                    fleet.apply(&factors);
+                    let baselines = self.each(accounts, day, |account_at| {
+                        let activity = Activity::of(account_at, drop, series, &fleet, day);
+                        activity.map(|activity| activity.baseline())
+                    })?;
+                    factors.c0 = Some(fleet_c0(baselines.iter().flatten()));
+                }
+                adopted.push(factors);
             }
         }
         Ok(adopted)
-    }
-
-    fn factors_of(
-        &self,
-        known: &Fleet,
-        rule: &Rule,
-        drop: &Drop,
-        day: Day,
-        heard: Vec<Heard<'_>>,
-    ) -> Option<FleetFactors> {
-        let heard_from = heard.iter().map(|heard| heard.first_use).min()?;
-        let mut sums = FleetSums::new(day, heard_from);
-        for heard in &heard {
-            let Heard { group, first_use, counts, closed } = heard;
-            let is_closed = |place: usize| closed.get(place).copied().unwrap_or(false);
-            sums.add(known, &Member { group: *group, first_use: *first_use, counts, is_closed: &is_closed });
-        }
-        let mut factors = sums.finish(&rule.name, known);
-        let is_due = match known.c0 {
-            Some((_, estimated)) => day.since(estimated) >= C0_DAYS,
-            // Before a fleet has so many days behind it, its weeks tell little.
-            None => day.since(heard_from) + 1 >= DAYS as i64,
-        };
-        if is_due {
-            let mut fleet = known.clone();
-            fleet.apply(&factors);
-            factors.c0 = Some(self.c0(&fleet, rule, drop, day));
-        }
-        Some(factors)
-    }
-
-    fn c0(&self, fleet: &Fleet, rule: &Rule, drop: &Drop, day: Day) -> f64 {
-        let place = self.watch.rules.rules.iter().position(|other| other.name == rule.name);
-        let Some(Source::Series(series)) = place.map(|place| self.watch.source(place)) else {
-            return fleet_c0([]);
-        };
-        let fleets = [(rule.name.as_str().into(), fleet.clone())].into();
-        let bench = Bench { watch: self.watch, fleets: &fleets, scores: self.scores, day };
-        let baseline = |account_at: &AccountAt<'_>| {
-            bench.activity(rule, drop, *series, account_at).map(|activity| activity.baseline())
-        };
-        let baselines = self.each(&self.accounts(day), day, baseline).unwrap_or_default();
-        let baselines: Vec<Baseline> = baselines.into_iter().flatten().collect();
-        fleet_c0(&baselines)
     }
 
     /// Judges every account at the end of a day whose factors the book holds.
@@ -195,25 +155,8 @@ impl Closer<'_> {
         of: impl Fn(&AccountAt<'v>) -> T + Sync,
     ) -> Result<Vec<T>, Cancelled> {
         let as_of = self.view.plan.calendar.end(day);
-        let share = accounts.len().div_ceil(self.workers.max(1)).max(1);
-        let of = &of;
-        let judge = move |accounts: &[Symbol]| -> Result<Vec<T>, Cancelled> {
-            let mut answers = Vec::with_capacity(accounts.len());
-            for slice in accounts.chunks(SLICE_ACCOUNTS) {
-                self.cancellation.check()?;
-                let at = |account: &Symbol| AccountAt::new(self.view.context(), *account, as_of);
-                answers.extend(slice.iter().map(|account| of(&at(account))));
-            }
-            Ok(answers)
-        };
-        thread::scope(|scope| {
-            let shares: Vec<_> =
-                accounts.chunks(share).map(|share| scope.spawn(move || judge(share))).collect();
-            let mut answers = Vec::with_capacity(accounts.len());
-            for share in shares {
-                answers.extend(share.join().expect("judging is total")?);
-            }
-            Ok(answers)
+        each_account(accounts, self.workers, self.cancellation, |account| {
+            of(&AccountAt::new(self.view.context(), account, as_of))
         })
     }
 }
@@ -227,9 +170,20 @@ struct Heard<'a> {
     closed: Vec<bool>,
 }
 
+/// Adds the accounts of a fleet up for one rule.
+fn sum_up(rule: &str, known: &Fleet, day: Day, heard_from: Day, heard: &[Heard<'_>]) -> FleetFactors {
+    let mut sums = FleetSums::new(day, heard_from);
+    for heard in heard {
+        let Heard { group, first_use, counts, closed } = heard;
+        let is_closed = |place: usize| closed.get(place).copied().unwrap_or(false);
+        sums.add(known, &Member { group: *group, first_use: *first_use, counts, is_closed: &is_closed });
+    }
+    sums.finish(rule, known)
+}
+
 /// `None` of accounts that are no customers, and of those that never used the product.
 fn heard<'a>(account_at: &AccountAt<'a>, drop: &Drop, series: usize) -> Option<Heard<'a>> {
-    if matches!(account_at.fact("kind").and_then(Value::as_text), Some("internal" | "test")) {
+    if account_at.is_vendors() {
         return None;
     }
     let first_use = activity::first_use(account_at)?;

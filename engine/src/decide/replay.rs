@@ -11,12 +11,12 @@ use tidewatch_projections::alert::watch::{Source, Watch};
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::model::Model;
-use tidewatch_projections::plan::{Bounds, Plan};
+use tidewatch_projections::plan::Bounds;
 use tidewatch_projections::rules::Rules;
-use tidewatch_projections::rules::kind::Kind;
 
 use super::close::Closer;
-use super::scores::ScoreTable;
+use super::scores::{ScoreTable, look_back_days};
+use crate::fold::compile::Compiled;
 use crate::fold::history::{History, HistoryError};
 use crate::fold::view::View;
 use crate::fold::worker::FoldContext;
@@ -53,26 +53,21 @@ pub struct Replays {
     pub without_metric: Vec<String>,
 }
 
-/// Runs the rules over the whole log; `progress` is told (day, days).
+/// Runs the rules over the whole log.
 ///
 /// # Errors
 /// Whatever the log says; once the history is cancelled.
-pub fn replay(
-    history: &History,
-    replay: &Replay,
-    workers: usize,
-    progress: &dyn Fn(u64, u64),
-) -> Result<Replays, ScanError> {
+pub fn replay(history: &History, replay: &Replay, workers: usize) -> Result<Replays, ScanError> {
     let summary = history.summary()?;
     let names = Arc::clone(history.names());
     let calendar = summary.control_state.calendar().map_err(HistoryError::from)?;
-    let compiled = Plan::compile(replay.model.clone(), &names, calendar, Bounds::NONE, &[]);
-    let mut plan = compiled.map_err(HistoryError::from)?;
-    let watch = Watch::compile(&replay.rules, &mut plan, &names);
+    let compiled = Compiled::new(replay.model.clone(), Some(&replay.rules), &names, calendar, Bounds::NONE);
+    let Compiled { plan, watch } = compiled.map_err(HistoryError::from)?;
+    let watch = watch.expect("it was compiled with rules");
     let close_delay_us = summary.control_state.settings.close_delay_us;
     let context = FoldContext {
         names: Arc::clone(&names),
-        plan: Arc::new(plan),
+        plan,
         watch: None,
         control_state: Arc::new(summary.control_state),
         only: None,
@@ -93,7 +88,6 @@ pub fn replay(
     };
     let mut book = AlertBook::default();
     let mut day = first;
-    let days = u64::try_from(replay.to.since(first) + 1).unwrap_or_default();
     while day <= replay.to {
         let accounts = closer.accounts(day);
         for factors in closer.factors(&book, day, &accounts)? {
@@ -111,7 +105,6 @@ pub fn replay(
                 .extend(decided.transitions.into_iter().map(|transition| Replayed { at, transition }));
         }
         replays.accounts = accounts.len();
-        progress(u64::try_from(day.since(first) + 1).unwrap_or_default(), days);
         day = day.plus(1);
     }
     Ok(replays)
@@ -131,11 +124,7 @@ fn scores(
     workers: usize,
     history: &History,
 ) -> Result<Box<dyn Scores>, ScanError> {
-    let looks = |kind: &Kind| matches!(kind, Kind::Band(_) | Kind::Points { .. });
-    if from > to
-        || !watch.rules.rules.iter().any(|rule| looks(&rule.kind))
-        || view.plan.model.scoring.is_err()
-    {
+    if from > to || look_back_days(watch).is_none() || view.plan.model.scoring.is_err() {
         return Ok(Box::new(NoScores));
     }
     let accounts = standing_accounts(view, view.plan.calendar.end(to));

@@ -1,7 +1,6 @@
 //! Scores and bands of accounts at the ends of days, computed once for a stretch of days.
 
 use std::collections::{HashMap, VecDeque};
-use std::thread;
 
 use tidewatch_projections::alert::judge::{DayScore, Scores};
 use tidewatch_projections::alert::watch::Watch;
@@ -12,7 +11,7 @@ use tidewatch_projections::rules::kind::Kind;
 
 use crate::cancellation::{Cancellation, Cancelled};
 use crate::fold::view::View;
-use crate::read::scan::standing_accounts;
+use crate::read::scan::{each_account, standing_accounts};
 
 /// The scores of some accounts from one day on.
 pub struct ScoreTable {
@@ -33,7 +32,6 @@ impl ScoreTable {
         cancellation: &Cancellation,
     ) -> Result<Self, Cancelled> {
         let days = usize::try_from(to.since(from) + 1).unwrap_or_default();
-        let share = accounts.len().div_ceil(workers.max(1)).max(1);
         let of = |account: Symbol| {
             let mut row: Box<[Option<DayScore>]> = vec![None; days].into();
             // A scan of the log keeps everything; a view that lacks something leaves the account without scores.
@@ -46,18 +44,7 @@ impl ScoreTable {
             });
             (account, row)
         };
-        let rows = thread::scope(|scope| {
-            let compute = |accounts: &[Symbol]| -> Result<Vec<_>, Cancelled> {
-                accounts.iter().map(|account| cancellation.check().map(|()| of(*account))).collect()
-            };
-            let shares: Vec<_> =
-                accounts.chunks(share).map(|share| scope.spawn(move || compute(share))).collect();
-            let mut rows = HashMap::with_capacity(accounts.len());
-            for share in shares {
-                rows.extend(share.join().expect("scoring is total")?);
-            }
-            Ok(rows)
-        })?;
+        let rows = each_account(accounts, workers, cancellation, of)?.into_iter().collect();
         Ok(Self { from, rows })
     }
 }
@@ -119,7 +106,7 @@ impl ScoreWindow {
 }
 
 /// How many days before the one that is judged rules look at scores of; `None` where none does.
-fn look_back_days(watch: &Watch) -> Option<i64> {
+pub(super) fn look_back_days(watch: &Watch) -> Option<i64> {
     let back = watch.rules.rules.iter().filter_map(|rule| match &rule.kind {
         Kind::Band(_) => Some(0),
         Kind::Points { within_days, .. } => Some(i64::from(*within_days)),

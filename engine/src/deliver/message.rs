@@ -2,12 +2,10 @@
 
 use serde::{Serialize, Serializer};
 use tidewatch_ingest::time::write_rfc3339;
+use tidewatch_projections::alert::case::Notice;
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::event::{Micros, Money};
 use tidewatch_projections::severity::Severity;
-
-/// The account of alerts that belong to the operators of Tidewatch and to no customer.
-pub const OPERATOR_ACCOUNT: &str = "*";
 
 /// What a receiver is told. Whoever queues it again after a restart gives it the same key, case and number.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -19,7 +17,8 @@ pub struct Message {
     /// The number of the transition within the case; rises, and may leave gaps for a receiver that is not told of all.
     pub number: u64,
     /// What happened to the case.
-    pub what: What,
+    #[serde(serialize_with = "notice")]
+    pub what: Notice,
     /// When, in µs since the epoch.
     #[serde(serialize_with = "rfc3339")]
     pub at: Micros,
@@ -48,46 +47,10 @@ pub struct Message {
     pub link: Option<String>,
 }
 
-/// What happened to a case.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum What {
-    /// It opened.
-    Opened,
-    /// An open alert became more severe, or a more severe one joined.
-    SeverityRaised,
-    /// Its figures or its alerts changed in another way that is worth telling.
-    Updated,
-    /// A person took it on.
-    Acknowledged,
-    /// A person put it off.
-    Snoozed,
-    /// Its last alert resolved.
-    Resolved,
-    /// A person or the end of the cool-down closed it.
-    Closed,
-    /// Late data took the ground from an alert that had been told.
-    Corrected,
-}
-
-impl What {
-    /// Every one, in the order in which a case meets them.
-    pub const ALL: [Self; 8] = [
-        Self::Opened,
-        Self::SeverityRaised,
-        Self::Updated,
-        Self::Acknowledged,
-        Self::Snoozed,
-        Self::Resolved,
-        Self::Closed,
-        Self::Corrected,
-    ];
-}
-
 /// An account as people know it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Account {
-    /// Its id; [`OPERATOR_ACCOUNT`] for an operator alert.
+    /// Its id; [`FLEET`](tidewatch_projections::alert::close::FLEET) for an operator alert.
     pub id: String,
     /// Its name, where a fact gives one.
     pub name: Option<String>,
@@ -199,6 +162,10 @@ pub fn decimal(amount: &Money) -> String {
     }
 }
 
+fn notice<S: Serializer>(what: &Notice, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(what.name())
+}
+
 fn rfc3339<S: Serializer>(at: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&write_rfc3339(*at))
 }
@@ -255,7 +222,7 @@ pub(crate) mod tests {
             key: key("c-3f9a20c1", 1),
             case: "c-3f9a20c1".to_owned(),
             number: 1,
-            what: What::Opened,
+            what: Notice::Opened,
             at: AT,
             account: Account { id: "acme".to_owned(), name: Some("Acme".to_owned()) },
             title: "Acme stopped: 3 of 41 people this week; renews in 74 days (€48k)".to_owned(),

@@ -1,10 +1,12 @@
 //! Messages in English, the only place that knows how they are said: as plain text, and in parts for receivers with blocks.
 
 use tidewatch_ingest::time::write_rfc3339;
+use tidewatch_projections::alert::case::Notice;
+use tidewatch_projections::alert::close::FLEET;
 use tidewatch_projections::calendar::Day;
 use tidewatch_projections::event::Money;
 
-use super::message::{Decision, FirstStep, Line, Message, OPERATOR_ACCOUNT, Person, Until, What};
+use super::message::{Decision, FirstStep, Line, Message, Person, Until};
 
 /// The case in one line: what happened to the account, when it is too late, and what is at stake.
 /// `Acme stopped: 3 of 41 people this week; renews in 74 days (€48k)`.
@@ -39,15 +41,15 @@ pub fn plain(message: &Message) -> String {
 /// What happened, when, by whom, why, and for whom this is: `New case, 2026-12-01T03:00:00Z, for Lena Ortiz (owner)`.
 pub fn happened(message: &Message) -> String {
     let what = match message.what {
-        What::Opened if message.account.id == OPERATOR_ACCOUNT => "New alert for the operators of Tidewatch",
-        What::Opened => "New case",
-        What::SeverityRaised => "It got worse",
-        What::Updated => "Update",
-        What::Acknowledged => "Acknowledged",
-        What::Snoozed => "Snoozed",
-        What::Resolved => "Resolved: the reasons are gone",
-        What::Closed => "Closed",
-        What::Corrected => "Corrected: data that came late changed the figures",
+        Notice::Opened if message.account.id == FLEET => "New alert for the operators of Tidewatch",
+        Notice::Opened => "New case",
+        Notice::Worse => "It got worse",
+        Notice::Awake => "Update",
+        Notice::Acknowledged => "Acknowledged",
+        Notice::Snoozed => "Snoozed",
+        Notice::Resolved => "Resolved: the reasons are gone",
+        Notice::Closed => "Closed",
+        Notice::Corrected => "Corrected: data that came late changed the figures",
     };
     let mut said = what.to_owned();
     if let Some(actor) = &message.actor {
@@ -269,7 +271,7 @@ Details: https://tidewatch.example.com/cases/c-3f9a20c1"
     #[test]
     fn a_resolved_case_says_so_and_asks_for_nothing() {
         let message = Message {
-            what: What::Resolved,
+            what: Notice::Resolved,
             key: key("c-3f9a20c1", 5),
             number: 5,
             title: title("Acme is back: 39 of 41 people this week", None),
@@ -299,7 +301,7 @@ Resolved: the reasons are gone, 2026-12-01T03:00:00Z
     #[test]
     fn operators_are_told_apart_from_customers() {
         let message = Message {
-            account: Account { id: OPERATOR_ACCOUNT.to_owned(), name: None },
+            account: Account { id: FLEET.to_owned(), name: None },
             severity: Severity::Critical,
             title: "Telemetry is missing: 8 % of the usual events since Sunday".to_owned(),
             at: AT,
@@ -322,7 +324,7 @@ New alert for the operators of Tidewatch, 2026-12-01T03:00:00Z"
     fn who_did_it_and_why_is_said() {
         let actor = Some("Lena Ortiz".to_owned());
         let message =
-            Message { what: What::Snoozed, actor, cause: Some("until 10 December".to_owned()), ..acme() };
+            Message { what: Notice::Snoozed, actor, cause: Some("until 10 December".to_owned()), ..acme() };
         assert_eq!(
             happened(&message),
             "Snoozed by Lena Ortiz (until 10 December), 2026-12-01T03:00:00Z, for Lena Ortiz (owner)"

@@ -41,7 +41,7 @@ pub fn adopted_rules(text: &str) -> Option<Arc<Rules>> {
         Ok(rules) => Some(Arc::new(rules)),
         Err(error) => {
             tracing::warn!(
-                "the adopted rules are not of this version's grammar: {error}; nothing is decided until `tidewatch rules adopt` adopts others"
+                "the adopted rules are not of this version's grammar: {error}; nothing is decided until `tidewatch adopt --rules FILE` adopts others"
             );
             None
         }

@@ -6,11 +6,11 @@ use tidewatch_projections::calendar::UnknownZone;
 use tidewatch_projections::model::{Model, ModelError};
 use tidewatch_projections::names::{Names, Symbol};
 use tidewatch_projections::plan::Bounds;
-use tidewatch_projections::tenant::Tenant;
+use tidewatch_projections::tenant::{Tenant, merge_of};
 
 use super::compile::{Compiled, adopted_rules};
 use super::replay::{Executor, Fold};
-use super::step::{Entries, StepError};
+use super::step::{Entries, StepError, control_of};
 use super::worker::FoldContext;
 use super::workers::Workers;
 use crate::cancellation::Cancellation;
@@ -121,42 +121,30 @@ impl History {
     /// Whatever the log says.
     pub fn summary(&self) -> Result<LogSummary, HistoryError> {
         let mut summary = LogSummary::default();
-        let mut reader = self.reader();
-        while let Some(raw) = reader.next_raw()? {
-            summary.last_seq = raw.header.next_seq() - 1;
-            if !raw.header.is_control() {
-                continue;
-            }
-            let mut outcome = Ok(());
+        let last_seq = self.control_frames(|entries| {
             let mut merges = Vec::new();
-            raw.entries(&self.names, |seq, entry| match entry {
-                Entry::Control(record) => match Control::of_record(&record) {
-                    Ok(control) if self.waiting.contains(seq) => summary.control_state.wait(seq, &control),
-                    Ok(control) => {
+            for (seq, entry) in entries {
+                match entry {
+                    Entry::Control(record) => {
+                        let control = control_of(seq, &record)?;
+                        if self.waiting.contains(seq) {
+                            summary.control_state.wait(seq, &control);
+                            continue;
+                        }
                         summary.control_state.apply(&self.names, seq, &control);
                         if let Control::SourceReset { source, .. } = &control {
                             summary.merged.merges.forget(self.names.intern(source));
                         }
                     }
-                    Err(source) => outcome = Err(StepError { seq, source }),
-                },
-                Entry::Event(event) => {
-                    if tidewatch_projections::tenant::merge_of(&self.names, &event).is_some() {
-                        merges.push(event);
-                    }
+                    Entry::Event(event) if merge_of(&self.names, &event).is_some() => merges.push(event),
+                    Entry::Event(_) | Entry::DeadLetter(_) => {}
                 }
-                Entry::DeadLetter(_) => {}
-            })
-            .map_err(|source| LogError::Malformed {
-                file: LOG_DIR.into(),
-                offset: u64::from(raw.header.offset),
-                source,
-            })?;
-            outcome?;
+            }
             let counting = merges.iter().filter(|event| summary.control_state.counts(event));
             counting.for_each(|event| summary.merged.observe(&self.names, event));
-        }
-        Ok(summary)
+            Ok(())
+        })?;
+        Ok(LogSummary { last_seq, ..summary })
     }
 
     /// Calls `each` with every control entry that shows, in the order of their sequences.
@@ -164,28 +152,39 @@ impl History {
     /// # Errors
     /// Whatever the log says.
     pub fn controls(&self, mut each: impl FnMut(u64, Control)) -> Result<(), HistoryError> {
+        self.control_frames(|entries| {
+            for (seq, entry) in entries {
+                if let Entry::Control(record) = entry
+                    && !self.waiting.contains(seq)
+                {
+                    each(seq, control_of(seq, &record)?);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Calls `each` with the entries of every frame that ends with a control entry or a merge, and passes over the others without
+    /// decoding them. Answers the last sequence of the log.
+    fn control_frames(
+        &self,
+        mut each: impl FnMut(Vec<(u64, Entry)>) -> Result<(), StepError>,
+    ) -> Result<u64, HistoryError> {
+        let mut last_seq = 0;
         let mut reader = self.reader();
         while let Some(raw) = reader.next_raw()? {
-            if !raw.header.is_control() {
-                continue;
+            last_seq = raw.header.next_seq() - 1;
+            if raw.header.is_control() {
+                let frame = raw.decode(&self.names).map_err(|source| LogError::Malformed {
+                    file: LOG_DIR.into(),
+                    offset: u64::from(raw.header.offset),
+                    source,
+                })?;
+                each(frame.entries)?;
             }
-            let mut outcome = Ok(());
-            let taken = raw.entries(&self.names, |seq, entry| {
-                let Entry::Control(record) = entry else { return };
-                match Control::of_record(&record) {
-                    Ok(_) if self.waiting.contains(seq) => {}
-                    Ok(control) => each(seq, control),
-                    Err(source) => outcome = Err(StepError { seq, source }),
-                }
-            });
-            taken.map_err(|source| LogError::Malformed {
-                file: LOG_DIR.into(),
-                offset: u64::from(raw.header.offset),
-                source,
-            })?;
-            outcome?;
         }
-        Ok(())
+        Ok(last_seq)
     }
 
     /// Calls `each` with every frame.

@@ -1,6 +1,7 @@
 //! What the decisions of a close need to know of how events came, beside what the accounts became by them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tidewatch_projections::event::{Event, Micros};
 use tidewatch_projections::names::Symbol;
@@ -20,22 +21,23 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Takes note of an event that counts, while the clock stands at an instant.
-    pub fn observe(&mut self, event: &Event, clock_at: Option<Micros>) {
+    /// Takes note of an event that counts, while the clock stands at an instant. Nearly every event is no news, and what a view
+    /// shows is copied for news only.
+    pub fn observe(self: &mut Arc<Self>, event: &Event, clock_at: Option<Micros>) {
         let is_usage = event.kind.family() == Some(Family::Usage);
-        match self.sources.get_mut(&event.source) {
-            Some(brings_usage) => *brings_usage |= is_usage,
-            None => {
-                self.sources.insert(event.source, is_usage);
-            }
+        if self.sources.get(&event.source).is_none_or(|brings_usage| is_usage && !brings_usage) {
+            *Arc::make_mut(self).sources.entry(event.source).or_default() |= is_usage;
         }
         let is_history = clock_at.is_some_and(|clock| event.occurred_at < clock.saturating_sub(HISTORY_US));
-        if let Some(account) = event.account().filter(|_| is_history) {
+        if let Some(account) = event.account().filter(|_| is_history)
+            && !self.is_backfilled(account)
+        {
             let (word, bit) = (account.index() / 64, account.index() % 64);
-            if word >= self.backfilled.len() {
-                self.backfilled.resize((word + 1).next_power_of_two(), 0);
+            let backfilled = &mut Arc::make_mut(self).backfilled;
+            if word >= backfilled.len() {
+                backfilled.resize((word + 1).next_power_of_two(), 0);
             }
-            self.backfilled[word] |= 1 << bit;
+            backfilled[word] |= 1 << bit;
         }
     }
 

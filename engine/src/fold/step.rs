@@ -15,7 +15,7 @@ use super::intake::Intake;
 use super::worker::FoldContext;
 use crate::control::entry::{Control, ControlError};
 use crate::control::state::{ControlState, Effect};
-use crate::storage::log::Entry;
+use crate::storage::log::{ControlRecord, Entry};
 
 /// Entries of one frame, shared by the workers.
 pub type Entries = Arc<Vec<(u64, Entry)>>;
@@ -95,18 +95,16 @@ impl Step {
     pub fn step(&mut self, entries: &Entries, out: &mut Vec<Directive>) -> Result<(), StepError> {
         out.push(Directive::Apply(Arc::clone(entries)));
         let tenant = Arc::make_mut(&mut self.tenant);
-        let intake = Arc::make_mut(&mut self.intake);
         let clock_at = self.context.control_state.clock_at;
         let mut controls = Vec::new();
         for (seq, entry) in entries.iter() {
             match entry {
                 Entry::Event(event) if self.context.control_state.counts(event) => {
                     tenant.observe(&self.context.names, event);
-                    intake.observe(event, clock_at);
+                    self.intake.observe(event, clock_at);
                 }
                 Entry::Control(record) => {
-                    let control = Control::of_record(record);
-                    controls.push((*seq, control.map_err(|source| StepError { seq: *seq, source })?));
+                    controls.push((*seq, control_of(*seq, record)?));
                 }
                 Entry::Event(_) | Entry::DeadLetter(_) => {}
             }
@@ -207,6 +205,11 @@ fn alike(context: &FoldContext, control: &Control) -> Option<Compiled> {
     plan.folds_alike(&compiled.plan).then_some(compiled)
 }
 
+/// Reads a control entry of the log.
+pub(super) fn control_of(seq: u64, record: &ControlRecord) -> Result<Control, StepError> {
+    Control::of_record(record).map_err(|source| StepError { seq, source })
+}
+
 /// A control entry that could not be stepped through.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("entry {seq}: {source}")]
@@ -224,7 +227,6 @@ mod tests {
     use tidewatch_projections::settings::{ClosedDays, Scope, Settings};
 
     use super::*;
-    use crate::storage::log::{ControlRecord, Entry};
 
     const USES: &str = "[metrics]\nuses = { agg = 'count', filter = { type = 'usage' } }\n";
 

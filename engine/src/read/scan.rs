@@ -230,25 +230,33 @@ fn evaluate_all<F: Figures>(
     workers: usize,
     cancellation: &Cancellation,
 ) -> Result<Vec<Row<F::Value>>, Cancelled> {
-    let share = accounts.len().div_ceil(workers.max(1)).max(1);
-    let evaluate = |account: &Symbol| {
-        cancellation.check()?;
-        let account_at = AccountAt::new(view.context(), *account, as_of);
+    each_account(accounts, workers, cancellation, |account| {
+        let account_at = AccountAt::new(view.context(), account, as_of);
         let value = figures.of(&account_at).expect("a scan of the log keeps everything");
-        Ok(Row { account: *account, as_of, value })
-    };
+        Row { account, as_of, value }
+    })
+}
+
+/// Calls `of` with every account, on `workers` threads; answers come in the order of the accounts.
+///
+/// # Errors
+/// Once it is cancelled.
+pub fn each_account<T: Send>(
+    accounts: &[Symbol],
+    workers: usize,
+    cancellation: &Cancellation,
+    of: impl Fn(Symbol) -> T + Sync,
+) -> Result<Vec<T>, Cancelled> {
+    let share = accounts.len().div_ceil(workers.max(1)).max(1);
+    let of_one = |account: &Symbol| cancellation.check().map(|()| of(*account));
+    let of_share = |accounts: &[Symbol]| accounts.iter().map(of_one).collect::<Result<Vec<T>, Cancelled>>();
     thread::scope(|scope| {
-        let evaluate_share = |accounts: &[Symbol]| accounts.iter().map(evaluate).collect();
-        let shares: Vec<_> = accounts
-            .chunks(share)
-            .map(|share| {
-                scope.spawn(move || -> Result<Vec<Row<F::Value>>, Cancelled> { evaluate_share(share) })
-            })
-            .collect();
-        let mut rows = Vec::with_capacity(accounts.len());
+        let shares: Vec<_> =
+            accounts.chunks(share).map(|share| scope.spawn(move || of_share(share))).collect();
+        let mut answers = Vec::with_capacity(accounts.len());
         for share in shares {
-            rows.extend(share.join().expect("evaluation is total")?);
+            answers.extend(share.join().expect("evaluation is total")?);
         }
-        Ok(rows)
+        Ok(answers)
     })
 }

@@ -1,5 +1,6 @@
 //! Checks what calls about accounts at instants ask for: accounts, instants and a model that comes with the question.
 
+use tidewatch_projections::calendar::Day;
 use tidewatch_projections::model::Model;
 use tidewatch_projections::names::Symbol;
 use tidewatch_proto::v1;
@@ -49,6 +50,14 @@ pub fn model(text: &str) -> Result<Option<Model>, ApiError> {
             Ok(Some(Model::parse(text).map_err(invalid)?))
         }
     }
+}
+
+/// The day that a field names.
+///
+/// # Errors
+/// When it is no date.
+pub fn day(text: &str, field: &str) -> Result<Day, ApiError> {
+    Day::parse(text).ok_or_else(|| ApiError::InvalidAsOf { problem: format!("{field} {text:?} is no date") })
 }
 
 /// Checks the length of the text of a model.

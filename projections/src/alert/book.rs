@@ -168,9 +168,7 @@ impl AlertBook {
                 untold(account, record, notice, *day, seq)
             })
         };
-        if let Some((key, untold)) = untold.filter(|_| tells) {
-            self.queue(key, untold);
-        }
+        self.queue(untold.filter(|_| tells));
     }
 
     /// The number that the next transition of an alert has.
@@ -189,9 +187,7 @@ impl AlertBook {
             let notice = record.case.as_mut()?.act(action, author, at)?;
             untold(account, record, notice, today, seq)
         });
-        if let Some((key, untold)) = untold.filter(|_| tells) {
-            self.queue(key, untold);
-        }
+        self.queue(untold.filter(|_| tells));
     }
 
     /// Ends the snooze of an account's case whose time is over.
@@ -200,12 +196,11 @@ impl AlertBook {
             let notice = record.case.as_mut()?.wake(now)?;
             untold(account, record, notice, today, seq)
         });
-        if let Some((key, untold)) = untold.filter(|_| tells) {
-            self.queue(key, untold);
-        }
+        self.queue(untold.filter(|_| tells));
     }
 
-    fn queue(&mut self, key: NoticeKey, untold: Untold) {
+    fn queue(&mut self, untold: Option<(NoticeKey, Untold)>) {
+        let Some((key, untold)) = untold else { return };
         let all = Arc::make_mut(&mut self.untold);
         all.insert(key, untold);
         if all.len() > UNTOLD_MAX {

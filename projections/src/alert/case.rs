@@ -233,9 +233,25 @@ impl Case {
         if self.state != CaseState::Snoozed || !is_over {
             return None;
         }
+        self.reopen();
+        self.tell(Some(Notice::Awake))
+    }
+
+    fn reopen(&mut self) {
         self.state = CaseState::Open;
         self.snoozed_until = None;
-        self.tell(Some(Notice::Awake))
+    }
+
+    /// Takes the severity of one of its alerts; a rise ends a snooze and is told.
+    fn rise(&mut self, severity: Severity) -> Option<Notice> {
+        if severity <= self.severity {
+            return None;
+        }
+        self.severity = severity;
+        if self.state == CaseState::Snoozed {
+            self.reopen();
+        }
+        self.tell(Some(Notice::Worse))
     }
 
     fn tell(&mut self, notice: Option<Notice>) -> Option<Notice> {
@@ -263,18 +279,12 @@ pub fn take(case: &mut Option<Case>, alerts: &AccountAlerts, transition: &Transi
     }
     let case = case.as_mut()?;
     if opens {
-        let was_open = case.state.is_open();
-        let is_worse = *severity > case.severity;
-        case.severity = case.severity.max(*severity);
         case.changed_on = *day;
-        if was_open {
+        if case.state.is_open() {
             // Another line of the same conversation: told if it is worse, and shown if not.
-            if is_worse && case.state == CaseState::Snoozed {
-                case.state = CaseState::Open;
-                case.snoozed_until = None;
-            }
-            return case.tell(is_worse.then_some(Notice::Worse));
+            return case.rise(*severity);
         }
+        case.severity = case.severity.max(*severity);
         case.state = CaseState::Open;
         return case.tell(Some(Notice::Opened));
     }
@@ -283,13 +293,8 @@ pub fn take(case: &mut Option<Case>, alerts: &AccountAlerts, transition: &Transi
     }
     match change {
         Change::Updated if *severity > case.severity => {
-            case.severity = *severity;
             case.changed_on = *day;
-            if case.state == CaseState::Snoozed {
-                case.state = CaseState::Open;
-                case.snoozed_until = None;
-            }
-            case.tell(Some(Notice::Worse))
+            case.rise(*severity)
         }
         Change::Corrected => case.tell(Some(Notice::Corrected)),
         Change::Resolved | Change::Closed

@@ -10,7 +10,7 @@ use super::fall::{ACTIVITY_DROP, GONE_SILENT, is_sudden};
 use super::figures::Figures;
 use super::fleet::WHOLE_FLEET;
 use super::judge::{Bench, Judged, SCOPE_ACCOUNT};
-use super::life::{Finding, Next, Today, step};
+use super::life::{CONDITION, FLAP, Finding, Next, PASSED, Today, step};
 use super::record::{AccountAlerts, Alert, AlertState, Counts, Slot, Transition};
 use crate::account_at::AccountAt;
 use crate::calendar::Day;
@@ -150,9 +150,7 @@ fn transition(
         (None, Some(alert)) => (alert.name.clone(), alert.severity, alert.figures.clone()),
         (None, None) => (slot.rule.clone(), Severity::Low, Figures::default()),
     };
-    // One that is over has a successor of its own.
-    let number =
-        alert.filter(|alert| alert.state != AlertState::Closed).map_or(0, |alert| alert.transitions) + 1;
+    let number = Alert::next_number(alert);
     Transition { account: account.into(), slot, name, change, day, severity, cause, figures, number }
 }
 
@@ -170,9 +168,6 @@ fn by_inhibition(rules: &Rules, judged: Vec<Judged>) -> Vec<Judged> {
 fn is_name_of(rule: &Rule, name: &str) -> bool {
     rule.name == name || (matches!(rule.kind, Kind::Drop(_)) && DROP_OUTCOMES.contains(&name))
 }
-
-/// The cause of what the condition itself brought about.
-const CONDITION: &str = "condition";
 
 /// What would open is found or inhibited instead; so is what began to hold when nobody was to be told.
 fn gate(
@@ -352,7 +347,7 @@ fn of_the_day(bench: &Bench<'_>, status: FleetStatus) -> Option<Figures> {
 fn of_fleet(day: Day, fleet: &AccountAlerts, name: &str, seen: Option<Figures>, decided: &mut Decided) {
     let slot = Slot { rule: name.into(), scope: SCOPE_ACCOUNT.into() };
     let alert = fleet.get(&slot).filter(|alert| alert.state != AlertState::Closed);
-    let slot_of_number = slot.clone();
+    let number = fleet.next_number(&slot);
     let mut push = |change, cause: &str, figures| {
         let (slot, severity) = (slot.clone(), Severity::High);
         let (account, name) = (FLEET.into(), name.into());
@@ -365,16 +360,16 @@ fn of_fleet(day: Day, fleet: &AccountAlerts, name: &str, seen: Option<Figures>, 
             severity,
             cause: cause.into(),
             figures,
-            number: fleet.next_number(&slot_of_number),
+            number,
         });
     };
     match (alert, seen) {
-        (None, Some(figures)) => push(Change::Open, "condition", figures),
+        (None, Some(figures)) => push(Change::Open, CONDITION, figures),
         (Some(alert), Some(figures)) if alert.state == AlertState::Resolved => {
-            push(Change::Open, "flap", figures);
+            push(Change::Open, FLAP, figures);
         }
         // Another day of the same; of a storm there are other members.
-        (Some(_), Some(figures)) if name == STORM => push(Change::Updated, "condition", figures),
+        (Some(_), Some(figures)) if name == STORM => push(Change::Updated, CONDITION, figures),
         (Some(alert), Some(_)) if alert.counts.gone > 0 => {
             let counts = Counts::default();
             decided.counted.push(Counted { account: FLEET.into(), slot, counts });
@@ -382,7 +377,7 @@ fn of_fleet(day: Day, fleet: &AccountAlerts, name: &str, seen: Option<Figures>, 
         (Some(alert), None) if alert.state.is_active() => {
             let gone = alert.counts.gone + 1;
             if gone >= FLEET_KEEP_DAYS {
-                push(Change::Closed, "passed", alert.figures.clone());
+                push(Change::Closed, PASSED, alert.figures.clone());
             } else {
                 let counts = Counts { holding: 0, gone };
                 decided.counted.push(Counted { account: FLEET.into(), slot, counts });

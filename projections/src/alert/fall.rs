@@ -26,7 +26,7 @@ const REOPEN_DIVISOR: f64 = 10.0;
 /// Days from the opening of a drop in which a slow decline is the same loss (alerts §2).
 const DECLINE_AFTER_DROP_DAYS: i64 = 28;
 /// The age from which an account is judged at all: that of the silence test.
-pub const AGE_DAYS_MIN: i64 = 21;
+const AGE_DAYS_MIN: i64 = 21;
 
 pub(super) const ACTIVITY_DROP: &str = DROP_OUTCOMES[0];
 pub(super) const GONE_SILENT: &str = DROP_OUTCOMES[1];

@@ -71,11 +71,9 @@ struct GroupHistory {
 /// The factors of one rule, as adopted.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Fleet {
-    /// The newest day that has factors.
-    pub day: Option<Day>,
     /// The prior and the day on which it was estimated.
     pub c0: Option<(f64, Day)>,
-    /// Weekday shares of that day.
+    /// Weekday shares of the newest day.
     pub shares: [f64; WEEK],
     groups: BTreeMap<Box<str>, GroupHistory>,
 }
@@ -83,7 +81,6 @@ pub struct Fleet {
 impl Fleet {
     /// Takes what a close adopted.
     pub fn apply(&mut self, adopted: &FleetFactors) {
-        self.day = Some(adopted.day);
         if let Some(c0) = adopted.c0 {
             self.c0 = Some((c0, adopted.day));
         }

@@ -14,13 +14,12 @@ use crate::calendar::Day;
 use crate::days::Slot;
 use crate::health::profile;
 use crate::names::Symbol;
-use crate::rules::kind::{Drop, Kind};
+use crate::rules::kind::Kind;
 use crate::rules::metric_tests::MetricTests;
 use crate::rules::rule::Rule;
 use crate::series::Series;
 use crate::severity::Severity;
 use crate::subscription::{Change, Recorded};
-use crate::value::Value;
 use crate::vocabulary::Status;
 
 /// The scope of alerts about the whole account.
@@ -81,11 +80,9 @@ pub struct Judged {
 impl Bench<'_> {
     /// What every rule says of an account at the end of the day.
     pub fn judge(&self, account_at: &AccountAt<'_>, alerts: &AccountAlerts) -> Vec<Judged> {
-        let is_vendors =
-            matches!(account_at.fact("kind").and_then(Value::as_text), Some("internal" | "test"));
         let status = account_at.since().status;
         let over = match status {
-            _ if is_vendors => Some("excluded"),
+            _ if account_at.is_vendors() => Some("excluded"),
             Status::Ended | Status::Closed => Some("left"),
             Status::Merged => Some("merged"),
             _ => None,
@@ -120,7 +117,9 @@ impl Bench<'_> {
     ) -> (Outcome, bool) {
         let outcome = match (&rule.kind, self.watch.source(place)) {
             (Kind::Drop(drop), Source::Series(series)) => {
-                let activity = self.activity(rule, drop, *series, account_at);
+                let fleet = self.fleets.get(rule.name.as_str());
+                let activity =
+                    fleet.and_then(|fleet| Activity::of(account_at, drop, *series, fleet, self.day));
                 let is_measured = activity.is_some();
                 let outcome =
                     activity.map(|activity| activity.outcome(alerts.find(&rule.name, scope), self.day));
@@ -133,18 +132,6 @@ impl Bench<'_> {
             _ => Outcome::NotJudged,
         };
         (outcome, false)
-    }
-
-    /// The activity that a rule of the detector looks at.
-    pub fn activity(
-        &self,
-        rule: &Rule,
-        drop: &Drop,
-        series: usize,
-        account_at: &AccountAt<'_>,
-    ) -> Option<Activity> {
-        let fleet = self.fleets.get(rule.name.as_str())?;
-        Activity::of(account_at, drop, series, fleet, self.day)
     }
 
     fn band(&self, rule: &Rule, bands: &[(String, Severity)], account_at: &AccountAt<'_>) -> Outcome {

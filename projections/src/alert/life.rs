@@ -17,9 +17,16 @@ use crate::settings::Closed;
 use crate::severity::Severity;
 
 /// Closed days after which what is held and still holds is released (alerts §5).
-pub const HELD_DAYS_MAX: u32 = 3;
+const HELD_DAYS_MAX: u32 = 3;
 /// Days after which a lower activity is the new normal (drop-detection §4).
-pub const NEW_NORMAL_DAYS: i64 = 90;
+const NEW_NORMAL_DAYS: i64 = 90;
+
+/// The cause of what the condition itself brought about.
+pub(super) const CONDITION: &str = "condition";
+/// The cause of an opening within the cool-down.
+pub(super) const FLAP: &str = "flap";
+/// The cause of an end without the condition.
+pub(super) const PASSED: &str = "passed";
 
 /// What a rule found of an account on a day.
 #[derive(Clone, PartialEq, Debug)]
@@ -72,6 +79,10 @@ pub enum Next {
 impl Next {
     fn change(change: Change, cause: &str) -> Self {
         Self::Change { change, cause: cause.into(), finding: None }
+    }
+
+    fn found(change: Change, cause: &str, finding: Finding) -> Self {
+        Self::Change { change, cause: cause.into(), finding: Some(finding) }
     }
 }
 
@@ -141,7 +152,7 @@ fn begin(rule: &Rule, finding: Finding, today: Today<'_>) -> Next {
         return Next::Same;
     }
     let change = if rule.hold_days <= 1 { Change::Open } else { Change::Pending };
-    Next::Change { change, cause: "condition".into(), finding: Some(finding) }
+    Next::found(change, CONDITION, finding)
 }
 
 fn pending(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today<'_>) -> Next {
@@ -151,9 +162,9 @@ fn pending(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today<'_>) -> Ne
             if 1 + today.open_days_since(alert.changed_on) < rule.hold_days {
                 return Next::Same;
             }
-            Next::Change { change: Change::Open, cause: "condition".into(), finding: Some(finding) }
+            Next::found(Change::Open, CONDITION, finding)
         }
-        Outcome::Gone => Next::change(Change::Closed, "passed"),
+        Outcome::Gone => Next::change(Change::Closed, PASSED),
         _ => Next::Same,
     }
 }
@@ -170,7 +181,7 @@ fn active(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today<'_>) -> Nex
         Outcome::Gone => {
             let gone = alert.counts.gone + u32::from(today.is_open());
             if gone >= rule.keep_days {
-                return end(if is_drop { "back" } else { "passed" });
+                return end(if is_drop { "back" } else { PASSED });
             }
             counted(alert, Counts { holding: 0, gone })
         }
@@ -213,7 +224,7 @@ fn resolved(alert: &Alert, rule: &Rule, outcome: Outcome, today: Today<'_>) -> N
     {
         let holding = alert.counts.holding + u32::from(today.is_open());
         if holding >= rule.hold_days {
-            return Next::Change { change: Change::Open, cause: "flap".into(), finding: Some(finding) };
+            return Next::found(Change::Open, FLAP, finding);
         }
         return counted(alert, Counts { holding, gone: 0 });
     }

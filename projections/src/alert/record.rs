@@ -191,9 +191,7 @@ impl AccountAlerts {
 
     /// The number that the next transition of a slot has.
     pub fn next_number(&self, slot: &Slot) -> u32 {
-        self.get(slot)
-            .filter(|alert| alert.state != AlertState::Closed)
-            .map_or(1, |alert| alert.transitions + 1)
+        Alert::next_number(self.get(slot))
     }
 
     /// Takes over how many days an alert has counted.
@@ -205,6 +203,12 @@ impl AccountAlerts {
 }
 
 impl Alert {
+    /// The number that the next transition has after an alert, which is `None` before the first. One that is over has a successor
+    /// of its own.
+    pub fn next_number(alert: Option<&Self>) -> u32 {
+        alert.filter(|alert| alert.state != AlertState::Closed).map_or(1, |alert| alert.transitions + 1)
+    }
+
     fn new(transition: &Transition) -> Self {
         Self {
             slot: transition.slot.clone(),

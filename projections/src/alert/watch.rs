@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::filter::Field;
 use crate::names::Names;
-use crate::plan::Plan;
+use crate::plan::{COUNT, Plan};
 use crate::rules::Rules;
 use crate::rules::kind::Kind;
-use crate::series::{Need, Wanted};
+use crate::series::Need;
 
 /// The rules beside a plan that keeps what they read.
 #[derive(Clone)]
@@ -55,6 +55,3 @@ impl Watch {
         &self.inputs[rule]
     }
 }
-
-/// How many events of a kind there were on each day.
-const COUNT: Need = Need::Activity(Wanted { people: false, features: false });

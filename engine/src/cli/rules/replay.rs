@@ -10,6 +10,7 @@ use tidewatch_projections::calendar::Day;
 use tidewatch_proto::v1;
 
 use crate::cli::client::Opening;
+use crate::cli::day;
 use crate::cli::output;
 use crate::cli::place::Place;
 
@@ -35,10 +36,6 @@ pub(in crate::cli) struct Arguments {
     json: bool,
     #[command(flatten)]
     workers: crate::cli::Workers,
-}
-
-fn day(text: &str) -> Result<Day, String> {
-    Day::parse(text).ok_or_else(|| format!("{text:?} is no date; use 2026-03-01"))
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ use crate::decide::live::TELLS;
 use crate::decide::replay::{self, Replay, Replays};
 use crate::read::estimate;
 use crate::serve::api_error::ApiError;
+use crate::serve::asked::day;
 use crate::serve::cases;
 use crate::serve::convert;
 use crate::serve::idempotency::{IdempotencyStore, request};
@@ -74,10 +75,6 @@ impl WireRows for Replays {
     }
 }
 
-fn day(text: &str, field: &str) -> Result<Day, ApiError> {
-    Day::parse(text).ok_or_else(|| ApiError::InvalidAsOf { problem: format!("{field} {text:?} is no date") })
-}
-
 /// A rule file that came with a question; the adopted one of an empty text.
 fn parsed(text: &str, adopted: &str) -> Result<Rules, ApiError> {
     if text.len() > RULES_BYTES_MAX {
@@ -112,7 +109,7 @@ impl AlertService for Alerts {
         let asked = Replay { rules, model, from, to };
         let replays = self.reader.past(question, cost, deadline, move |cancellation| {
             let snapshot = snapshot.cancelled_by(cancellation);
-            Ok(replay::replay(&snapshot.history, &asked, snapshot.workers, &|_, _| {})?)
+            Ok(replay::replay(&snapshot.history, &asked, snapshot.workers)?)
         });
         let message = move |part: v1::ReplayRulesResponse, is_first: bool| v1::ReplayRulesResponse {
             freshness: is_first.then(|| freshness.clone()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use tidewatch_projections::calendar::{Calendar, Day};
+use tidewatch_projections::calendar::Calendar;
 use tidewatch_projections::event::Micros;
 use tidewatch_projections::health::change::changes;
 use tidewatch_projections::health::{Band, Health, MeasureScore};
@@ -25,7 +25,7 @@ use crate::read::scan::AsOf;
 use crate::read::scheduler::{Answer, QuestionDigest};
 use crate::read::snapshot::ReadSnapshot;
 use crate::serve::api_error::ApiError;
-use crate::serve::asked::{asked, cost, model};
+use crate::serve::asked::{asked, cost, day, model};
 use crate::serve::convert;
 use crate::serve::evidence::{EvidenceAsked, MeasureEvidence};
 use crate::serve::health::{Naming, model_version, override_of, wire_override};
@@ -204,10 +204,6 @@ impl WireRows for HistoryRows {
             freshness: None,
         }
     }
-}
-
-fn day(text: &str, field: &str) -> Result<Day, ApiError> {
-    Day::parse(text).ok_or_else(|| ApiError::InvalidAsOf { problem: format!("{field} {text:?} is no date") })
 }
 
 #[tonic::async_trait]
